@@ -1,0 +1,133 @@
+# lnkeep. `make` alone lists the targets.
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+ABI := $(shell sed -n 's/^const ABI_VERSION: u32 = \([0-9]*\);/\1/p' src/build.rs)
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+DESTDIR ?=
+CC = gcc
+CFLAGS ?= -O2 -g
+
+ARCHIVE = build/lib/liblnkeep.a
+SHARED = build/lib/liblnkeep.so.$(VERSION)
+SOURCES := Cargo.toml $(wildcard Cargo.lock) $(shell find src -name '*.rs')
+
+.PHONY: help build demo test bench torture header lint install clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo      a small node is killed again and again; shows that nothing is lost or repeated'
+	@echo 'make test      everything: C, Rust, conformance vectors, installed tree, Go, demo'
+	@echo 'make build     build/lib and build/demo'
+	@echo 'make bench     comparison tables'
+	@echo 'make torture   fault harnesses'
+	@echo 'make lint      formatting, clippy, gofmt, vet'
+	@echo 'make header    regenerate include/lnkeep.h and the list of exported symbols'
+	@echo 'make install   PREFIX=/usr/local LIBDIR=$$PREFIX/lib DESTDIR='
+	@echo 'make clean     remove target and build'
+
+build: $(ARCHIVE) demo-programs
+
+# Copied at once: test builds write to the same names under target, with fault hooks compiled in.
+$(ARCHIVE): $(SOURCES) tests/archive.sh
+	cargo build --release --locked
+	@mkdir -p build/lib
+	@rm -f build/lib/liblnkeep.*
+	sh tests/archive.sh target/release/liblnkeep.a $@.part
+	cp target/release/liblnkeep.so $(SHARED)
+	ln -s liblnkeep.so.$(VERSION) build/lib/liblnkeep.so.$(ABI)
+	ln -s liblnkeep.so.$(ABI) build/lib/liblnkeep.so
+	sh tests/native_libs.sh > build/lib/native-libs
+	mv $@.part $@
+
+# An example with main() is a program; the files without it are parts that all programs share.
+EXAMPLES := $(wildcard examples/c/*.c)
+PROGRAMS := $(if $(EXAMPLES),$(shell grep -lw '^int main' $(EXAMPLES)))
+PARTS := $(filter-out $(PROGRAMS),$(EXAMPLES))
+DEMOS := $(PROGRAMS:examples/c/%.c=build/demo/%)
+STRICT = -std=c11 -Wall -Wextra -Wpedantic -Werror
+
+.PHONY: demo-programs
+demo-programs: $(DEMOS)
+
+build/demo/%: examples/c/%.c $(PARTS) $(wildcard examples/c/*.h) include/lnkeep.h $(ARCHIVE)
+	@mkdir -p build/demo
+	$(CC) $(STRICT) $(CFLAGS) -Iinclude -pthread -o $@ $< $(PARTS) $(ARCHIVE) \
+	    $$(cat build/lib/native-libs)
+
+demo: build/demo/node
+	@build/demo/node
+
+# --- Tests. Each runner ends with a line `name: N passed, N failed, N skipped`; all of them run
+# even when one fails, and the last lines say which did.
+
+RUNNERS = test-c test-symbols test-install test-readme test-rust test-conformance test-go \
+          test-demo
+.PHONY: $(RUNNERS)
+
+test: build
+	@failed=; for runner in $(RUNNERS); do \
+	    printf '\n== %s\n' $$runner; \
+	    $(MAKE) --no-print-directory $$runner || failed="$$failed $$runner"; \
+	done; \
+	if [ -n "$$failed" ]; then printf '\nFAILED:%s\n' "$$failed"; exit 1; fi; \
+	printf '\nevery runner passed; what was skipped is marked SKIPPED above\n'
+
+test-c: $(ARCHIVE)
+	@sh c-tests/run.sh
+
+test-symbols: $(ARCHIVE)
+	@sh tests/symbols_test.sh
+
+test-install: $(ARCHIVE)
+	@sh tests/install_test.sh
+
+test-readme: $(ARCHIVE)
+	@sh tests/readme_test.sh
+
+test-rust:
+	@sh tests/rust_test.sh
+
+test-conformance:
+	cargo test --release --locked --test conformance -- --nocapture
+
+test-go: $(ARCHIVE)
+	@sh tests/go_test.sh
+
+test-demo: build
+	@sh tests/demo_test.sh
+
+bench: build
+	cargo bench --locked
+
+torture: build
+	@if [ -e torture/run.sh ]; then sh torture/run.sh; \
+	else echo 'SKIPPED: torture: torture/run.sh does not exist'; \
+	    echo 'torture: 0 passed, 0 failed, 1 skipped'; fi
+
+header:
+	LNKEEP_WRITE_HEADER=1 cargo test --quiet --locked --test header the_committed_header
+	LNKEEP_WRITE_SYMBOLS=1 sh tests/symbols_test.sh
+
+lint:
+	@sh tests/lint.sh
+
+# `make && sudo make install` does not build again as root.
+install: $(ARCHIVE)
+	install -d '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(PREFIX)/include'
+	install -m 644 include/lnkeep.h '$(DESTDIR)$(PREFIX)/include/lnkeep.h'
+	strip --strip-unneeded -o build/lib/stripped.so $(SHARED)
+	install -m 755 build/lib/stripped.so '$(DESTDIR)$(LIBDIR)/liblnkeep.so.$(VERSION)'
+	ln -sf liblnkeep.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/liblnkeep.so.$(ABI)'
+	ln -sf liblnkeep.so.$(ABI) '$(DESTDIR)$(LIBDIR)/liblnkeep.so'
+	objcopy --strip-debug $(ARCHIVE) build/lib/stripped.a
+	install -m 644 build/lib/stripped.a '$(DESTDIR)$(LIBDIR)/liblnkeep.a'
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@VERSION@|$(VERSION)|' \
+	    -e "s|@NATIVE_LIBS@|$$(cat build/lib/native-libs)|" lnkeep.pc.in > build/lib/lnkeep.pc
+	install -m 644 build/lib/lnkeep.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/lnkeep.pc'
+	@rm -f build/lib/stripped.so build/lib/stripped.a build/lib/lnkeep.pc
+
+clean:
+	cargo clean
+	rm -rf build

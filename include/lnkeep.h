@@ -1,0 +1,1836 @@
+/*
+ * lnkeep: durable, at-most-once state for Lightning nodes.
+ *
+ * A node asks lnkeep before an HTLC leaves and tells it what became of the HTLC. What lnkeep has
+ * acknowledged is on disk: a crash, a power cut or a full disk does not undo it, and no identifier
+ * is dispatched twice. This file is generated from src/ffi and needs no other document to be used.
+ *
+ * CONVENTIONS
+ *
+ * Order of arguments: the handle, inputs, outputs, and last the optional lnkeep_error. A length
+ * follows its pointer. Arrays of fixed size say so: payment_hash[32]. Text is UTF-8 and ends in 0.
+ *
+ * Handles are small structures passed by value. A handle that is zero (LNKEEP_<T>_NONE), stale,
+ * closed twice, forged or of another type is answered LNKEEP_BAD_HANDLE, never undefined
+ * behaviour, also while another thread closes it. close() zeroes the caller's copy. The handles
+ * opened on a store answer LNKEEP_CLOSED once the store is closed.
+ *
+ * Structures that begin with `size` are started from their _INIT macro (0 is the default and the
+ * safe value of every field), so that a program and a library of different age understand each
+ * other. A longer structure whose unknown tail is not zero is answered LNKEEP_UNSUPPORTED.
+ *
+ * Outputs are written only on success; handles among them are zeroed first. The outcomes of a
+ * batch are the exception: once its arguments are valid they are always written, one per item.
+ *
+ * Misuse (NULL, a wrong length, an unknown flag or number, a reserved byte that is not zero) is
+ * answered LNKEEP_INVALID_ARGUMENT. The library never aborts and never prints.
+ *
+ * MEMORY
+ *
+ * (a) A view {pointer, length} passed in is borrowed until the call returns. (b) A buffer belongs
+ * to the caller and is filled up to its capacity; what did not fit comes with the next call. (c) What the
+ * library allocated is freed by the function named in its description, never by free(). The detail
+ * of a failure goes to the caller's own lnkeep_error: nothing to free, and no hidden state tied
+ * to a thread.
+ *
+ * THREADS
+ *
+ * Every function may be called from any thread at any time unless its description says otherwise.
+ * Calls that write return when their change is on disk; threads that call at once share one
+ * commit. A child made by fork() cannot use its parent's handles: LNKEEP_FORKED. The library
+ * installs no signal or exit handlers, and its descriptors are closed on exec.
+ *
+ * OUTCOMES
+ *
+ * A status is 0 (done), above 0 (done by an earlier call) or below 0. Numbers are never reused.
+ * lnkeep_status_class() reduces any of them, known to this header or not, to one class:
+ *
+ *   DONE     applied by this call and durable
+ *   ALREADY  applied by an earlier call: a positive acknowledgement, not an error
+ *   REFUSED  definitely not applied; asking again changes nothing unless the state changes
+ *   RETRY    definitely not applied; the same call may succeed later
+ *   UNKNOWN  may or may not be applied
+ *   FATAL    not applied, and this handle or store cannot go on: close it and open it again
+ *
+ * After UNKNOWN or a crash: close and open the store, then repeat the call with the SAME
+ * identifier. It answers DONE or ALREADY. Never choose a new identifier, and never tell anybody
+ * that the attempt failed: the HTLC may be on its way.
+ *
+ * DISPATCHING AN HTLC AT MOST ONCE
+ *
+ *   1. init        lnkeep_attempts_init(id), before anything that can fail or change.
+ *                  DONE: this caller, and nobody else, may dispatch the id.
+ *                  ALREADY: somebody may have dispatched it. Do not dispatch; track its result.
+ *                  UNKNOWN: see above. RETRY: the same id later. Otherwise nothing was recorded.
+ *   2. validate    route, balance, peer. On failure lnkeep_attempts_fail_pending(id), and only
+ *                  when that is done tell the caller that the attempt failed.
+ *   3. mark        lnkeep_attempts_mark_handed_off(id) once the circuit is committed, and BEFORE
+ *                  the commitment_signed that covers the HTLC is released. Only after DONE or
+ *                  ALREADY may it be released; on any other answer the HTLC must not leave.
+ *   4. send        release commitment_signed. From here the HTLC may settle, so fail_pending
+ *                  answers LNKEEP_HANDED_OFF. A host that is certain it did not leave (the circuit
+ *                  was removed, the channel closed without it) stores a local failure as result.
+ *   5. result      lnkeep_attempts_store_result(id) BEFORE the switch forgets the peer's answer.
+ *                  A settle replaces a failure, never the other way round.
+ *   6. forget      lnkeep_attempts_ack(id) when the payment's own record holds the outcome; the
+ *                  id stays burned after the record is deleted.
+ *
+ * After every start, before dispatching: lnkeep_attempts_recover(), with the circuits that exist.
+ * It fails the attempts that certainly never left, also those whose init answered UNKNOWN, and
+ * lists those that may have left and have no circuit.
+ *
+ * VERSIONS
+ *
+ * LNKEEP_ABI_VERSION is the ABI a program was compiled for, lnkeep_abi_version() the one of the
+ * library it runs with; opening a store compares them (LNKEEP_ABI_MISMATCH). Within one ABI
+ * number, functions, constants and the tails of sized structures are only added. The soname is
+ * liblnkeep.so.<ABI>.
+ */
+
+#ifndef LNKEEP_H
+#define LNKEEP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* On every function whose answer must be looked at. */
+#if defined(__GNUC__) || defined(__clang__)
+#define LNKEEP_WARN_UNUSED __attribute__((warn_unused_result))
+#else
+#define LNKEEP_WARN_UNUSED
+#endif
+
+/* What the LNKEEP_<T>_NONE and LNKEEP_<T>_INIT macros are made of, in the words of each language. */
+#ifdef __cplusplus
+#define LNKEEP_NONE_OF(type) (type())
+#define LNKEEP_INIT_OF(type) ([] { type t_ = type(); t_.size = sizeof(type); return t_; }())
+#define LNKEEP_VERSIONED_INIT_OF(type)                                                    \
+    ([] {                                                                                 \
+        type t_ = type();                                                                 \
+        t_.size = sizeof(type);                                                           \
+        t_.abi_version = LNKEEP_ABI_VERSION;                                              \
+        return t_;                                                                        \
+    }())
+#else
+#define LNKEEP_NONE_OF(type) ((type){0})
+#define LNKEEP_INIT_OF(type) { .size = sizeof(type) }
+#define LNKEEP_VERSIONED_INIT_OF(type) { .size = sizeof(type), .abi_version = LNKEEP_ABI_VERSION }
+#endif
+
+#define LNKEEP_STORE_NONE LNKEEP_NONE_OF(lnkeep_store)
+#define LNKEEP_ATTEMPTS_NONE LNKEEP_NONE_OF(lnkeep_attempts)
+#define LNKEEP_EVENTS_NONE LNKEEP_NONE_OF(lnkeep_events)
+#define LNKEEP_ERROR_INIT LNKEEP_INIT_OF(lnkeep_error)
+#define LNKEEP_STORE_OPTIONS_INIT LNKEEP_VERSIONED_INIT_OF(lnkeep_store_options)
+#define LNKEEP_STORE_REPORT_INIT LNKEEP_INIT_OF(lnkeep_store_report)
+#define LNKEEP_STATS_INIT LNKEEP_INIT_OF(lnkeep_stats)
+#define LNKEEP_ATTEMPT_QUERY_INIT LNKEEP_INIT_OF(lnkeep_attempt_query)
+#define LNKEEP_ATTEMPT_COUNTS_INIT LNKEEP_INIT_OF(lnkeep_attempt_counts)
+#define LNKEEP_ATTEMPTS_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_attempts_options)
+
+/** Applied by this call and durable. */
+#define LNKEEP_DONE 0
+
+/** Returned when an earlier call with the same content applied it: a positive acknowledgement. */
+#define LNKEEP_ALREADY 1
+
+/** Returned when the attempt id is registered: do not dispatch, track it. */
+#define LNKEEP_ALREADY_EXISTS 2
+
+/** Returned when an argument is malformed: NULL, misaligned, a length, an unknown flag, a non-zero reserved byte. */
+#define LNKEEP_INVALID_ARGUMENT (-1)
+
+/** Returned when the handle is zero, stale, forged, closed twice or of another type. */
+#define LNKEEP_BAD_HANDLE (-2)
+
+/** Returned by a component's handle when its store was closed. */
+#define LNKEEP_CLOSED (-3)
+
+/** Returned when a structure sets a field that this library does not know. */
+#define LNKEEP_UNSUPPORTED (-4)
+
+/** Returned when nothing is stored under the identifier. */
+#define LNKEEP_NOT_FOUND (-6)
+
+/** Returned when the attempt is known and has no final result yet. */
+#define LNKEEP_RESULT_PENDING (-7)
+
+/** Returned when another final result is stored; it stays. */
+#define LNKEEP_CONFLICT (-8)
+
+/** Returned when the identifier was used for another request; use a new one. */
+#define LNKEEP_FINGERPRINT_MISMATCH (-9)
+
+/** Returned when the attempt was deleted; its id stays burned. */
+#define LNKEEP_DELETED (-10)
+
+/** Returned when the stored record is damaged; lnkeep_attempts_quarantine removes it and burns its id. */
+#define LNKEEP_CORRUPT_RECORD (-11)
+
+/** Returned when the attempt has a final result: do not release its HTLC, read the result. */
+#define LNKEEP_NOT_PENDING (-12)
+
+/** Returned when attempt records remain, so that the external mark stays. */
+#define LNKEEP_ENTRIES_EXIST (-13)
+
+/** Returned when an external router owns the attempts and the open is a local one. */
+#define LNKEEP_EXTERNAL_MARKER (-14)
+
+/** Returned when a list names an identifier twice; nothing was applied. */
+#define LNKEEP_DUPLICATE_ID (-15)
+
+/** Returned when a raw identifier does not fit under the client byte. */
+#define LNKEEP_ID_OUT_OF_RANGE (-16)
+
+/** Returned when the preimage does not hash to the attempt's payment hash. */
+#define LNKEEP_BAD_PREIMAGE (-17)
+
+/** Returned when a call carries more than one commit may hold; nothing was applied. */
+#define LNKEEP_TOO_BIG (-18)
+
+/** Returned once when unread events were cut; the next take goes on with the first one available. */
+#define LNKEEP_TRUNCATED (-19)
+
+/** Returned for the other operations of an ATOMIC group of which one was refused. */
+#define LNKEEP_ABORTED (-20)
+
+/** Returned by delete when the attempt is pending; it was kept. */
+#define LNKEEP_PENDING (-21)
+
+/** Returned when an attempt that was handed off was to be rolled back; it may still settle. */
+#define LNKEEP_HANDED_OFF (-22)
+
+/** Returned when the store was restored or copied and nobody acknowledged it. */
+#define LNKEEP_NOT_ACKNOWLEDGED (-23)
+
+/** Returned when the id lies below the floor given after a restore and has no record. */
+#define LNKEEP_BELOW_FLOOR (-24)
+
+/** Returned when the store was created in another mode and convert is not set. */
+#define LNKEEP_WRONG_MODE (-25)
+
+/** Returned when the component is open with other options. */
+#define LNKEEP_ALREADY_OPEN (-26)
+
+/** Returned when the directory cannot keep the promise: owner, permissions, file system. */
+#define LNKEEP_UNSAFE_PLACE (-27)
+
+/** Returned when a queue or table is full; nothing was applied. */
+#define LNKEEP_BUSY (-100)
+
+/** Returned when disk, quota or map is full; nothing was applied. Results and deletes have a reserve. */
+#define LNKEEP_NO_SPACE (-101)
+
+/** Returned when the store is open in another process, or under another handle of this one. */
+#define LNKEEP_LOCKED (-102)
+
+/** Returned when nobody knows whether the commit reached the disk: reopen and repeat the SAME identifier. */
+#define LNKEEP_UNKNOWN (-200)
+
+/** Returned when a bug of lnkeep was caught; a write may or may not have been applied. */
+#define LNKEEP_INTERNAL (-201)
+
+/** Returned when an operation of a batch is neither DONE nor ALREADY: read the outcomes, the worst is in err. */
+#define LNKEEP_BATCH (-202)
+
+/** Returned when an earlier commit failed: close, reopen, repeat what was UNKNOWN. */
+#define LNKEEP_POISONED (-300)
+
+/** Returned in a forked child: it cannot use its parent's store. */
+#define LNKEEP_FORKED (-301)
+
+/** Returned when the store's own structure is damaged; nothing was written. */
+#define LNKEEP_CORRUPT_STORE (-302)
+
+/** Returned when the operating system refused while nothing was being committed. */
+#define LNKEEP_IO (-303)
+
+/** Returned when the files were written by a newer format. */
+#define LNKEEP_FORMAT_TOO_NEW (-304)
+
+/** Returned when the caller was compiled against another ABI. */
+#define LNKEEP_ABI_MISMATCH (-305)
+
+/** Returned when another LMDB than the bundled one is linked into the process. */
+#define LNKEEP_WRONG_ENGINE (-306)
+
+/** Returned when the store is older than, or another one than, the host remembers. */
+#define LNKEEP_ROLLED_BACK (-307)
+
+/** Applied and durable. */
+#define LNKEEP_CLASS_DONE 0
+
+/** An earlier call applied it: a positive acknowledgement. */
+#define LNKEEP_CLASS_ALREADY 1
+
+/** Definitely not applied; asking again changes nothing unless the state changes. */
+#define LNKEEP_CLASS_REFUSED 2
+
+/** Definitely not applied; the same call may succeed later. */
+#define LNKEEP_CLASS_RETRY 3
+
+/** May or may not be applied: reopen and repeat the SAME identifier. */
+#define LNKEEP_CLASS_UNKNOWN 4
+
+/** Not applied, and this handle or store cannot go on. */
+#define LNKEEP_CLASS_FATAL 5
+
+/** Refuse to create: there must be a store already. */
+#define LNKEEP_STORE_MUST_EXIST 1
+
+/** Accept a network or FUSE file system, although it may lose flushed data. */
+#define LNKEEP_STORE_ANY_FILE_SYSTEM 2
+
+/** Repeat lnd's rules where they are questionable; recorded in the store. */
+#define LNKEEP_STORE_LND_COMPAT 4
+
+/** Accept a store created in another mode and change its mode. */
+#define LNKEEP_STORE_CONVERT 8
+
+/** Refuse a store whose id is not expected_store_id. */
+#define LNKEEP_STORE_EXPECT_ID 16
+
+/** Take all randomness from seed, for replays. */
+#define LNKEEP_STORE_SEEDED 32
+
+/** Record only the kinds of event in event_kinds, which may be none. */
+#define LNKEEP_STORE_EVENT_KINDS 64
+
+/** The files were made by this open. */
+#define LNKEEP_REPORT_CREATED 1
+
+/** The last holder crashed or was killed: call lnkeep_attempts_recover. */
+#define LNKEEP_REPORT_UNCLEAN 2
+
+/** The files are a copy; new attempts wait for lnkeep_attempts_acknowledge_restore. */
+#define LNKEEP_REPORT_COPIED 4
+
+/** The files were restored; new attempts wait for lnkeep_attempts_acknowledge_restore. */
+#define LNKEEP_REPORT_RESTORED 8
+
+/** The directory lies in memory and dies with the machine. */
+#define LNKEEP_REPORT_TMPFS 16
+
+/** The directory lies on an overlay; the lower layers decide about durability. */
+#define LNKEEP_REPORT_OVERLAY 32
+
+/** The disk is full: new intents are refused, results may still be stored. */
+#define LNKEEP_STATS_NO_SPACE 1
+
+/** The data fills more than 80 % of map_bytes_max. */
+#define LNKEEP_STATS_MAP_NEARLY_FULL 2
+
+/** The stored state is another one than before. */
+#define LNKEEP_OUTCOME_CHANGED 1
+
+/** A settle replaced a failure that had been reported: money moved after all. */
+#define LNKEEP_OUTCOME_CONFLICT 2
+
+/** The fingerprint field is set. */
+#define LNKEEP_HAS_FINGERPRINT 1
+
+/** The payment_hash field is set. */
+#define LNKEEP_HAS_PAYMENT_HASH 2
+
+/** The result field of lnkeep_attempt is set. */
+#define LNKEEP_HAS_RESULT 4
+
+/** The preimage is known. */
+#define LNKEEP_RESULT_SETTLE 1
+
+/** The attempt failed. */
+#define LNKEEP_RESULT_FAIL 2
+
+/** The reason is in the clear because this node made it. */
+#define LNKEEP_RESULT_UNENCRYPTED 1
+
+/** The outcome was learned on chain. */
+#define LNKEEP_RESULT_RESOLUTION 2
+
+/** Registered; the HTLC has certainly never left. */
+#define LNKEEP_STATE_INTENT 1
+
+/** The HTLC may have left. */
+#define LNKEEP_STATE_HANDED_OFF 2
+
+/** The preimage is known. */
+#define LNKEEP_STATE_SETTLED 3
+
+/** Failed, by the network, on chain, or here before it left. */
+#define LNKEEP_STATE_FAILED 4
+
+/** Deleted; the id stays burned. */
+#define LNKEEP_STATE_DELETED 5
+
+/** The host has recorded the outcome elsewhere. */
+#define LNKEEP_ATTEMPT_ACKED 1
+
+/** A settle replaced a failure that had been reported. */
+#define LNKEEP_ATTEMPT_CONFLICT 2
+
+/** Failed here, by a rollback or by recovery. */
+#define LNKEEP_ATTEMPT_ROLLED_BACK 4
+
+/** Rolled back by force although it had been handed off. */
+#define LNKEEP_ATTEMPT_FORCED 8
+
+/** The record was unreadable and was removed. */
+#define LNKEEP_ATTEMPT_QUARANTINED 16
+
+/** List every namespace; without it namespace_bytes is read. */
+#define LNKEEP_QUERY_ALL_NAMESPACES 1
+
+/** Go on after the key in after. */
+#define LNKEEP_QUERY_AFTER 2
+
+/** An external router owns the attempts: a later open without this flag is refused. */
+#define LNKEEP_ATTEMPTS_EXTERNAL 1
+
+/** The host never calls lnkeep_attempts_mark_handed_off; recovery then needs its complete circuit list. */
+#define LNKEEP_ATTEMPTS_UNMARKED_HOST 2
+
+/** The outgoing link took the HTLC: the network will answer. */
+#define LNKEEP_CIRCUIT_OPEN 1
+
+/** Committed, and never taken by the outgoing link. */
+#define LNKEEP_CIRCUIT_HALF_OPEN 2
+
+/** An attempt was registered. */
+#define LNKEEP_EVENT_ATTEMPT_INIT 0
+
+/** An attempt was marked as handed off. */
+#define LNKEEP_EVENT_ATTEMPT_HANDED_OFF 1
+
+/** An attempt got its final result. */
+#define LNKEEP_EVENT_ATTEMPT_RESOLVED 2
+
+/** A settle replaced a failure that had been reported: money moved after all. */
+#define LNKEEP_EVENT_ATTEMPT_CONFLICT 3
+
+/** An attempt was deleted, or its record became a tombstone. */
+#define LNKEEP_EVENT_ATTEMPT_DELETED 4
+
+/** An unreadable attempt was quarantined; its id stays burned. */
+#define LNKEEP_EVENT_ATTEMPT_CORRUPT 5
+
+/** A new cursor starts after the newest event instead of with the oldest one kept. */
+#define LNKEEP_EVENTS_FROM_NEWEST 1
+
+/** Register an attempt: body.attempt_init. Answers LNKEEP_DONE to exactly one caller per id. */
+#define LNKEEP_OP_ATTEMPT_INIT 257
+
+/** Mark an attempt as handed off: body.attempt_key. */
+#define LNKEEP_OP_ATTEMPT_MARK_HANDED_OFF 258
+
+/** Store a final result: body.attempt_result. */
+#define LNKEEP_OP_ATTEMPT_STORE_RESULT 259
+
+/** Roll a pending attempt back: body.attempt_rollback; flags may hold LNKEEP_FAIL_FORCED. */
+#define LNKEEP_OP_ATTEMPT_FAIL_PENDING 260
+
+/** Acknowledge a result: body.attempt_key. */
+#define LNKEEP_OP_ATTEMPT_ACK 261
+
+/** Delete a finished attempt: body.attempt_key; flags may hold LNKEEP_DELETE_FORGET. */
+#define LNKEEP_OP_ATTEMPT_DELETE 262
+
+/** Remove an unreadable record and burn its id: body.attempt_key. */
+#define LNKEEP_OP_ATTEMPT_QUARANTINE 263
+
+/** An id for an external key: body.attempt_allocate; the id comes as lnkeep_outcome.value. */
+#define LNKEEP_OP_ATTEMPT_ALLOCATE 264
+
+/** The operator vouches that a handed-off HTLC is gone. */
+#define LNKEEP_FAIL_FORCED 1
+
+/** The host promises never to use the id again: it is freed instead of burned. */
+#define LNKEEP_DELETE_FORGET 1
+
+/** All or none: one refusal and no operation is applied. */
+#define LNKEEP_SUBMIT_ATOMIC 1
+
+/** Number of the ABI this header describes. A library of another number refuses the open. */
+#define LNKEEP_ABI_VERSION 1
+
+/** Recovery looks at attempts of this open too: no dispatcher is between init and send. */
+#define LNKEEP_RECOVER_CURRENT_EPOCH 1
+
+/**
+ * The circuit list is complete, although it may be empty. Without this flag circuits must be empty, and the
+ * host marks.
+ */
+#define LNKEEP_RECOVER_CIRCUITS_COMPLETE 2
+
+/** No decrypter: an encrypted reason is for the client. */
+#define LNKEEP_DECRYPTOR_NONE 0
+
+/** The host's decrypter reads the reason. */
+#define LNKEEP_DECRYPTOR_OK 1
+
+/** The host's decrypter cannot read the reason. */
+#define LNKEEP_DECRYPTOR_FAILS 2
+
+/** The preimage is known. */
+#define LNKEEP_CLASSIFIED_SETTLED 1
+
+/** An encrypted blob for a client that decrypts itself. */
+#define LNKEEP_CLASSIFIED_ENCRYPTED 2
+
+/** A failure of a known hop. */
+#define LNKEEP_CLASSIFIED_FORWARDING_FAILURE 3
+
+/** An encrypted failure nobody can read. */
+#define LNKEEP_CLASSIFIED_UNREADABLE 4
+
+/** A failure of this node. */
+#define LNKEEP_CLASSIFIED_LOCAL_FAILURE 5
+
+/** A failure of this node whose bytes do not decode. */
+#define LNKEEP_CLASSIFIED_LOCAL_FAILURE_UNDECODABLE 6
+
+/** The HTLC timed out on chain. */
+#define LNKEEP_CLASSIFIED_ONCHAIN_TIMEOUT 7
+
+/** Refuse to wait for an attempt that is not registered. */
+#define LNKEEP_SUBSCRIBE_REQUIRE_KNOWN 1
+
+/** No final result yet. */
+#define LNKEEP_POLL_WAITING 0
+
+/** The result is given out by this call. */
+#define LNKEEP_POLL_RESULT 1
+
+/** The result was given out before. */
+#define LNKEEP_POLL_DONE 2
+
+/** Cancelled, shut down, or never to be served. */
+#define LNKEEP_POLL_CLOSED 3
+
+/** What a caller may conclude from a status. */
+typedef uint32_t lnkeep_class;
+
+/**
+ * Outcome of a call: 0 done, above 0 done by an earlier call, below 0 everything else.
+ *
+ * Numbers are append-only and a retired number stays reserved. What a caller may conclude follows from the
+ * class, and the class from the number: -1 to -99 REFUSED, -100 to -199 RETRY, -200 to -299 UNKNOWN,
+ * below FATAL.
+ */
+typedef int32_t lnkeep_status;
+
+/**
+ * Choices at the open of a store. Zero everywhere but in size is the safe choice; start with
+ * LNKEEP_STORE_OPTIONS_INIT.
+ */
+typedef struct lnkeep_store_options {
+    /** sizeof(lnkeep_store_options), set by the caller. */
+    size_t size;
+    /** Bits of LNKEEP_STORE_*. */
+    uint32_t flags;
+    /** LNKEEP_ABI_VERSION, set by LNKEEP_STORE_OPTIONS_INIT. */
+    uint32_t abi_version;
+    /** Refuse a store last opened in an epoch below this one, which the host keeps elsewhere. */
+    uint64_t epoch_min;
+    /** Largest size of the memory map, and so of the data; 0 means 1 TiB. */
+    uint64_t map_bytes_max;
+    /** First size of the memory map; 0 means 1 GiB of address space. */
+    uint64_t map_bytes;
+    /** Operations that may wait for the disk; 0 means 16,384. */
+    uint64_t queue_operations_max;
+    /** Kinds of event to record, bits `1 << LNKEEP_EVENT_*`; read with LNKEEP_STORE_EVENT_KINDS. */
+    uint64_t event_kinds;
+    /** Disk that unread events may pin; 0 means 256 MiB. */
+    uint64_t events_bytes_max;
+    /** Age after which unread events are cut; 0 means never. */
+    uint64_t events_age_max_secs;
+    /** Read with LNKEEP_STORE_EXPECT_ID. */
+    uint8_t expected_store_id[16];
+    /** Read with LNKEEP_STORE_SEEDED. */
+    uint8_t seed[32];
+} lnkeep_store_options;
+
+/** One open store. Zero is LNKEEP_STORE_NONE. Copies of the value are the same handle. */
+typedef struct lnkeep_store {
+    /** Opaque. */
+    uint64_t bits;
+} lnkeep_store;
+
+/** What an open found. */
+typedef struct lnkeep_store_report {
+    /** sizeof(lnkeep_store_report), set by the caller. */
+    size_t size;
+    /** Rises by one at each open; keep it elsewhere and pass it as epoch_min. */
+    uint64_t epoch;
+    /** Random identity of the store, the same for its whole life. */
+    uint8_t store_id[16];
+    /** Bits of LNKEEP_REPORT_*. */
+    uint32_t flags;
+    /** Block height the host last told before. */
+    uint32_t block_height;
+    /** Time the host last told before, milliseconds since 1970. */
+    uint64_t unix_ms;
+} lnkeep_store_report;
+
+/** Detail of a failed call, in memory of the caller; nothing to free. Start with LNKEEP_ERROR_INIT. */
+typedef struct lnkeep_error {
+    /** sizeof(lnkeep_error), set by the caller. */
+    size_t size;
+    /** Status of the call; after LNKEEP_BATCH, the status of its worst operation. 0 after success. */
+    int32_t status;
+    /** Error number of the operating system, 0 if it had none. */
+    int32_t os_errno;
+    /** Subject, fact and advice in English, NUL-terminated. Never holds a key or a preimage. */
+    char message[240];
+} lnkeep_error;
+
+/** Figures of a store since its open. */
+typedef struct lnkeep_stats {
+    /** sizeof(lnkeep_stats), set by the caller. */
+    size_t size;
+    /** Commits. */
+    uint64_t commits;
+    /** Operations applied, or found applied. */
+    uint64_t operations;
+    /** Operations refused. */
+    uint64_t operations_refused;
+    /** Median duration of a commit, nanoseconds. */
+    uint64_t commit_p50_ns;
+    /** 99th percentile of the same. */
+    uint64_t commit_p99_ns;
+    /** Longest of the same. */
+    uint64_t commit_max_ns;
+    /** Operations waiting for the disk. */
+    uint64_t queue_depth;
+    /** Pages of data.mdb in use, free ones inside it included. */
+    uint64_t pages_used;
+    /** Bytes of one page. */
+    uint64_t page_bytes;
+    /** Bytes of data.mdb backed by disk space. */
+    uint64_t allocated_bytes;
+    /** Bytes of the memory map. */
+    uint64_t map_bytes;
+    /** Largest size the map may grow to. */
+    uint64_t map_bytes_max;
+    /** Reader slots in use or resting. */
+    uint64_t readers;
+    /** How long the oldest running read has lasted, nanoseconds. */
+    uint64_t oldest_read_ns;
+    /** Times the map grew. */
+    uint64_t map_growths;
+    /** Reader slots of dead processes that were cleared. */
+    uint64_t stale_readers_cleared;
+    /** Number of the last commit, over all opens. */
+    uint64_t commit_number;
+    /** Bits of LNKEEP_STATS_*. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_stats;
+
+/** An attempt id in its namespace. */
+typedef struct lnkeep_attempt_key {
+    /** Whose id space: chosen by the host, all zero by default. All 0xff means "all" and cannot be written. */
+    uint8_t namespace_bytes[16];
+    /** Identifier of the attempt, unique in its namespace: the idempotency key of its dispatch. */
+    uint64_t id;
+} lnkeep_attempt_key;
+
+/** A request to register an attempt. */
+typedef struct lnkeep_attempt_request {
+    /** Id and namespace. */
+    lnkeep_attempt_key key;
+    /** Bits of LNKEEP_HAS_FINGERPRINT, LNKEEP_HAS_PAYMENT_HASH. */
+    uint32_t present;
+    /** Absolute height at which the HTLC times out, 0 if unknown. */
+    uint32_t cltv_expiry;
+    /** Amount of the HTLC, 0 if unknown. */
+    uint64_t amount_msat;
+    /** Short channel id of the first hop, 0 if unknown. */
+    uint64_t first_hop_scid;
+    /** Hash of the whole request, made by the host: tells a repeat from another request under the same id. */
+    uint8_t fingerprint[32];
+    /** Payment hash; with it a settle needs the right preimage. */
+    uint8_t payment_hash[32];
+} lnkeep_attempt_request;
+
+/** Bytes that stay the owner's: of the caller during a call, or of a returned structure until it is freed. */
+typedef struct lnkeep_bytes {
+    /** First byte; may be NULL when len is 0. */
+    const uint8_t *ptr;
+    /** Number of bytes. */
+    size_t len;
+} lnkeep_bytes;
+
+/** Final result of an attempt. All fields come back exactly as they were stored. */
+typedef struct lnkeep_attempt_result {
+    /** LNKEEP_RESULT_SETTLE or LNKEEP_RESULT_FAIL. */
+    uint32_t kind;
+    /** Bits of LNKEEP_RESULT_UNENCRYPTED, LNKEEP_RESULT_RESOLUTION. */
+    uint32_t flags;
+    /**
+     * BOLT 4 failure code of a failure this node made, at most 65,535; 0 for a settle and when only the
+     * encrypted reason is known.
+     */
+    uint32_t failure_code;
+    /** 0. */
+    uint32_t reserved;
+    /** Of a settle; zero for a failure. */
+    uint8_t preimage[32];
+    /** The host's own message or reason, at most 65,535 bytes. */
+    lnkeep_bytes message;
+} lnkeep_attempt_result;
+
+/** Body of LNKEEP_OP_ATTEMPT_STORE_RESULT. */
+typedef struct lnkeep_op_attempt_result {
+    /** Which attempt. */
+    lnkeep_attempt_key key;
+    /** Its final result. */
+    lnkeep_attempt_result result;
+} lnkeep_op_attempt_result;
+
+/** Body of LNKEEP_OP_ATTEMPT_FAIL_PENDING. */
+typedef struct lnkeep_op_attempt_rollback {
+    /** Which attempt. */
+    lnkeep_attempt_key key;
+    /** BOLT 4 failure code, at most 65,535; 0 means temporary node failure. */
+    uint32_t failure_code;
+    /** 0. */
+    uint32_t reserved;
+    /** The host's own encoding of the failure, at most 65,535 bytes. */
+    lnkeep_bytes message;
+} lnkeep_op_attempt_rollback;
+
+/** Body of LNKEEP_OP_ATTEMPT_ALLOCATE. */
+typedef struct lnkeep_op_attempt_allocate {
+    /** In which namespace. */
+    uint8_t namespace_bytes[16];
+    /** The host's key of the attempt, 1 to 64 bytes. */
+    lnkeep_bytes external_key;
+} lnkeep_op_attempt_allocate;
+
+/** What an operation works on; which member is read follows from lnkeep_op.kind. */
+typedef union lnkeep_op_body {
+    /** LNKEEP_OP_ATTEMPT_INIT. */
+    lnkeep_attempt_request attempt_init;
+    /** LNKEEP_OP_ATTEMPT_MARK_HANDED_OFF, _ACK, _DELETE, _QUARANTINE. */
+    lnkeep_attempt_key attempt_key;
+    /** LNKEEP_OP_ATTEMPT_STORE_RESULT. */
+    lnkeep_op_attempt_result attempt_result;
+    /** LNKEEP_OP_ATTEMPT_FAIL_PENDING. */
+    lnkeep_op_attempt_rollback attempt_rollback;
+    /** LNKEEP_OP_ATTEMPT_ALLOCATE. */
+    lnkeep_op_attempt_allocate attempt_allocate;
+    /** Fixes the size; what lies beyond the member that is read is ignored. */
+    uint64_t reserved[30];
+} lnkeep_op_body;
+
+/** One operation of a submission: 256 bytes. */
+typedef struct lnkeep_op {
+    /** LNKEEP_OP_*. */
+    uint32_t kind;
+    /** As the kind says; 0 otherwise. */
+    uint32_t flags;
+    /** The bits of the component's handle, such as lnkeep_attempts.bits. */
+    uint64_t component;
+    /** As the kind says. */
+    lnkeep_op_body body;
+} lnkeep_op;
+
+/** Outcome of one operation. */
+typedef struct lnkeep_outcome {
+    /** What happened to this operation. */
+    int32_t status;
+    /** Error number of the operating system, 0 if it had none. */
+    int32_t os_errno;
+    /** Bits of LNKEEP_OUTCOME_*. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+    /** The id an allocation answers; else 0. */
+    uint64_t value;
+    /** Number of the event written with the change, 0 if none was. */
+    uint64_t event_sequence;
+} lnkeep_outcome;
+
+/** Outcome of one operation of an asynchronous submission. */
+typedef struct lnkeep_completion {
+    /** The cookie of the submission. */
+    uint64_t cookie;
+    /** Index of the operation in it. */
+    uint32_t index;
+    /** Number of operations in it. */
+    uint32_t operations;
+    /** What happened. */
+    lnkeep_outcome outcome;
+} lnkeep_completion;
+
+/** Choices at the open of attempts. Start with LNKEEP_ATTEMPTS_OPTIONS_INIT. */
+typedef struct lnkeep_attempts_options {
+    /** sizeof(lnkeep_attempts_options), set by the caller. */
+    size_t size;
+    /** Bits of LNKEEP_ATTEMPTS_*. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+    /** How long an acknowledged record is kept in full; 0 means until deleted. */
+    uint64_t acked_retention_secs;
+    /** How long a tombstone keeps its id burned; 0 means for good. */
+    uint64_t tombstone_retention_secs;
+    /** How many tombstones are kept; 0 means all. */
+    uint64_t tombstones_max;
+    /** How many subscriptions may be open; 0 means 65,536. */
+    uint64_t subscriptions_max;
+} lnkeep_attempts_options;
+
+/** The attempts of a store. Zero is LNKEEP_ATTEMPTS_NONE. */
+typedef struct lnkeep_attempts {
+    /** Opaque; goes into lnkeep_op.component. */
+    uint64_t bits;
+} lnkeep_attempts;
+
+/** The floor of one namespace after a restore. */
+typedef struct lnkeep_id_floor {
+    /** Which namespace. */
+    uint8_t namespace_bytes[16];
+    /** One above the greatest id that may ever have been used. */
+    uint64_t id_floor;
+} lnkeep_id_floor;
+
+/** One attempt as stored. */
+typedef struct lnkeep_attempt {
+    /** Id and namespace. */
+    lnkeep_attempt_key key;
+    /** LNKEEP_STATE_*. */
+    uint32_t state;
+    /** Bits of LNKEEP_ATTEMPT_*. */
+    uint32_t flags;
+    /** Bits of LNKEEP_HAS_*. */
+    uint32_t present;
+    /** Absolute height at which the HTLC times out, 0 if unknown. */
+    uint32_t cltv_expiry;
+    /** Epoch of the store in which it was registered. */
+    uint64_t created_epoch;
+    /** Time of registration as the host told it, milliseconds since 1970, 0 if unknown. */
+    uint64_t created_unix_ms;
+    /** Time of the last change of state, 0 if unknown. */
+    uint64_t updated_unix_ms;
+    /** Amount of the HTLC, 0 if unknown. */
+    uint64_t amount_msat;
+    /** Short channel id of the first hop, 0 if unknown. */
+    uint64_t first_hop_scid;
+    /** Set with LNKEEP_HAS_FINGERPRINT. */
+    uint8_t fingerprint[32];
+    /** Set with LNKEEP_HAS_PAYMENT_HASH. */
+    uint8_t payment_hash[32];
+    /** Set with LNKEEP_HAS_RESULT. */
+    lnkeep_attempt_result result;
+} lnkeep_attempt;
+
+/** Which attempts to list. Start with LNKEEP_ATTEMPT_QUERY_INIT. */
+typedef struct lnkeep_attempt_query {
+    /** sizeof(lnkeep_attempt_query), set by the caller. */
+    size_t size;
+    /** Bits of LNKEEP_QUERY_*. */
+    uint32_t flags;
+    /** Bits `1 << LNKEEP_STATE_*`; 0 means every state. Pending states alone read only pending rows. */
+    uint32_t states;
+    /** Only this namespace. */
+    uint8_t namespace_bytes[16];
+    /** Read with LNKEEP_QUERY_AFTER. */
+    lnkeep_attempt_key after;
+    /** Only attempts created at or before this time; 0 means any. Attempts of unknown time never match. */
+    uint64_t created_before_unix_ms;
+    /** Only pending attempts whose CLTV expiry lies at or below this height; 0 means any. */
+    uint32_t expired_at_height;
+    /** At most this many attempts; 0 means 1,000, the most there is. */
+    uint32_t limit;
+} lnkeep_attempt_query;
+
+/** One page of a list: one allocation, freed by lnkeep_attempt_page_free. */
+typedef struct lnkeep_attempt_page {
+    /** sizeof(lnkeep_attempt_page) of the library. */
+    size_t size;
+    /** Bytes from one attempt to the next: step by this, not by sizeof(lnkeep_attempt). */
+    size_t stride;
+    /** The attempts that matched, in key order. */
+    const lnkeep_attempt *attempts;
+    /** Number of attempts. */
+    size_t attempts_len;
+    /** Keys of unreadable records met on the way. */
+    const lnkeep_attempt_key *unreadable;
+    /** Number of keys in unreadable. */
+    size_t unreadable_len;
+    /** Pass as lnkeep_attempt_query.after to go on, when has_more is 1. */
+    lnkeep_attempt_key next;
+    /** 1 when the list goes on after next; a page may be empty and still not the last. */
+    uint32_t has_more;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_attempt_page;
+
+/** Numbers of records by state. */
+typedef struct lnkeep_attempt_counts {
+    /** sizeof(lnkeep_attempt_counts), set by the caller. */
+    size_t size;
+    /** Registered, never left. */
+    uint64_t intent;
+    /** May have left. */
+    uint64_t handed_off;
+    /** Settled. */
+    uint64_t settled;
+    /** Failed. */
+    uint64_t failed;
+    /** Tombstones. */
+    uint64_t deleted;
+} lnkeep_attempt_counts;
+
+/** What the host's circuit map says about one attempt. */
+typedef struct lnkeep_circuit {
+    /** Attempt id. */
+    uint64_t id;
+    /** LNKEEP_CIRCUIT_OPEN or LNKEEP_CIRCUIT_HALF_OPEN. */
+    uint32_t state;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_circuit;
+
+/** What a recovery did: one allocation, freed by lnkeep_recovery_free. */
+typedef struct lnkeep_recovery {
+    /** sizeof(lnkeep_recovery) of the library. */
+    size_t size;
+    /** Ids rolled back to a local failure, ascending. */
+    const uint64_t *failed;
+    /** Number of ids in failed. */
+    size_t failed_len;
+    /** Ids handed off and without a circuit: still pending, ascending. */
+    const uint64_t *unresolved;
+    /** Number of ids in unresolved. */
+    size_t unresolved_len;
+    /** Ids of unreadable records, ascending; they were left alone. */
+    const uint64_t *unreadable;
+    /** Number of ids in unreadable. */
+    size_t unreadable_len;
+} lnkeep_recovery;
+
+/** One named cursor on the events of a store. Zero is LNKEEP_EVENTS_NONE. */
+typedef struct lnkeep_events {
+    /** Opaque. */
+    uint64_t bits;
+} lnkeep_events;
+
+/** One change, as it was when its commit became durable. */
+typedef struct lnkeep_event {
+    /** Number of the event: rises by one, never reused. */
+    uint64_t sequence;
+    /** LNKEEP_EVENT_*. */
+    uint32_t kind;
+    /** LNKEEP_STATE_* of the record after the event. */
+    uint32_t state;
+    /** BOLT 4 failure code, 0 where there is none or it is not known. */
+    uint32_t failure_code;
+    /** Block height the host last told. */
+    uint32_t block_height;
+    /** Time the host last told, milliseconds since 1970. */
+    uint64_t unix_ms;
+    /** What it happened to: an attempt's namespace in the first 16 bytes. */
+    uint8_t subject[32];
+    /** Attempt id. */
+    uint64_t attempt_id;
+    /** Amount of the attempt, 0 if unknown. */
+    uint64_t amount_msat;
+} lnkeep_event;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * What a caller may conclude from a status.
+ *
+ * Returns: one of LNKEEP_CLASS_*, also for numbers of later versions.
+ * Threads: any. Works in a forked child.
+ */
+lnkeep_class lnkeep_status_class(lnkeep_status status);
+
+/**
+ * Name of a status without its prefix, such as "ALREADY_EXISTS".
+ *
+ * Returns: static text, "?" for a number this version does not know.
+ * Threads: any. Works in a forked child.
+ * Ownership: never free it.
+ */
+const char *lnkeep_status_name(lnkeep_status status);
+
+/**
+ * One sentence about a status, for people.
+ *
+ * Returns: static text, "?" for a number this version does not know.
+ * Threads: any. Works in a forked child.
+ * Ownership: never free it.
+ */
+const char *lnkeep_status_message(lnkeep_status status);
+
+/**
+ * Name of a class, such as "UNKNOWN".
+ *
+ * Returns: static text, "?" for a number this version does not know.
+ * Threads: any. Works in a forked child.
+ * Ownership: never free it.
+ */
+const char *lnkeep_class_name(lnkeep_class class_);
+
+/**
+ * Number of the ABI the library was built with; compare it with LNKEEP_ABI_VERSION.
+ *
+ * Returns: the number.
+ * Threads: any. Works in a forked child.
+ */
+uint32_t lnkeep_abi_version(void);
+
+/**
+ * Version of the library, such as "0.1.0".
+ *
+ * Returns: static text.
+ * Threads: any. Works in a forked child.
+ * Ownership: never free it.
+ */
+const char *lnkeep_version(void);
+
+/**
+ * Opens the store of a directory, creating directory (mode 0700) and files (mode 0600) when there are none.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_LOCKED when it is open elsewhere; LNKEEP_UNSAFE_PLACE,
+ *   LNKEEP_NOT_FOUND, LNKEEP_WRONG_MODE, LNKEEP_ROLLED_BACK, LNKEEP_FORMAT_TOO_NEW,
+ *   LNKEEP_CORRUPT_STORE, LNKEEP_NO_SPACE, LNKEEP_ABI_MISMATCH, LNKEEP_WRONG_ENGINE, LNKEEP_IO.
+ * In: path, a directory on a local disk; options, NULL for the safe defaults.
+ * Out: store, the handle; report, what was found, NULL if not wanted.
+ * Durable: the new epoch, before the call returns. What a crash left undecided is decided by then.
+ * Threads: any.
+ * Ownership: close the handle with lnkeep_store_close. No other code of the process may open, copy or
+ *   lock the files of the directory while it is open.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_store_open(const char *path,
+                                const lnkeep_store_options *options,
+                                lnkeep_store *store,
+                                lnkeep_store_report *report,
+                                lnkeep_error *err);
+
+/**
+ * Closes a store: refuses new calls, commits what was accepted, answers every waiting caller, waits for
+ * the last running call to leave, and releases the files.
+ *
+ * Handles of the store's components stay to be closed; until then they answer LNKEEP_CLOSED. Asynchronous
+ * answers that were not taken are dropped: call lnkeep_store_sync and take them first.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE when it is not open; LNKEEP_POISONED when an earlier commit had
+ *   failed, and then the files are released all the same.
+ * In: store, a pointer to the handle; it is set to LNKEEP_STORE_NONE.
+ * Threads: any, also while other threads are inside calls on it; not from two threads with one copy.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_store_close(lnkeep_store *store,
+                                 lnkeep_error *err);
+
+/**
+ * Whether a store handle is open now.
+ *
+ * Returns: 1 or 0; 0 in a forked child.
+ * Threads: any; another thread may close it right after.
+ */
+int lnkeep_store_is_open(lnkeep_store store);
+
+/**
+ * Tells the store what time it is: stamps later records, and lets rules by age work. Numbers only rise, a
+ * smaller one is ignored; 0 means unknown. Cheap: call it for every block and every few seconds.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE, LNKEEP_POISONED.
+ * In: unix_ms, milliseconds since 1970; block_height, of the best block.
+ * Durable: with the next commit; it starts none of its own.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_store_tick(lnkeep_store store,
+                                uint64_t unix_ms,
+                                uint32_t block_height,
+                                lnkeep_error *err);
+
+/**
+ * Waits until everything accepted before it is durable, asynchronous submissions included.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE; LNKEEP_POISONED when a commit failed.
+ * Durable: everything accepted before the call, when it returns LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_store_sync(lnkeep_store store,
+                                lnkeep_error *err);
+
+/**
+ * Figures of a store since its open: commits and their durations, queue, pages, map, readers.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE, LNKEEP_POISONED, LNKEEP_BUSY.
+ * Out: stats, whose size the caller set; start with LNKEEP_STATS_INIT.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_store_stats(lnkeep_store store,
+                                 lnkeep_stats *stats,
+                                 lnkeep_error *err);
+
+/**
+ * Applies operations of any components in one commit and waits for it.
+ *
+ * Operations apply in order and a later one sees an earlier one. Without flags each stands alone. With
+ * LNKEEP_SUBMIT_ATOMIC one refusal means that none is applied: the refused operation has its own status,
+ * the others LNKEEP_ABORTED. Calls of many threads share commits; one call with many operations costs one.
+ *
+ * Returns: LNKEEP_DONE when every operation is DONE or ALREADY; LNKEEP_BATCH when one is not, with the worst
+ *   of them in err; LNKEEP_TOO_BIG for more than 1,024 operations or 4 MiB, LNKEEP_BUSY, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_POISONED: then none was applied and every outcome says so.
+ * In: ops, ops_len of them; flags, bits of LNKEEP_SUBMIT_*.
+ * Out: outcomes, ops_len of them, written always unless ops or outcomes is malformed or ops_len too big.
+ * Durable: operations whose status is DONE or ALREADY.
+ * Threads: any.
+ * Ownership: everything stays the caller's; views inside ops are read during the call only.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_submit(lnkeep_store store,
+                            const lnkeep_op *ops,
+                            size_t ops_len,
+                            uint32_t flags,
+                            lnkeep_outcome *outcomes,
+                            lnkeep_error *err);
+
+/**
+ * Accepts operations as lnkeep_submit does and returns at once; their outcomes come later, in the order
+ * of the commits, from lnkeep_completions_take.
+ *
+ * Returns: LNKEEP_DONE when accepted; LNKEEP_BUSY when 65,536 operations are open or the queue is full;
+ *   LNKEEP_TOO_BIG, LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT, LNKEEP_POISONED: then none will be applied.
+ * In: ops, ops_len of them, at least one; flags, bits of LNKEEP_SUBMIT_*; cookie, comes back with each
+ *   outcome.
+ * Durable: nothing yet when it returns.
+ * Threads: any.
+ * Ownership: everything stays the caller's and may be reused when the call returns.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_submit_async(lnkeep_store store,
+                                  const lnkeep_op *ops,
+                                  size_t ops_len,
+                                  uint32_t flags,
+                                  uint64_t cookie,
+                                  lnkeep_error *err);
+
+/**
+ * Takes outcomes of asynchronous submissions; never waits.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT.
+ * In: capacity, of completions.
+ * Out: completions, the first taken_len of them; taken_len, 0 when there are none.
+ * Durable: what the outcomes say.
+ * Threads: any; each completion is taken once.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_completions_take(lnkeep_store store,
+                                      lnkeep_completion *completions,
+                                      size_t capacity,
+                                      size_t *taken_len,
+                                      lnkeep_error *err);
+
+/**
+ * A descriptor that is readable while there are completions to take, for poll or epoll.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT.
+ * Out: descriptor, valid until the store is closed.
+ * Threads: any.
+ * Ownership: the library's; never read, write or close it. It is close-on-exec.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_completions_descriptor(lnkeep_store store,
+                                            int *descriptor,
+                                            lnkeep_error *err);
+
+/**
+ * Opens the attempts of a store. Opening again with equal options gives another handle on the same instance.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_EXTERNAL_MARKER when an external router owns the attempts and options do
+ *   not say LNKEEP_ATTEMPTS_EXTERNAL; LNKEEP_ALREADY_OPEN when they are open with other options;
+ *   LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_BUSY, LNKEEP_POISONED.
+ * In: options, NULL for the safe defaults.
+ * Out: attempts, the handle.
+ * Threads: any.
+ * Ownership: close the handle with lnkeep_attempts_close.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_open(lnkeep_store store,
+                                   const lnkeep_attempts_options *options,
+                                   lnkeep_attempts *attempts,
+                                   lnkeep_error *err);
+
+/**
+ * Closes a handle on attempts. Subscriptions stay open while the store is.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE when it is not open.
+ * In: attempts, a pointer to the handle; it is set to LNKEEP_ATTEMPTS_NONE.
+ * Threads: any, also while other threads are inside calls on it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_close(lnkeep_attempts *attempts,
+                                    lnkeep_error *err);
+
+/**
+ * Whether a handle on attempts is open now.
+ *
+ * Returns: 1 or 0; 0 in a forked child.
+ * Threads: any; another thread may close it right after.
+ */
+int lnkeep_attempts_is_open(lnkeep_attempts attempts);
+
+/**
+ * Records the intent to dispatch an attempt. Of any number of calls with one id, exactly one is answered
+ * LNKEEP_DONE: that caller validates and dispatches, everybody else tracks.
+ *
+ * Returns: LNKEEP_DONE: dispatch it; LNKEEP_ALREADY_EXISTS: do not dispatch, track it;
+ *   LNKEEP_FINGERPRINT_MISMATCH when the id belongs to another request; LNKEEP_CORRUPT_RECORD;
+ *   LNKEEP_BELOW_FLOOR, LNKEEP_NOT_ACKNOWLEDGED after a restore; LNKEEP_NO_SPACE, LNKEEP_BUSY: not applied;
+ *   LNKEEP_UNKNOWN: reopen the store and repeat the SAME id, never a new one; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: request.
+ * Out: outcome, NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY_EXISTS the record survives power loss.
+ * Threads: any.
+ * Ownership: request stays the caller's.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_init(lnkeep_attempts attempts,
+                                   const lnkeep_attempt_request *request,
+                                   lnkeep_outcome *outcome,
+                                   lnkeep_error *err);
+
+/**
+ * Records that the HTLC may leave. Call it before commitment_signed is released, and release only when it
+ * answered LNKEEP_DONE or LNKEEP_ALREADY.
+ *
+ * Returns: LNKEEP_DONE, LNKEEP_ALREADY; LNKEEP_NOT_PENDING when the attempt ended, LNKEEP_NOT_FOUND,
+ *   LNKEEP_DELETED, LNKEEP_CORRUPT_RECORD: do not release; LNKEEP_UNKNOWN: do not release, reopen and
+ *   repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * In: key.
+ * Out: outcome, NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY; recovery never rolls the attempt back from then on.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_mark_handed_off(lnkeep_attempts attempts,
+                                              const lnkeep_attempt_key *key,
+                                              lnkeep_outcome *outcome,
+                                              lnkeep_error *err);
+
+/**
+ * Records a final result and wakes its subscribers. A settle replaces a failure and sets
+ * LNKEEP_OUTCOME_CONFLICT; nothing replaces a settle. An attempt never registered is accepted.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY for the same result again; LNKEEP_CONFLICT when another result
+ *   stays, or the attempt was deleted; LNKEEP_BAD_PREIMAGE; LNKEEP_CORRUPT_RECORD; LNKEEP_TOO_BIG;
+ *   LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: key; result.
+ * Out: outcome, NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY; only then may the circuit be torn down.
+ * Threads: any.
+ * Ownership: result and its message stay the caller's.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_store_result(lnkeep_attempts attempts,
+                                           const lnkeep_attempt_key *key,
+                                           const lnkeep_attempt_result *result,
+                                           lnkeep_outcome *outcome,
+                                           lnkeep_error *err);
+
+/**
+ * Rolls a pending attempt back to a failure of this node and wakes its subscribers. For an HTLC that has
+ * certainly not left.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_PENDING: a real result exists, read it; LNKEEP_HANDED_OFF: it may still
+ *   settle; LNKEEP_NOT_FOUND; LNKEEP_CORRUPT_RECORD; LNKEEP_TOO_BIG; LNKEEP_UNKNOWN: reopen and repeat;
+ *   LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * In: key; failure_code, of BOLT 4, 0 for temporary node failure; message, the host's own encoding, may be
+ *   empty; flags, LNKEEP_FAIL_FORCED or 0.
+ * Out: outcome, NULL if not wanted.
+ * Durable: on LNKEEP_DONE; answer a client only then.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_fail_pending(lnkeep_attempts attempts,
+                                           const lnkeep_attempt_key *key,
+                                           uint32_t failure_code,
+                                           lnkeep_bytes message,
+                                           uint32_t flags,
+                                           lnkeep_outcome *outcome,
+                                           lnkeep_error *err);
+
+/**
+ * Records that the host has the result elsewhere, so that retention may begin.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY; LNKEEP_RESULT_PENDING; LNKEEP_NOT_FOUND; LNKEEP_CORRUPT_RECORD;
+ *   LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: key.
+ * Out: outcome, NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_ack(lnkeep_attempts attempts,
+                                  const lnkeep_attempt_key *key,
+                                  lnkeep_outcome *outcome,
+                                  lnkeep_error *err);
+
+/**
+ * Acknowledges every final record of a namespace with an id below `below`, in bounded steps of one commit
+ * each. For hosts whose ids rise: a record made later below a finished one is not seen by the next call.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: namespace_bytes, 16 of them or NULL for the default; below.
+ * Out: acked, how many were acknowledged, NULL if not wanted.
+ * Durable: every step done before an error stays done.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_ack_below(lnkeep_attempts attempts,
+                                        const uint8_t *namespace_bytes,
+                                        uint64_t below,
+                                        uint64_t *acked,
+                                        lnkeep_error *err);
+
+/**
+ * Deletes finished attempts in one commit, with one outcome each. Ids stay burned unless flags say
+ * LNKEEP_DELETE_FORGET.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BATCH when a key was not deleted: its outcome is LNKEEP_PENDING (kept),
+ *   LNKEEP_NOT_FOUND or LNKEEP_CORRUPT_RECORD (kept); LNKEEP_DUPLICATE_ID when a key is named twice,
+ *   LNKEEP_TOO_BIG, LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED: nothing was deleted; LNKEEP_UNKNOWN: reopen and repeat.
+ * In: keys, keys_len of them, at most 1,024; flags.
+ * Out: outcomes, keys_len of them, written always unless keys or outcomes is malformed.
+ * Durable: outcomes that say LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_delete(lnkeep_attempts attempts,
+                                     const lnkeep_attempt_key *keys,
+                                     size_t keys_len,
+                                     uint32_t flags,
+                                     lnkeep_outcome *outcomes,
+                                     lnkeep_error *err);
+
+/**
+ * Removes every finished record of a namespace whose id is not in the keep list, in bounded steps of one
+ * commit each. Pending records are kept, unreadable ones kept and counted; with LNKEEP_STORE_LND_COMPAT
+ * both are removed, as lnd does.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: namespace_bytes, 16 of them or NULL for the default; keep_ids, keep_len of them; flags,
+ *   LNKEEP_DELETE_FORGET or 0.
+ * Out: removed, unreadable, how many records were removed and how many were kept because they are damaged;
+ *   NULL if not wanted.
+ * Durable: every step done before an error stays done.
+ * Threads: any; a record that ends meanwhile may be removed or not.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_clean(lnkeep_attempts attempts,
+                                    const uint8_t *namespace_bytes,
+                                    const uint64_t *keep_ids,
+                                    size_t keep_len,
+                                    uint32_t flags,
+                                    uint64_t *removed,
+                                    uint64_t *unreadable,
+                                    lnkeep_error *err);
+
+/**
+ * Removes an unreadable record and burns its id, with an event.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY; LNKEEP_NOT_FOUND; LNKEEP_CONFLICT when the record is readable;
+ *   LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: key.
+ * Out: outcome, NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_quarantine(lnkeep_attempts attempts,
+                                         const lnkeep_attempt_key *key,
+                                         lnkeep_outcome *outcome,
+                                         lnkeep_error *err);
+
+/**
+ * An id for an external key, such as CLN's (hash, group, part), LDK's PaymentId or eclair's UUID. The same
+ * key always gets the same id, and no two keys of the store get one id. It registers nothing. A host that
+ * allocates chooses no ids of its own.
+ *
+ * Returns: LNKEEP_DONE for a new id, LNKEEP_ALREADY for one given before; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_ID_OUT_OF_RANGE, LNKEEP_NOT_ACKNOWLEDGED, LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED; LNKEEP_UNKNOWN: reopen and repeat.
+ * In: namespace_bytes, 16 of them or NULL for the default; external_key, 1 to 64 bytes.
+ * Out: id.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_allocate(lnkeep_attempts attempts,
+                                       const uint8_t *namespace_bytes,
+                                       lnkeep_bytes external_key,
+                                       uint64_t *id,
+                                       lnkeep_error *err);
+
+/**
+ * Runs one bounded step of retention: acknowledged records past their time become tombstones, tombstones
+ * past theirs are forgotten, as the options at open say. Needs lnkeep_store_tick. Call it again until
+ * handled is 0.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Out: handled, how many records changed, NULL if not wanted.
+ * Durable: on LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_sweep(lnkeep_attempts attempts,
+                                    uint64_t *handled,
+                                    lnkeep_error *err);
+
+/**
+ * Takes the external router's mark away, so that a local open is possible again.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when there is no mark; LNKEEP_ENTRIES_EXIST while any record of any
+ *   namespace remains, tombstones included; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE,
+ *   LNKEEP_BUSY, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_disable_external(lnkeep_attempts attempts,
+                                               lnkeep_error *err);
+
+/**
+ * Ends the refusal of new ids after a restore or a copy. Every namespace that has records needs a floor;
+ * ids below it without a record stay refused for good, since they may have been used by the newer store.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing waits for it; LNKEEP_INVALID_ARGUMENT when a namespace
+ *   with records is missing; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: floors, floors_len of them, at most 1,024.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_acknowledge_restore(lnkeep_attempts attempts,
+                                                  const lnkeep_id_floor *floors,
+                                                  size_t floors_len,
+                                                  lnkeep_error *err);
+
+/**
+ * The record of an attempt.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_FOUND, LNKEEP_DELETED, LNKEEP_CORRUPT_RECORD, LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: key.
+ * Out: attempt.
+ * Threads: any.
+ * Ownership: free it with lnkeep_attempt_free; its message lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_get(lnkeep_attempts attempts,
+                                  const lnkeep_attempt_key *key,
+                                  lnkeep_attempt **attempt,
+                                  lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_attempts_get gave. NULL is allowed. Secrets in it are zeroed.
+ *
+ * Threads: any.
+ */
+void lnkeep_attempt_free(lnkeep_attempt *attempt);
+
+/**
+ * The final result of an attempt.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_RESULT_PENDING: subscribe; LNKEEP_NOT_FOUND, LNKEEP_DELETED,
+ *   LNKEEP_CORRUPT_RECORD, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * In: key.
+ * Out: result.
+ * Threads: any.
+ * Ownership: free it with lnkeep_attempt_result_free; its message lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_result(lnkeep_attempts attempts,
+                                     const lnkeep_attempt_key *key,
+                                     lnkeep_attempt_result **result,
+                                     lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_attempts_result and lnkeep_attempts_poll gave. NULL is allowed. Secrets are zeroed.
+ *
+ * Threads: any.
+ */
+void lnkeep_attempt_result_free(lnkeep_attempt_result *result);
+
+/**
+ * Whether a final result is stored: 0 for pending, unknown, deleted and unreadable attempts.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * In: key.
+ * Out: has_result, 1 or 0.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_has_result(lnkeep_attempts attempts,
+                                         const lnkeep_attempt_key *key,
+                                         uint32_t *has_result,
+                                         lnkeep_error *err);
+
+/**
+ * One page of attempts: by namespace, state, age, expiry. Visits at most 10,000 rows; pages may be empty.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNSUPPORTED, LNKEEP_INVALID_ARGUMENT, LNKEEP_BUSY, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: query; start with LNKEEP_ATTEMPT_QUERY_INIT.
+ * Out: page.
+ * Threads: any; each page is one consistent view.
+ * Ownership: free it with lnkeep_attempt_page_free; everything it points to lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_list(lnkeep_attempts attempts,
+                                   const lnkeep_attempt_query *query,
+                                   lnkeep_attempt_page **page,
+                                   lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_attempts_list gave. NULL is allowed. Secrets in it are zeroed.
+ *
+ * Threads: any.
+ */
+void lnkeep_attempt_page_free(lnkeep_attempt_page *page);
+
+/**
+ * Numbers of records by state, without a scan.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_CORRUPT_RECORD, LNKEEP_POISONED.
+ * In: namespace_bytes, 16 of them, or NULL for all namespaces together.
+ * Out: counts, whose size the caller set; start with LNKEEP_ATTEMPT_COUNTS_INIT.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_counts(lnkeep_attempts attempts,
+                                     const uint8_t *namespace_bytes,
+                                     lnkeep_attempt_counts *counts,
+                                     lnkeep_error *err);
+
+/**
+ * Decides about the pending attempts of a namespace after a restart; may be called at any time, repeatedly.
+ *
+ * An attempt never marked as handed off and without an open circuit is rolled back to a local failure. One
+ * that was handed off is never rolled back: without an open circuit it is listed as unresolved. By default
+ * only attempts registered in earlier opens are looked at.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also when the host does not mark and the circuit list is
+ *   not said to be complete; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: namespace_bytes, 16 of them or NULL for the default; circuits, circuits_len of them; flags, bits of
+ *   LNKEEP_RECOVER_*.
+ * Out: recovery, what was done, NULL if not wanted.
+ * Durable: every rollback listed, and after an error those done before it.
+ * Threads: any.
+ * Ownership: free it with lnkeep_recovery_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_recover(lnkeep_attempts attempts,
+                                      const uint8_t *namespace_bytes,
+                                      const lnkeep_circuit *circuits,
+                                      size_t circuits_len,
+                                      uint32_t flags,
+                                      lnkeep_recovery **recovery,
+                                      lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_attempts_recover gave. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_recovery_free(lnkeep_recovery *recovery);
+
+/**
+ * Whether an external router owns the attempts.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * Out: is_external, 1 or 0.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_is_external(lnkeep_attempts attempts,
+                                          uint32_t *is_external,
+                                          lnkeep_error *err);
+
+/**
+ * How a stored result is to be presented. Pure: looks at no store.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also for an unknown kind of result.
+ * In: result; decryptor, LNKEEP_DECRYPTOR_*.
+ * Out: classified, LNKEEP_CLASSIFIED_*.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempt_result_classify(const lnkeep_attempt_result *result,
+                                             uint32_t decryptor,
+                                             uint32_t *classified,
+                                             lnkeep_error *err);
+
+/**
+ * Puts a client's byte above a raw id, so that several clients share one flat id space. Pure.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ID_OUT_OF_RANGE when raw_id needs more than 56 bits;
+ *   LNKEEP_INVALID_ARGUMENT.
+ * Out: id.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_client_id_encode(uint8_t client,
+                                      uint64_t raw_id,
+                                      uint64_t *id,
+                                      lnkeep_error *err);
+
+/**
+ * The client's byte and the raw id of an id. Pure.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT.
+ * Out: client; raw_id.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_client_id_decode(uint64_t id,
+                                      uint8_t *client,
+                                      uint64_t *raw_id,
+                                      lnkeep_error *err);
+
+/**
+ * Waits for an attempt's result, also for one that is not registered yet. A subscription lives in memory: a
+ * restart forgets it. Poll it when lnkeep_attempts_ready names it, then unsubscribe.
+ *
+ * Returns: LNKEEP_DONE; with LNKEEP_SUBSCRIBE_REQUIRE_KNOWN also LNKEEP_NOT_FOUND, LNKEEP_DELETED,
+ *   LNKEEP_CORRUPT_RECORD; LNKEEP_BUSY when too many are open; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: key; flags, LNKEEP_SUBSCRIBE_REQUIRE_KNOWN or 0.
+ * Out: subscription, a number to poll; not reused while the store is open.
+ * Threads: any; no result committed during the call is missed.
+ * Ownership: give it back with lnkeep_attempts_unsubscribe.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_subscribe(lnkeep_attempts attempts,
+                                        const lnkeep_attempt_key *key,
+                                        uint32_t flags,
+                                        uint64_t *subscription,
+                                        lnkeep_error *err);
+
+/**
+ * What a subscription has: the first final result written while it waited, given out once.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
+ * In: subscription.
+ * Out: state, LNKEEP_POLL_*; result, set with LNKEEP_POLL_RESULT, else NULL.
+ * Threads: any; of several pollers one gets the result.
+ * Ownership: free the result with lnkeep_attempt_result_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_poll(lnkeep_attempts attempts,
+                                   uint64_t subscription,
+                                   uint32_t *state,
+                                   lnkeep_attempt_result **result,
+                                   lnkeep_error *err);
+
+/**
+ * Cancels a subscription; a result that was not polled is dropped.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_FOUND when it is not open; LNKEEP_BAD_HANDLE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_unsubscribe(lnkeep_attempts attempts,
+                                          uint64_t subscription,
+                                          lnkeep_error *err);
+
+/**
+ * Cancels every subscription that still waits, such as at shutdown; ready results can still be polled.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_unsubscribe_all(lnkeep_attempts attempts,
+                                              lnkeep_error *err);
+
+/**
+ * How many subscriptions wait for an attempt.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
+ * In: key.
+ * Out: waiters.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_waiters(lnkeep_attempts attempts,
+                                      const lnkeep_attempt_key *key,
+                                      uint64_t *waiters,
+                                      lnkeep_error *err);
+
+/**
+ * Numbers of subscriptions that became ready, each told once; never waits.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
+ * In: capacity, of subscriptions.
+ * Out: subscriptions, the first ready_len of them; ready_len, 0 when there are none.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_ready(lnkeep_attempts attempts,
+                                    uint64_t *subscriptions,
+                                    size_t capacity,
+                                    size_t *ready_len,
+                                    lnkeep_error *err);
+
+/**
+ * A descriptor that is readable while subscriptions are ready, for poll or epoll.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
+ * Out: descriptor, valid until the store and every handle on its attempts are closed.
+ * Threads: any.
+ * Ownership: the library's; never read, write or close it. It is close-on-exec.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_ready_descriptor(lnkeep_attempts attempts,
+                                               int *descriptor,
+                                               lnkeep_error *err);
+
+/**
+ * Opens the cursor of a name, registering it when it is new. A registered cursor keeps its place over
+ * restarts and pins the events it has not acknowledged, up to the store's limits.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_INVALID_ARGUMENT, LNKEEP_TOO_BIG when
+ *   256 cursors exist, LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_UNKNOWN, LNKEEP_POISONED.
+ * In: name, 1 to 32 bytes; flags, LNKEEP_EVENTS_FROM_NEWEST or 0, read when the cursor is new.
+ * Out: events, the handle.
+ * Durable: the registration.
+ * Threads: any.
+ * Ownership: close the handle with lnkeep_events_close.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_events_open(lnkeep_store store,
+                                 lnkeep_bytes name,
+                                 uint32_t flags,
+                                 lnkeep_events *events,
+                                 lnkeep_error *err);
+
+/**
+ * Closes a cursor's handle; the cursor stays registered.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE when it is not open.
+ * In: events, a pointer to the handle; it is set to LNKEEP_EVENTS_NONE.
+ * Threads: any, also while other threads are inside calls on it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_events_close(lnkeep_events *events,
+                                  lnkeep_error *err);
+
+/**
+ * Whether a cursor's handle is open now.
+ *
+ * Returns: 1 or 0; 0 in a forked child.
+ * Threads: any; another thread may close it right after.
+ */
+int lnkeep_events_is_open(lnkeep_events events);
+
+/**
+ * The next events, oldest first; never waits. What was taken and not acknowledged comes again after a
+ * reopen: deal with an event, then acknowledge it.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_TRUNCATED once when unread events were cut, and the next call goes on with
+ *   the first one available; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_INVALID_ARGUMENT, LNKEEP_BUSY,
+ *   LNKEEP_POISONED.
+ * In: capacity, of taken; at most 1,000 come at once.
+ * Out: taken, the first taken_len of them; taken_len, 0 when there are none.
+ * Threads: any; two takers of one handle split its events.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_events_take(lnkeep_events events,
+                                 lnkeep_event *taken,
+                                 size_t capacity,
+                                 size_t *taken_len,
+                                 lnkeep_error *err);
+
+/**
+ * Records that everything up to a number was dealt with, so that it need not be kept for this cursor.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY for a number acknowledged before; LNKEEP_NOT_FOUND when the cursor
+ *   was unregistered; LNKEEP_INVALID_ARGUMENT for a number not given yet; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_BUSY, LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_POISONED.
+ * In: sequence, the number of the last event dealt with.
+ * Durable: on LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_events_ack(lnkeep_events events,
+                                uint64_t sequence,
+                                lnkeep_error *err);
+
+/**
+ * Removes the cursor from the store, so that it pins no events. The handle stays to be closed.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_FOUND when it is not registered; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_BUSY, LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_POISONED.
+ * Durable: on LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_events_unregister(lnkeep_events events,
+                                       lnkeep_error *err);
+
+/**
+ * Number of the oldest event kept; one above the newest when none is kept. After LNKEEP_TRUNCATED, reading
+ * goes on there.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_INVALID_ARGUMENT, LNKEEP_BUSY,
+ *   LNKEEP_POISONED.
+ * Out: sequence.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_events_first_available(lnkeep_events events,
+                                            uint64_t *sequence,
+                                            lnkeep_error *err);
+
+/**
+ * A descriptor that is readable while there may be events to take, for poll or epoll.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT.
+ * Out: descriptor, valid until the handle is closed.
+ * Threads: any.
+ * Ownership: the library's; never read, write or close it. It is close-on-exec.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_events_descriptor(lnkeep_events events,
+                                       int *descriptor,
+                                       lnkeep_error *err);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* LNKEEP_H */

@@ -1,0 +1,513 @@
+//! Every change of attempts as a command: load, ask the rules, write.
+//!
+//! Called by `mod.rs` for typed calls and by `Operation` for mixed submissions; both take the same path.
+
+use std::sync::Arc;
+
+use super::record::{AttemptResult, NamespaceRow, State};
+use super::rules::{self, Gate, InitRequest, Profile, Retain, Rollback};
+use super::subscriptions::Subscriptions;
+use super::table::{self, ALL_NAMESPACES, Loaded};
+use crate::error::{Error, Result, Status};
+use crate::events::EVENT_ROWS;
+use crate::limits::{EXTERNAL_KEY_BYTES_MAX, MESSAGE_BYTES_MAX};
+use crate::store::batch::{Batch, Command, Cost, Outcome, Reply, Rows, Space};
+use crate::store::tables::Table;
+use crate::types::{AttemptKey, Namespace};
+
+/// One change of attempts, as a value: alone, or mixed with others in one submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// See [`super::Attempts::init`].
+    Init(InitRequest),
+    /// See [`super::Attempts::mark_handed_off`].
+    MarkHandedOff(AttemptKey),
+    /// See [`super::Attempts::store_result`].
+    StoreResult(AttemptKey, AttemptResult),
+    /// See [`super::Attempts::fail_pending`].
+    FailPending(AttemptKey, Rollback),
+    /// See [`super::Attempts::ack`].
+    Ack(AttemptKey),
+    /// See [`super::Attempts::delete`].
+    Delete(AttemptKey, Retain),
+    /// See [`super::Attempts::quarantine`].
+    Quarantine(AttemptKey),
+    /// See [`super::Attempts::allocate`].
+    Allocate(Namespace, Vec<u8>),
+}
+
+impl Operation {
+    fn key(&self) -> Option<AttemptKey> {
+        match self {
+            Operation::Init(request) => Some(request.key),
+            Operation::MarkHandedOff(key)
+            | Operation::StoreResult(key, _)
+            | Operation::FailPending(key, _)
+            | Operation::Ack(key)
+            | Operation::Delete(key, _)
+            | Operation::Quarantine(key) => Some(*key),
+            Operation::Allocate(..) => None,
+        }
+    }
+
+    /// What can be refused without looking at the store.
+    pub(super) fn validate(&self) -> Result<()> {
+        let namespace = match self {
+            Operation::Allocate(namespace, _) => *namespace,
+            other => other
+                .key()
+                .map_or(Namespace::default(), |key| key.namespace),
+        };
+        refuse_reserved(namespace)?;
+        match self {
+            Operation::Allocate(_, external) => {
+                let length = external.len();
+                if length == 0 || length > EXTERNAL_KEY_BYTES_MAX {
+                    return Err(Error::new(
+                        Status::InvalidArgument,
+                        format!(
+                            "an external key has 1 to {EXTERNAL_KEY_BYTES_MAX} bytes, not {length}"
+                        ),
+                    ));
+                }
+                Ok(())
+            }
+            Operation::StoreResult(key, result) => refuse_long(*key, result.message.len()),
+            Operation::FailPending(key, rollback) => refuse_long(*key, rollback.message.len()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn refuse_long(key: AttemptKey, length: usize) -> Result<()> {
+    if length <= MESSAGE_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Error::new(
+        Status::TooBig,
+        format!("{key}: a message has at most {MESSAGE_BYTES_MAX} bytes (BOLT 1), not {length}"),
+    ))
+}
+
+pub(super) fn refuse_reserved(namespace: Namespace) -> Result<()> {
+    if namespace == ALL_NAMESPACES {
+        return Err(Error::new(
+            Status::InvalidArgument,
+            "the namespace of all ones means all namespaces and cannot be written",
+        ));
+    }
+    Ok(())
+}
+
+/// An operation with what it needs to run.
+pub(crate) struct Change {
+    pub(super) operation: Operation,
+    pub(super) profile: Profile,
+    pub(super) subscriptions: Arc<Subscriptions>,
+}
+
+impl Command for Change {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        let now = table::now(batch);
+        if let Operation::Allocate(namespace, external) = &self.operation {
+            return allocate(batch, *namespace, external);
+        }
+        let Some(key) = self.operation.key() else {
+            return Err(Status::Internal.into());
+        };
+        let before = table::load(batch, key)?;
+        let stored = before.stored();
+        let decision = match &self.operation {
+            Operation::Init(request) => {
+                let gate = gate(batch, key.namespace, &before)?;
+                rules::init(self.profile, stored, request, gate, now)?
+            }
+            Operation::MarkHandedOff(_) => rules::mark_handed_off(key, stored, now)?,
+            Operation::StoreResult(_, result) => {
+                rules::store_result(self.profile, key, stored, result, now)?
+            }
+            Operation::FailPending(_, rollback) => rules::fail_pending(key, stored, rollback, now)?,
+            Operation::Ack(_) => rules::ack(key, stored)?,
+            Operation::Delete(_, retain) => rules::delete(key, stored, *retain, now)?,
+            Operation::Quarantine(_) => rules::quarantine(key, stored, now)?,
+            Operation::Allocate(..) => return Err(Status::Internal.into()),
+        };
+        table::apply(batch, key, &before, decision)
+    }
+
+    fn committed(&self, _reply: &Reply) {
+        match &self.operation {
+            Operation::StoreResult(key, result) => self.subscriptions.deliver(*key, result),
+            Operation::FailPending(key, rollback) => {
+                self.subscriptions.deliver(*key, &rollback.result());
+            }
+            _ => {}
+        }
+    }
+
+    fn cost(&self) -> Cost {
+        let message = match &self.operation {
+            Operation::StoreResult(_, result) => result.message.len(),
+            Operation::FailPending(_, rollback) => rollback.message.len(),
+            _ => 0,
+        };
+        // Record, index of pending ones, namespace, retained queue, event.
+        Cost {
+            rows: 4 + EVENT_ROWS,
+            bytes: 512 + message as u64,
+        }
+    }
+
+    fn space(&self) -> Space {
+        match self.operation {
+            Operation::Init(_) | Operation::Allocate(..) => Space::Grows,
+            _ => Space::Settles,
+        }
+    }
+}
+
+fn gate(batch: &Batch<'_>, namespace: Namespace, before: &Loaded) -> Result<Gate> {
+    if !matches!(before, Loaded::Absent) {
+        return Ok(Gate::default());
+    }
+    Ok(Gate {
+        id_floor: table::namespace_row(batch, namespace)?.id_floor,
+        needs_acknowledgement: batch.meta().needs_acknowledgement(),
+    })
+}
+
+fn allocate(batch: &mut Batch<'_>, namespace: Namespace, external: &[u8]) -> Outcome {
+    let mut row_key = namespace.0.to_vec();
+    row_key.extend_from_slice(external);
+    if let Some(body) = batch.row(Table::AttemptKeys, &row_key)? {
+        let id = body
+            .get(..8)
+            .and_then(|id| Some(u64::from_le_bytes(id.try_into().ok()?)));
+        let id = id.ok_or_else(|| Error::new(Status::CorruptRecord, "the key's row is damaged"))?;
+        return Ok(Reply {
+            value: id,
+            ..Reply::already(Status::Already)
+        });
+    }
+    if batch.meta().needs_acknowledgement() {
+        return Err(Status::NotAcknowledged.into());
+    }
+    let mut all = table::namespace_row(batch, ALL_NAMESPACES)?;
+    let floor = table::namespace_row(batch, namespace)?.id_floor;
+    let mut id = all.next_id.max(floor).max(1);
+    while batch
+        .row(Table::Attempts, &AttemptKey::new(namespace, id).to_bytes())?
+        .is_some()
+    {
+        id = id
+            .checked_add(1)
+            .ok_or_else(|| Error::from(Status::IdOutOfRange))?;
+    }
+    all.next_id = id
+        .checked_add(1)
+        .ok_or_else(|| Error::from(Status::IdOutOfRange))?;
+    table::put_namespace_row(batch, ALL_NAMESPACES, &all)?;
+    let mut body = id.to_le_bytes().to_vec();
+    body.extend_from_slice(&batch.clock().unix_ms.to_le_bytes());
+    batch.put(Table::AttemptKeys, &row_key, &body)?;
+    Ok(Reply {
+        value: id,
+        ..Reply::done()
+    })
+}
+
+/// Sets or clears the external router's mark.
+pub(super) struct SetExternal(pub(super) bool);
+
+impl Command for SetExternal {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        let mut all = table::namespace_row(batch, ALL_NAMESPACES)?;
+        let marked = all.flags & NamespaceRow::EXTERNAL != 0;
+        if marked == self.0 {
+            return Ok(Reply::already(Status::Already));
+        }
+        let records = batch.heads.of(Table::Attempts).rows;
+        if marked && records != 0 {
+            return Err(Error::new(
+                Status::EntriesExist,
+                format!("{records} attempt records remain; drain and delete them first"),
+            ));
+        }
+        all.flags ^= NamespaceRow::EXTERNAL;
+        table::put_namespace_row(batch, ALL_NAMESPACES, &all)?;
+        Ok(Reply::done())
+    }
+
+    fn cost(&self) -> Cost {
+        Cost {
+            rows: 1,
+            bytes: 128,
+        }
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// Ends the refusal of new ids after a restore or a copy, by giving each namespace a floor.
+pub(super) struct AcknowledgeRestore {
+    pub(super) floors: Vec<(Namespace, u64)>,
+}
+
+impl Command for AcknowledgeRestore {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        if !batch.meta().needs_acknowledgement() {
+            return Ok(Reply::already(Status::Already));
+        }
+        let mut known = Vec::new();
+        batch.scan(Table::Namespaces, &[], |key, _| {
+            known.extend(key.try_into().map(Namespace));
+            true
+        })?;
+        known.retain(|namespace| *namespace != ALL_NAMESPACES);
+        if let Some(forgotten) = known
+            .iter()
+            .find(|known| !self.floors.iter().any(|(named, _)| named == *known))
+        {
+            return Err(Error::new(
+                Status::InvalidArgument,
+                format!("namespace {forgotten} has records and was given no id floor"),
+            ));
+        }
+        for (namespace, floor) in &self.floors {
+            let mut row = table::namespace_row(batch, *namespace)?;
+            row.id_floor = row.id_floor.max(*floor);
+            table::put_namespace_row(batch, *namespace, &row)?;
+        }
+        batch.change_meta(|meta| {
+            meta.restored = false;
+            meta.copied = false;
+        });
+        Ok(Reply::done())
+    }
+
+    fn cost(&self) -> Cost {
+        let rows = self.floors.len() as u64;
+        Cost {
+            rows,
+            bytes: rows * 128,
+        }
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// Records that one bounded command visits.
+pub(super) const STEP_ROWS: usize = 256;
+
+/// Cleans one step of a namespace. Replies with the number removed.
+pub(super) struct CleanStep {
+    pub(super) profile: Profile,
+    pub(super) keys: Vec<AttemptKey>,
+    pub(super) retain: Retain,
+}
+
+impl Command for CleanStep {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        let now = table::now(batch);
+        let mut removed = 0;
+        for key in &self.keys {
+            let before = table::load(batch, *key)?;
+            if let Some(decision) = rules::clean(self.profile, before.stored(), self.retain, now) {
+                table::apply(batch, *key, &before, decision)?;
+                removed += 1;
+            }
+        }
+        Ok(step_reply(removed))
+    }
+
+    fn cost(&self) -> Cost {
+        step_cost(self.keys.len())
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// Acknowledges one step of final records below an id. Replies with the number acknowledged.
+pub(super) struct AckStep {
+    pub(super) keys: Vec<AttemptKey>,
+    /// Every final record of the namespace below this id is acknowledged after this step.
+    pub(super) acked_below: (Namespace, u64),
+}
+
+impl Command for AckStep {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        let mut acked = 0;
+        for key in &self.keys {
+            let before = table::load(batch, *key)?;
+            let Loaded::Found(attempt) = &before else {
+                continue;
+            };
+            if attempt.state.is_final() {
+                let decision = rules::ack(*key, before.stored())?;
+                let reply = table::apply(batch, *key, &before, decision)?;
+                acked += u64::from(reply.changed());
+            }
+        }
+        let (namespace, below) = self.acked_below;
+        let mut row = table::namespace_row(batch, namespace)?;
+        if row.acked_below < below {
+            row.acked_below = below;
+            table::put_namespace_row(batch, namespace, &row)?;
+        }
+        Ok(step_reply(acked))
+    }
+
+    fn cost(&self) -> Cost {
+        step_cost(self.keys.len())
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// How long records are kept after they were acknowledged and deleted; 0 means for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Retention {
+    pub(super) acked_secs: u64,
+    pub(super) tombstone_secs: u64,
+    pub(super) tombstones_max: u64,
+}
+
+/// One step of retention: acknowledged records become tombstones, tombstones are forgotten if the host
+/// allows it. Replies with the number handled.
+pub(super) struct SweepStep {
+    pub(super) retention: Retention,
+}
+
+impl Command for SweepStep {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        let acked = self.due(batch, table::Stage::Acked)?;
+        let mut handled = 0;
+        let now = table::now(batch);
+        for (row, key) in acked {
+            batch.delete(Table::AttemptsRetained, &row)?;
+            let before = table::load(batch, key)?;
+            let Loaded::Found(attempt) = &before else {
+                continue;
+            };
+            if attempt.state.is_final() && attempt.flags.has(super::Flags::ACKED) {
+                let decision = rules::delete(key, before.stored(), Retain::Tombstone, now)?;
+                table::apply(batch, key, &before, decision)?;
+                handled += 1;
+            }
+        }
+        for (row, key) in self.due(batch, table::Stage::Tombstone)? {
+            batch.delete(Table::AttemptsRetained, &row)?;
+            let before = table::load(batch, key)?;
+            let Loaded::Found(attempt) = &before else {
+                continue;
+            };
+            if attempt.state == State::Deleted {
+                let gone = rules::Decision::Remove(crate::events::EventKind::AttemptDeleted);
+                table::apply(batch, key, &before, gone)?;
+                handled += 1;
+            }
+        }
+        Ok(step_reply(handled))
+    }
+
+    fn cost(&self) -> Cost {
+        step_cost(STEP_ROWS)
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+impl SweepStep {
+    fn due(&self, batch: &Batch<'_>, stage: table::Stage) -> Result<Vec<(Vec<u8>, AttemptKey)>> {
+        let (secs, surplus) = match stage {
+            table::Stage::Acked => (self.retention.acked_secs, 0),
+            table::Stage::Tombstone => (self.retention.tombstone_secs, self.surplus(batch)?),
+        };
+        let now_ms = batch.clock().unix_ms;
+        let mut due = Vec::new();
+        if secs == 0 && surplus == 0 {
+            return Ok(due);
+        }
+        batch.scan(Table::AttemptsRetained, &stage.key(0, 0), |row, body| {
+            let Some((key, since_ms)) = body.ok().and_then(table::decode_retained) else {
+                return true;
+            };
+            let age_ms = now_ms.saturating_sub(since_ms);
+            let old = secs != 0 && since_ms != 0 && age_ms >= secs.saturating_mul(1000);
+            let over = (due.len() as u64) < surplus;
+            if row.first() != Some(&(stage as u8)) || !(old || over) {
+                return false;
+            }
+            due.push((row.to_vec(), key));
+            due.len() < STEP_ROWS / 2
+        })?;
+        Ok(due)
+    }
+
+    fn surplus(&self, batch: &Batch<'_>) -> Result<u64> {
+        if self.retention.tombstones_max == 0 {
+            return Ok(0);
+        }
+        let mut tombstones = 0u64;
+        batch.scan(Table::Namespaces, &[], |_, body| {
+            let row = body.ok().and_then(NamespaceRow::decode).unwrap_or_default();
+            tombstones = tombstones.saturating_add(row.counts[State::Deleted as usize - 1]);
+            true
+        })?;
+        Ok(tombstones.saturating_sub(self.retention.tombstones_max))
+    }
+}
+
+fn step_reply(handled: u64) -> Reply {
+    let flags = if handled == 0 { 0 } else { Reply::CHANGED };
+    Reply {
+        value: handled,
+        flags,
+        ..Reply::done()
+    }
+}
+
+fn step_cost(records: usize) -> Cost {
+    let records = records as u64;
+    Cost {
+        rows: records * (4 + EVENT_ROWS),
+        bytes: records * 512,
+    }
+}
+
+/// Puts bytes under a key as they are, so that tests have an unreadable record.
+#[cfg(feature = "failpoints")]
+pub(super) struct WriteRaw {
+    pub(super) key: AttemptKey,
+    pub(super) bytes: Vec<u8>,
+}
+
+#[cfg(feature = "failpoints")]
+impl Command for WriteRaw {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        batch.put_row(Table::Attempts, &self.key.to_bytes(), &self.bytes)?;
+        Ok(Reply::done())
+    }
+
+    fn cost(&self) -> Cost {
+        Cost {
+            rows: 1,
+            bytes: self.bytes.len() as u64,
+        }
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}

@@ -1,0 +1,217 @@
+//! Who waits for which result: memory only, bounded, forgotten at a restart.
+//!
+//! U1 a subscription takes the first final result written while it waits, exactly once, and keeps it.
+//! U2 one that is cancelled or shut down delivers nothing. U3 subscribe registers first and reads second, so
+//! that no commit falls between. U4 ids of subscriptions are never reused while the store is open.
+
+use std::collections::{HashMap, VecDeque};
+
+use parking_lot::Mutex;
+
+use super::record::AttemptResult;
+use crate::error::{Error, Result, Status};
+use crate::os::Doorbell;
+use crate::types::AttemptKey;
+
+/// What a subscription has for its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Polled {
+    /// No final result yet.
+    Waiting,
+    /// The result, given out once.
+    Result(AttemptResult),
+    /// The result was given out before.
+    Done,
+    /// Cancelled, shut down, or never to be served.
+    Closed,
+}
+
+#[derive(Debug)]
+enum Waiter {
+    Waiting,
+    Ready(AttemptResult),
+    Done,
+}
+
+#[derive(Default)]
+struct Table {
+    last_id: u64,
+    waiters: HashMap<u64, (AttemptKey, Waiter)>,
+    waiting: HashMap<AttemptKey, Vec<u64>>,
+    ready: VecDeque<u64>,
+}
+
+/// All subscriptions of one store.
+pub(crate) struct Subscriptions {
+    table: Mutex<Table>,
+    doorbell: Doorbell,
+    max: usize,
+}
+
+impl Subscriptions {
+    pub(super) fn new(max: usize) -> Result<Subscriptions> {
+        let doorbell =
+            Doorbell::new().map_err(|error| Error::io(Status::Io, &error, "making a doorbell"))?;
+        Ok(Subscriptions {
+            table: Mutex::default(),
+            doorbell,
+            max,
+        })
+    }
+
+    pub(super) fn descriptor(&self) -> std::os::fd::RawFd {
+        self.doorbell.descriptor()
+    }
+
+    /// Registers a waiter; answers its number.
+    pub(super) fn register(&self, key: AttemptKey) -> Result<u64> {
+        let mut table = self.table.lock();
+        if table.waiters.len() >= self.max {
+            return Err(Error::new(
+                Status::Busy,
+                format!("{} subscriptions exist; take or cancel some", self.max),
+            ));
+        }
+        table.last_id += 1;
+        let id = table.last_id;
+        table.waiters.insert(id, (key, Waiter::Waiting));
+        table.waiting.entry(key).or_default().push(id);
+        Ok(id)
+    }
+
+    /// Gives a result to everybody who waits for it (U1).
+    pub(super) fn deliver(&self, key: AttemptKey, result: &AttemptResult) {
+        let mut table = self.table.lock();
+        let Some(ids) = table.waiting.remove(&key) else {
+            return;
+        };
+        for id in ids {
+            if let Some((_, waiter)) = table.waiters.get_mut(&id) {
+                *waiter = Waiter::Ready(result.clone());
+                table.ready.push_back(id);
+            }
+        }
+        drop(table);
+        self.doorbell.ring();
+    }
+
+    /// Takes a waiter's result, if it has one. A finished one is dropped at its second poll, not before.
+    pub(super) fn poll(&self, id: u64) -> Polled {
+        let mut table = self.table.lock();
+        let Some((_, waiter)) = table.waiters.get_mut(&id) else {
+            return Polled::Closed;
+        };
+        match std::mem::replace(waiter, Waiter::Done) {
+            Waiter::Waiting => {
+                *waiter = Waiter::Waiting;
+                Polled::Waiting
+            }
+            Waiter::Ready(result) => Polled::Result(result),
+            Waiter::Done => Polled::Done,
+        }
+    }
+
+    /// Cancels a subscription; an undelivered result is dropped.
+    pub(super) fn cancel(&self, id: u64) -> Result<()> {
+        let mut table = self.table.lock();
+        let Some((key, _)) = table.waiters.remove(&id) else {
+            return Err(Error::new(
+                Status::NotFound,
+                format!("subscription {id} is not open"),
+            ));
+        };
+        if let Some(ids) = table.waiting.get_mut(&key) {
+            ids.retain(|waiting| *waiting != id);
+            if ids.is_empty() {
+                table.waiting.remove(&key);
+            }
+        }
+        table.ready.retain(|ready| *ready != id);
+        Ok(())
+    }
+
+    /// Cancels every subscription that still waits; results that are ready stay to be taken.
+    pub(super) fn cancel_waiting(&self) {
+        let mut table = self.table.lock();
+        table.waiting.clear();
+        table
+            .waiters
+            .retain(|_, (_, waiter)| !matches!(waiter, Waiter::Waiting));
+    }
+
+    /// How many wait for an attempt.
+    pub(super) fn waiting_for(&self, key: AttemptKey) -> usize {
+        self.table.lock().waiting.get(&key).map_or(0, Vec::len)
+    }
+
+    /// Numbers of subscriptions that became ready, each told once.
+    pub(super) fn take_ready(&self, max: usize) -> Vec<u64> {
+        self.doorbell.silence();
+        let mut table = self.table.lock();
+        let taken = table.ready.len().min(max);
+        let ready = table.ready.drain(..taken).collect();
+        if !table.ready.is_empty() {
+            self.doorbell.ring();
+        }
+        ready
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Namespace, Preimage};
+
+    fn key(id: u64) -> AttemptKey {
+        AttemptKey::new(Namespace::default(), id)
+    }
+
+    fn settle(byte: u8) -> AttemptResult {
+        AttemptResult::settle(Preimage::new([byte; 32]))
+    }
+
+    #[test]
+    fn the_first_result_is_kept_and_given_out_once() {
+        let all = Subscriptions::new(10).unwrap();
+        let id = all.register(key(1)).unwrap();
+        assert_eq!(all.poll(id), Polled::Waiting);
+        all.deliver(key(1), &settle(1));
+        all.deliver(key(1), &settle(2));
+        assert_eq!(all.take_ready(10), [id]);
+        assert_eq!(all.poll(id), Polled::Result(settle(1)));
+        assert_eq!(all.poll(id), Polled::Done);
+        all.cancel(id).unwrap();
+        assert_eq!(all.poll(id), Polled::Closed);
+    }
+
+    #[test]
+    fn a_cancelled_waiter_is_neither_counted_nor_served() {
+        let all = Subscriptions::new(10).unwrap();
+        let id = all.register(key(1)).unwrap();
+        assert_eq!(all.waiting_for(key(1)), 1);
+        all.cancel(id).unwrap();
+        assert_eq!(all.waiting_for(key(1)), 0);
+        all.deliver(key(1), &settle(1));
+        assert_eq!((all.poll(id), all.take_ready(9).len()), (Polled::Closed, 0));
+        assert_eq!(all.cancel(id).unwrap_err().status(), Status::NotFound);
+    }
+
+    #[test]
+    fn a_full_table_answers_busy_until_one_is_cancelled() {
+        let all = Subscriptions::new(1).unwrap();
+        let id = all.register(key(1)).unwrap();
+        assert_eq!(all.register(key(2)).unwrap_err().status(), Status::Busy);
+        all.cancel(id).unwrap();
+        assert!(all.register(key(2)).is_ok());
+    }
+
+    #[test]
+    fn shutting_down_closes_waiters_and_keeps_what_is_ready() {
+        let all = Subscriptions::new(9).unwrap();
+        let (waits, ready) = (all.register(key(1)).unwrap(), all.register(key(2)).unwrap());
+        all.deliver(key(2), &settle(1));
+        all.cancel_waiting();
+        assert_eq!(all.poll(waits), Polled::Closed);
+        assert_eq!(all.poll(ready), Polled::Result(settle(1)));
+    }
+}

@@ -1,0 +1,295 @@
+//! One error type. Its status says what happened; the status' class says what a caller may conclude.
+//!
+//! E1 every status has exactly one class, and the class follows from the number alone.
+//! E2 numbers are append-only; a retired number stays reserved.
+//! E3 a message names the subject, the fact, and what the caller may do; it never holds a key or a preimage.
+
+use std::borrow::Cow;
+
+/// What a caller may conclude from a status, whatever its detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(i32)]
+pub enum Class {
+    /// Applied and durable.
+    Done = 0,
+    /// An earlier call applied it: a positive acknowledgement.
+    Already = 1,
+    /// Definitely not applied; asking again changes nothing unless the state changes.
+    Refused = 2,
+    /// Definitely not applied; the same call may succeed later.
+    Retry = 3,
+    /// May or may not be applied: reopen and repeat the SAME identifier.
+    Unknown = 4,
+    /// Not applied, and this handle or store cannot go on.
+    Fatal = 5,
+}
+
+impl Class {
+    /// The upper-case name, as documents and logs write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Done => "DONE",
+            Class::Already => "ALREADY",
+            Class::Refused => "REFUSED",
+            Class::Retry => "RETRY",
+            Class::Unknown => "UNKNOWN",
+            Class::Fatal => "FATAL",
+        }
+    }
+
+    /// Rank used to name the worst outcome of a batch: UNKNOWN, FATAL, RETRY, REFUSED, ALREADY, DONE.
+    pub fn severity(self) -> u8 {
+        match self {
+            Class::Unknown => 5,
+            Class::Fatal => 4,
+            Class::Retry => 3,
+            Class::Refused => 2,
+            Class::Already => 1,
+            Class::Done => 0,
+        }
+    }
+
+    /// Class of any status number, known or not: 0 DONE, above 0 ALREADY, -1 to -99 REFUSED,
+    /// -100 to -199 RETRY, -200 to -299 UNKNOWN, everything below FATAL.
+    pub fn of(status: i32) -> Class {
+        match status {
+            0 => Class::Done,
+            1.. => Class::Already,
+            -99..=-1 => Class::Refused,
+            -199..=-100 => Class::Retry,
+            -299..=-200 => Class::Unknown,
+            _ => Class::Fatal,
+        }
+    }
+}
+
+macro_rules! statuses {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal, $message:literal;)+) => {
+        /// Outcome of one operation. The number is the C ABI's; its class follows from its range.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(i32)]
+        #[non_exhaustive]
+        pub enum Status { $($(#[$doc])* $name = $number,)+ }
+
+        impl Status {
+            /// Every status, in the order of the list.
+            pub const ALL: &'static [Status] = &[$(Status::$name,)+];
+
+            /// The name after `LNKEEP_`.
+            pub fn name(self) -> &'static str {
+                match self { $(Status::$name => $text,)+ }
+            }
+
+            /// One sentence for people.
+            pub fn message(self) -> &'static str {
+                match self { $(Status::$name => $message,)+ }
+            }
+
+            /// The status of a number, if this version knows it.
+            pub fn from_number(number: i32) -> Option<Status> {
+                match number { $($number => Some(Status::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+statuses! {
+    /// Applied by this call and durable.
+    Done = 0, "DONE", "applied and durable";
+    /// An earlier call with the same content applied it.
+    Already = 1, "ALREADY", "an earlier call already applied this";
+    /// The attempt id is registered: do not dispatch, track it.
+    AlreadyExists = 2, "ALREADY_EXISTS", "the attempt is already registered; do not dispatch it, track it";
+
+    /// An argument is malformed: NULL, a length, an unknown flag or number, a non-zero reserved byte.
+    InvalidArgument = -1, "INVALID_ARGUMENT", "an argument is malformed";
+    /// The handle is zero, stale, forged, closed twice or of another type.
+    BadHandle = -2, "BAD_HANDLE", "the handle is not open or not of this type";
+    /// The store of this handle was closed.
+    Closed = -3, "CLOSED", "the store is closed";
+    /// The option or field is newer than this library.
+    Unsupported = -4, "UNSUPPORTED", "this library does not know the option";
+    /// Nothing is stored under the identifier.
+    NotFound = -6, "NOT_FOUND", "nothing is stored under this identifier";
+    /// The attempt is known and has no final result yet.
+    ResultPending = -7, "RESULT_PENDING", "the attempt has no final result yet";
+    /// Another final result is stored and stays.
+    Conflict = -8, "CONFLICT", "a different final result is stored and stays";
+    /// The identifier belongs to another request.
+    FingerprintMismatch = -9, "FINGERPRINT_MISMATCH", "the identifier was used for a different request";
+    /// The attempt was deleted; its identifier stays burned.
+    Deleted = -10, "DELETED", "the attempt was deleted and its identifier stays burned";
+    /// The stored record is damaged; quarantine it.
+    CorruptRecord = -11, "CORRUPT_RECORD", "the stored record is damaged";
+    /// The attempt has a final result, so it cannot be rolled back or handed off.
+    NotPending = -12, "NOT_PENDING", "the attempt already has a final result";
+    /// Records remain, so the external marker stays.
+    EntriesExist = -13, "ENTRIES_EXIST", "attempt records remain";
+    /// The store belongs to an external router; a local open is refused.
+    ExternalMarker = -14, "EXTERNAL_MARKER", "the store is marked for an external router";
+    /// An identifier appears twice in one list; nothing was applied.
+    DuplicateId = -15, "DUPLICATE_ID", "an identifier appears twice in the list";
+    /// The raw identifier does not fit under the client byte.
+    IdOutOfRange = -16, "ID_OUT_OF_RANGE", "the raw identifier does not fit";
+    /// The preimage does not hash to the attempt's payment hash.
+    BadPreimage = -17, "BAD_PREIMAGE", "the preimage does not match the payment hash";
+    /// More than the operations or bytes one call may carry; nothing was applied.
+    TooBig = -18, "TOO_BIG", "the call carries more than one commit may hold";
+    /// Events were cut before this cursor read them; reading goes on at the number given.
+    Truncated = -19, "TRUNCATED", "unread events were cut";
+    /// Another operation of the same ATOMIC group was refused, so this one was not applied.
+    Aborted = -20, "ABORTED", "another operation of the atomic group was refused";
+    /// The attempt is pending, so it is kept.
+    Pending = -21, "PENDING", "the attempt is pending and was kept";
+    /// The HTLC may have left, so the attempt is not rolled back.
+    HandedOff = -22, "HANDED_OFF", "the HTLC was handed off and may still settle";
+    /// The store was restored or copied; acknowledge it with an id floor first.
+    NotAcknowledged = -23, "NOT_ACKNOWLEDGED", "the store was restored or copied and not acknowledged";
+    /// The identifier lies below the namespace's floor and may have been used.
+    BelowFloor = -24, "BELOW_FLOOR", "the identifier may have been used before a restore";
+    /// The store was created in another mode.
+    WrongMode = -25, "WRONG_MODE", "the store was created in another mode";
+    /// The component is open with other options.
+    AlreadyOpen = -26, "ALREADY_OPEN", "already open with other options";
+    /// The directory is unsafe: wrong owner, writable by others, or a file system that cannot keep the promise.
+    UnsafePlace = -27, "UNSAFE_PLACE", "the directory cannot keep the promise";
+
+    /// A queue or table is full; nothing was applied.
+    Busy = -100, "BUSY", "a queue is full";
+    /// The disk, its quota or the map is full; nothing was applied.
+    NoSpace = -101, "NO_SPACE", "no space for new records";
+    /// Another process, or another handle of this process, has the store open.
+    Locked = -102, "LOCKED", "the store is open elsewhere";
+
+    /// The commit may or may not have reached the disk: reopen and repeat the same identifier.
+    Unknown = -200, "UNKNOWN", "the outcome of the commit is unknown; reopen and repeat the same identifier";
+    /// A bug of lnkeep was caught; a write may or may not have been applied.
+    Internal = -201, "INTERNAL", "an internal error was caught";
+    /// At least one operation of the batch is neither DONE nor ALREADY: read the outcomes.
+    Batch = -202, "BATCH", "not every operation of the batch was applied; read the outcomes";
+
+    /// An earlier commit failed; close and reopen the store.
+    Poisoned = -300, "POISONED", "the store is poisoned by an earlier failure; reopen it";
+    /// The process forked; a child cannot use its parent's store.
+    Forked = -301, "FORKED", "a forked child cannot use its parent's store";
+    /// The store's own structure is damaged; nothing was written.
+    CorruptStore = -302, "CORRUPT_STORE", "the store is damaged";
+    /// The operating system refused while nothing was being committed.
+    Io = -303, "IO", "the operating system refused";
+    /// The files were written by a newer format.
+    FormatTooNew = -304, "FORMAT_TOO_NEW", "the store was written by a newer version";
+    /// The caller was compiled against another ABI.
+    AbiMismatch = -305, "ABI_MISMATCH", "compiled against another ABI version";
+    /// Another LMDB than the bundled one was linked into the process.
+    WrongEngine = -306, "WRONG_ENGINE", "another LMDB was linked into this process";
+    /// The store is older than the epoch the host remembers.
+    RolledBack = -307, "ROLLED_BACK", "the store is older than the host remembers";
+}
+
+impl Status {
+    /// The number of the C ABI.
+    pub fn number(self) -> i32 {
+        self as i32
+    }
+
+    /// What a caller may conclude.
+    pub fn class(self) -> Class {
+        Class::of(self.number())
+    }
+}
+
+/// Why an operation was not applied, or why its outcome is not known.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    status: Status,
+    os_errno: i32,
+    message: Cow<'static, str>,
+}
+
+impl Error {
+    /// An error with a message that names its subject.
+    pub fn new(status: Status, message: impl Into<Cow<'static, str>>) -> Error {
+        debug_assert!(status.number() < 0, "an error needs a negative status");
+        Error {
+            status,
+            os_errno: 0,
+            message: message.into(),
+        }
+    }
+
+    /// An error that the operating system caused; `os_errno` is its number.
+    pub fn os(status: Status, os_errno: i32, message: impl Into<Cow<'static, str>>) -> Error {
+        Error {
+            os_errno,
+            ..Error::new(status, message)
+        }
+    }
+
+    /// An error from `std::io`, with what was being done.
+    pub fn io(status: Status, error: &std::io::Error, doing: &str) -> Error {
+        let os_errno = error.raw_os_error().unwrap_or(0);
+        Error::os(status, os_errno, format!("{doing}: {error}"))
+    }
+
+    /// What happened.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// What the caller may conclude.
+    pub fn class(&self) -> Class {
+        self.status.class()
+    }
+
+    /// The operating system's error number, 0 if it had none.
+    pub fn os_errno(&self) -> i32 {
+        self.os_errno
+    }
+
+    /// Subject, fact and advice, lower case, without a full stop.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Error {
+        Error::new(status, status.message())
+    }
+}
+
+/// Result of every fallible call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_a_unique_number_and_name() {
+        for (i, a) in Status::ALL.iter().enumerate() {
+            assert_eq!(Status::from_number(a.number()), Some(*a));
+            for b in &Status::ALL[i + 1..] {
+                assert_ne!(a.number(), b.number());
+                assert_ne!(a.name(), b.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_batch_with_an_unknown_outcome_is_reported_as_unknown() {
+        let worst = [Class::Refused, Class::Unknown, Class::Fatal, Class::Retry];
+        let worst = worst.into_iter().max_by_key(|class| class.severity());
+        assert_eq!(worst, Some(Class::Unknown));
+    }
+
+    #[test]
+    fn numbers_of_the_future_still_have_a_class() {
+        assert_eq!(Class::of(77), Class::Already);
+        assert_eq!(Class::of(-99), Class::Refused);
+        assert_eq!(Class::of(-150), Class::Retry);
+        assert_eq!(Class::of(-299), Class::Unknown);
+        assert_eq!(Class::of(i32::MIN), Class::Fatal);
+    }
+}

@@ -1,0 +1,404 @@
+//! The batch call: tagged operations of any component, in one commit, waited for or answered later.
+
+use std::collections::VecDeque;
+use std::ffi::c_int;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use super::args::{self, Output, invalid};
+use super::attempts::{self as c_attempts};
+use super::guard::{guarded, guarded_done};
+use super::handle;
+use super::status::{LNKEEP_BATCH, LNKEEP_DONE, lnkeep_status};
+use super::types::*;
+use crate::error::{Error, Result, Status};
+use crate::limits::{BATCH_OPS_MAX, COMPLETIONS_MAX};
+use crate::os::Doorbell;
+use crate::store::batch::Command;
+use crate::store::{Grouping, Outcome, Store};
+
+/// Answers of asynchronous submissions that wait to be taken.
+pub(super) struct Completions {
+    answered: Mutex<VecDeque<lnkeep_completion>>,
+    /// Operations submitted and not yet taken.
+    open: AtomicUsize,
+    doorbell: Doorbell,
+}
+
+impl Completions {
+    pub(super) fn new() -> Result<Arc<Completions>> {
+        let doorbell =
+            Doorbell::new().map_err(|error| Error::io(Status::Io, &error, "making a doorbell"))?;
+        Ok(Arc::new(Completions {
+            answered: Mutex::default(),
+            open: AtomicUsize::new(0),
+            doorbell,
+        }))
+    }
+
+    fn reserve(&self, operations: usize) -> Result<()> {
+        let open = self.open.fetch_add(operations, Ordering::Relaxed) + operations;
+        if open <= COMPLETIONS_MAX {
+            return Ok(());
+        }
+        self.open.fetch_sub(operations, Ordering::Relaxed);
+        Err(Error::new(
+            Status::Busy,
+            format!("{COMPLETIONS_MAX} asynchronous operations are open; take completions"),
+        ))
+    }
+
+    fn add(&self, cookie: u64, outcomes: &[Outcome]) {
+        let operations = outcomes.len() as u32;
+        let completion = |(index, outcome): (usize, &Outcome)| lnkeep_completion {
+            cookie,
+            index: index as u32,
+            operations,
+            outcome: args::c_outcome(outcome),
+        };
+        self.answered
+            .lock()
+            .extend(outcomes.iter().enumerate().map(completion));
+        self.doorbell.ring();
+    }
+
+    fn take(&self, max: usize) -> Vec<lnkeep_completion> {
+        self.doorbell.silence();
+        let mut answered = self.answered.lock();
+        let taken = answered.len().min(max);
+        let completions: Vec<_> = answered.drain(..taken).collect();
+        if !answered.is_empty() {
+            self.doorbell.ring();
+        }
+        self.open.fetch_sub(taken, Ordering::Relaxed);
+        completions
+    }
+}
+
+/// Operations of a submission, those that are malformed answered already.
+struct Prepared {
+    commands: Vec<Arc<dyn Command>>,
+    /// For each operation: its place among `commands`, or why it is not there.
+    places: Vec<Result<usize>>,
+}
+
+impl Prepared {
+    /// # Safety
+    /// Views inside the operations point to readable memory.
+    unsafe fn new(store: &Arc<Store>, ops: &[lnkeep_op]) -> Prepared {
+        let mut prepared = Prepared {
+            commands: Vec::new(),
+            places: Vec::new(),
+        };
+        for op in ops {
+            // SAFETY: promised by the caller.
+            let place = unsafe { command_of(store, op) }.map(|command| {
+                prepared.commands.push(command);
+                prepared.commands.len() - 1
+            });
+            prepared.places.push(place);
+        }
+        prepared
+    }
+
+    /// A malformed operation aborts its atomic group before anything is queued.
+    fn refused_group(&self, grouping: Grouping) -> Option<Vec<Outcome>> {
+        let refused = self.places.iter().position(Result::is_err)?;
+        if grouping == Grouping::Independent {
+            return None;
+        }
+        let outcome = |(index, place): (usize, &Result<usize>)| match place {
+            Err(error) if index == refused => Err(error.clone()),
+            _ => Err(Error::new(
+                Status::Aborted,
+                format!("operation {refused} of the atomic group was refused; none was applied"),
+            )),
+        };
+        Some(self.places.iter().enumerate().map(outcome).collect())
+    }
+}
+
+/// Puts the outcomes of accepted operations back among the malformed ones.
+fn merge(places: Vec<Result<usize>>, outcomes: Vec<Outcome>) -> Vec<Outcome> {
+    let mut outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(Some).collect();
+    let place = |place: Result<usize>| match place {
+        Ok(index) => outcomes
+            .get_mut(index)
+            .and_then(Option::take)
+            .unwrap_or_else(|| Err(Status::Internal.into())),
+        Err(error) => Err(error),
+    };
+    places.into_iter().map(place).collect()
+}
+
+/// # Safety
+/// Views inside the operation point to readable memory.
+unsafe fn command_of(store: &Arc<Store>, op: &lnkeep_op) -> Result<Arc<dyn Command>> {
+    // SAFETY: promised by the caller.
+    let operation = unsafe { c_attempts::operation_of(op) }?;
+    handle::with_attempts(op.component, |attempts| {
+        if !Arc::ptr_eq(attempts.store(), store) {
+            return Err(invalid("op.component belongs to another store"));
+        }
+        attempts.command(operation)
+    })
+}
+
+fn grouping_of(flags: u32) -> Result<Grouping> {
+    args::flags(flags, LNKEEP_SUBMIT_ATOMIC, "flags")?;
+    let atomic = flags & LNKEEP_SUBMIT_ATOMIC != 0;
+    Ok(if atomic {
+        Grouping::Atomic
+    } else {
+        Grouping::Independent
+    })
+}
+
+/// # Safety
+/// `ops` points to `ops_len` readable operations, or is NULL with 0 of them.
+unsafe fn ops_of<'call>(ops: *const lnkeep_op, ops_len: usize) -> Result<&'call [lnkeep_op]> {
+    if ops_len > BATCH_OPS_MAX {
+        return Err(Error::new(
+            Status::TooBig,
+            format!("{ops_len} operations are more than {BATCH_OPS_MAX}; split them"),
+        ));
+    }
+    // SAFETY: promised by the caller.
+    unsafe { args::inputs(ops, ops_len, "ops") }
+}
+
+/// The status of a batch: 0 if all is well, else BATCH with its worst operation as the detail.
+pub(super) fn batch_answer(outcomes: &[Outcome]) -> (lnkeep_status, Option<Error>) {
+    let worst = outcomes
+        .iter()
+        .filter_map(|outcome| outcome.as_ref().err())
+        .max_by_key(|error| error.class().severity());
+    match worst {
+        None => (LNKEEP_DONE, None),
+        Some(error) => (LNKEEP_BATCH, Some(error.clone())),
+    }
+}
+
+/// Runs the body of a batch call: its detail names the worst operation although the call answers BATCH.
+///
+/// # Safety
+/// As for [`guarded`].
+pub(super) unsafe fn guarded_batch(
+    err: *mut lnkeep_error,
+    body: impl FnOnce() -> Result<Vec<Outcome>>,
+) -> lnkeep_status {
+    let mut detail = None;
+    // SAFETY: promised by the caller.
+    let status = unsafe {
+        guarded(err, || {
+            let (status, worst) = batch_answer(&body()?);
+            detail = worst;
+            Ok(status)
+        })
+    };
+    if detail.is_some() {
+        // SAFETY: promised by the caller.
+        unsafe { args::fill_error(err, detail.as_ref()) };
+    }
+    status
+}
+
+/// Applies operations of any components in one commit and waits for it.
+///
+/// Operations apply in order and a later one sees an earlier one. Without flags each stands alone. With
+/// LNKEEP_SUBMIT_ATOMIC one refusal means that none is applied: the refused operation has its own status,
+/// the others LNKEEP_ABORTED. Calls of many threads share commits; one call with many operations costs one.
+///
+/// Returns: LNKEEP_DONE when every operation is DONE or ALREADY; LNKEEP_BATCH when one is not, with the worst
+///   of them in err; LNKEEP_TOO_BIG for more than 1,024 operations or 4 MiB, LNKEEP_BUSY, LNKEEP_BAD_HANDLE,
+///   LNKEEP_INVALID_ARGUMENT, LNKEEP_POISONED: then none was applied and every outcome says so.
+/// In: ops, ops_len of them; flags, bits of LNKEEP_SUBMIT_*.
+/// Out: outcomes, ops_len of them, written always unless ops or outcomes is malformed or ops_len too big.
+/// Durable: operations whose status is DONE or ALREADY.
+/// Threads: any.
+/// Ownership: everything stays the caller's; views inside ops are read during the call only.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lnkeep_submit(
+    store: lnkeep_store,
+    ops: *const lnkeep_op,
+    ops_len: usize,
+    flags: u32,
+    outcomes: *mut lnkeep_outcome,
+    err: *mut lnkeep_error,
+) -> lnkeep_status {
+    // SAFETY: pointers are the caller's, as the header says; each is checked before it is used.
+    unsafe {
+        guarded_batch(err, || {
+            let ops = ops_of(ops, ops_len)?;
+            let outputs = outputs_of(outcomes, ops_len)?;
+            let result = submit(store, ops, flags);
+            write_outcomes(&outputs, &result);
+            result
+        })
+    }
+}
+
+/// # Safety
+/// `outcomes` points to `len` writable outcomes.
+pub(super) unsafe fn outputs_of(
+    outcomes: *mut lnkeep_outcome,
+    len: usize,
+) -> Result<Vec<Output<lnkeep_outcome>>> {
+    if len == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: promised by the caller.
+    (0..len)
+        .map(|index| unsafe { Output::required(outcomes.wrapping_add(index), "outcomes") })
+        .collect()
+}
+
+pub(super) fn write_outcomes(outputs: &[Output<lnkeep_outcome>], result: &Result<Vec<Outcome>>) {
+    for (index, output) in outputs.iter().enumerate() {
+        output.set(match result {
+            Ok(outcomes) => args::c_outcome(&outcomes[index]),
+            Err(error) => args::c_outcome(&Err(error.clone())),
+        });
+    }
+}
+
+/// # Safety
+/// Views inside the operations point to readable memory.
+unsafe fn submit(store: lnkeep_store, ops: &[lnkeep_op], flags: u32) -> Result<Vec<Outcome>> {
+    let grouping = grouping_of(flags)?;
+    handle::with_store(store.bits, |object| {
+        // SAFETY: promised by the caller.
+        let prepared = unsafe { Prepared::new(&object.store, ops) };
+        if let Some(outcomes) = prepared.refused_group(grouping) {
+            return Ok(outcomes);
+        }
+        let outcomes = object.store.submit(prepared.commands, grouping)?;
+        Ok(merge(prepared.places, outcomes))
+    })
+}
+
+/// Accepts operations as lnkeep_submit does and returns at once; their outcomes come later, in the order
+/// of the commits, from lnkeep_completions_take.
+///
+/// Returns: LNKEEP_DONE when accepted; LNKEEP_BUSY when 65,536 operations are open or the queue is full;
+///   LNKEEP_TOO_BIG, LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT, LNKEEP_POISONED: then none will be applied.
+/// In: ops, ops_len of them, at least one; flags, bits of LNKEEP_SUBMIT_*; cookie, comes back with each
+///   outcome.
+/// Durable: nothing yet when it returns.
+/// Threads: any.
+/// Ownership: everything stays the caller's and may be reused when the call returns.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lnkeep_submit_async(
+    store: lnkeep_store,
+    ops: *const lnkeep_op,
+    ops_len: usize,
+    flags: u32,
+    cookie: u64,
+    err: *mut lnkeep_error,
+) -> lnkeep_status {
+    // SAFETY: pointers are the caller's, as the header says; each is checked before it is used.
+    unsafe {
+        guarded_done(err, || {
+            let ops = ops_of(ops, ops_len)?;
+            if ops.is_empty() {
+                return Err(invalid("ops_len is 0; nothing would come back"));
+            }
+            let grouping = grouping_of(flags)?;
+            handle::with_store(store.bits, |object| {
+                object.completions.reserve(ops.len())?;
+                let accepted = accept(object, ops, grouping, cookie);
+                if accepted.is_err() {
+                    object
+                        .completions
+                        .open
+                        .fetch_sub(ops.len(), Ordering::Relaxed);
+                }
+                accepted
+            })
+        })
+    }
+}
+
+/// # Safety
+/// Views inside the operations point to readable memory.
+unsafe fn accept(
+    object: &handle::StoreObject,
+    ops: &[lnkeep_op],
+    grouping: Grouping,
+    cookie: u64,
+) -> Result<()> {
+    // SAFETY: promised by the caller.
+    let prepared = unsafe { Prepared::new(&object.store, ops) };
+    if let Some(outcomes) = prepared.refused_group(grouping) {
+        object.completions.add(cookie, &outcomes);
+        return Ok(());
+    }
+    let completions = Arc::clone(&object.completions);
+    let Prepared { commands, places } = prepared;
+    let answer = move |outcomes| completions.add(cookie, &merge(places, outcomes));
+    object
+        .store
+        .submit_async(commands, grouping, Box::new(answer))
+}
+
+/// Takes outcomes of asynchronous submissions; never waits.
+///
+/// Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT.
+/// In: capacity, of completions.
+/// Out: completions, the first taken_len of them; taken_len, 0 when there are none.
+/// Durable: what the outcomes say.
+/// Threads: any; each completion is taken once.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lnkeep_completions_take(
+    store: lnkeep_store,
+    completions: *mut lnkeep_completion,
+    capacity: usize,
+    taken_len: *mut usize,
+    err: *mut lnkeep_error,
+) -> lnkeep_status {
+    // SAFETY: pointers are the caller's, as the header says; each is checked before it is used.
+    unsafe {
+        guarded_done(err, || {
+            let length = Output::required(taken_len, "taken_len")?;
+            Output::required(completions, "completions")?;
+            let taken =
+                handle::with_store(store.bits, |object| Ok(object.completions.take(capacity)))?;
+            for (index, completion) in taken.iter().enumerate() {
+                Output::required(completions.add(index), "completions")?.set(*completion);
+            }
+            length.set(taken.len());
+            Ok(())
+        })
+    }
+}
+
+/// A descriptor that is readable while there are completions to take, for poll or epoll.
+///
+/// Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT.
+/// Out: descriptor, valid until the store is closed.
+/// Threads: any.
+/// Ownership: the library's; never read, write or close it. It is close-on-exec.
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn lnkeep_completions_descriptor(
+    store: lnkeep_store,
+    descriptor: *mut c_int,
+    err: *mut lnkeep_error,
+) -> lnkeep_status {
+    // SAFETY: pointers are the caller's, as the header says; each is checked before it is used.
+    unsafe {
+        guarded_done(err, || {
+            let output = Output::required(descriptor, "descriptor")?;
+            let descriptor = handle::with_store(store.bits, |object| {
+                Ok(object.completions.doorbell.descriptor())
+            })?;
+            output.set(descriptor);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! Status numbers as C constants. A test compares them with [`crate::Status`].
+
+use std::ffi::{CStr, c_char};
+
+use crate::error::{Class, Status};
+
+/// Outcome of a call: 0 done, above 0 done by an earlier call, below 0 everything else.
+///
+/// Numbers are append-only and a retired number stays reserved. What a caller may conclude follows from the
+/// class, and the class from the number: -1 to -99 REFUSED, -100 to -199 RETRY, -200 to -299 UNKNOWN,
+/// below FATAL.
+pub type lnkeep_status = i32;
+
+/// Applied by this call and durable.
+pub const LNKEEP_DONE: i32 = 0;
+/// Returned when an earlier call with the same content applied it: a positive acknowledgement.
+pub const LNKEEP_ALREADY: i32 = 1;
+/// Returned when the attempt id is registered: do not dispatch, track it.
+pub const LNKEEP_ALREADY_EXISTS: i32 = 2;
+
+/// Returned when an argument is malformed: NULL, misaligned, a length, an unknown flag, a non-zero reserved byte.
+pub const LNKEEP_INVALID_ARGUMENT: i32 = -1;
+/// Returned when the handle is zero, stale, forged, closed twice or of another type.
+pub const LNKEEP_BAD_HANDLE: i32 = -2;
+/// Returned by a component's handle when its store was closed.
+pub const LNKEEP_CLOSED: i32 = -3;
+/// Returned when a structure sets a field that this library does not know.
+pub const LNKEEP_UNSUPPORTED: i32 = -4;
+// -5 is reserved for a caller's buffer that is too small.
+/// Returned when nothing is stored under the identifier.
+pub const LNKEEP_NOT_FOUND: i32 = -6;
+/// Returned when the attempt is known and has no final result yet.
+pub const LNKEEP_RESULT_PENDING: i32 = -7;
+/// Returned when another final result is stored; it stays.
+pub const LNKEEP_CONFLICT: i32 = -8;
+/// Returned when the identifier was used for another request; use a new one.
+pub const LNKEEP_FINGERPRINT_MISMATCH: i32 = -9;
+/// Returned when the attempt was deleted; its id stays burned.
+pub const LNKEEP_DELETED: i32 = -10;
+/// Returned when the stored record is damaged; lnkeep_attempts_quarantine removes it and burns its id.
+pub const LNKEEP_CORRUPT_RECORD: i32 = -11;
+/// Returned when the attempt has a final result: do not release its HTLC, read the result.
+pub const LNKEEP_NOT_PENDING: i32 = -12;
+/// Returned when attempt records remain, so that the external mark stays.
+pub const LNKEEP_ENTRIES_EXIST: i32 = -13;
+/// Returned when an external router owns the attempts and the open is a local one.
+pub const LNKEEP_EXTERNAL_MARKER: i32 = -14;
+/// Returned when a list names an identifier twice; nothing was applied.
+pub const LNKEEP_DUPLICATE_ID: i32 = -15;
+/// Returned when a raw identifier does not fit under the client byte.
+pub const LNKEEP_ID_OUT_OF_RANGE: i32 = -16;
+/// Returned when the preimage does not hash to the attempt's payment hash.
+pub const LNKEEP_BAD_PREIMAGE: i32 = -17;
+/// Returned when a call carries more than one commit may hold; nothing was applied.
+pub const LNKEEP_TOO_BIG: i32 = -18;
+/// Returned once when unread events were cut; the next take goes on with the first one available.
+pub const LNKEEP_TRUNCATED: i32 = -19;
+/// Returned for the other operations of an ATOMIC group of which one was refused.
+pub const LNKEEP_ABORTED: i32 = -20;
+/// Returned by delete when the attempt is pending; it was kept.
+pub const LNKEEP_PENDING: i32 = -21;
+/// Returned when an attempt that was handed off was to be rolled back; it may still settle.
+pub const LNKEEP_HANDED_OFF: i32 = -22;
+/// Returned when the store was restored or copied and nobody acknowledged it.
+pub const LNKEEP_NOT_ACKNOWLEDGED: i32 = -23;
+/// Returned when the id lies below the floor given after a restore and has no record.
+pub const LNKEEP_BELOW_FLOOR: i32 = -24;
+/// Returned when the store was created in another mode and convert is not set.
+pub const LNKEEP_WRONG_MODE: i32 = -25;
+/// Returned when the component is open with other options.
+pub const LNKEEP_ALREADY_OPEN: i32 = -26;
+/// Returned when the directory cannot keep the promise: owner, permissions, file system.
+pub const LNKEEP_UNSAFE_PLACE: i32 = -27;
+
+/// Returned when a queue or table is full; nothing was applied.
+pub const LNKEEP_BUSY: i32 = -100;
+/// Returned when disk, quota or map is full; nothing was applied. Results and deletes have a reserve.
+pub const LNKEEP_NO_SPACE: i32 = -101;
+/// Returned when the store is open in another process, or under another handle of this one.
+pub const LNKEEP_LOCKED: i32 = -102;
+
+/// Returned when nobody knows whether the commit reached the disk: reopen and repeat the SAME identifier.
+pub const LNKEEP_UNKNOWN: i32 = -200;
+/// Returned when a bug of lnkeep was caught; a write may or may not have been applied.
+pub const LNKEEP_INTERNAL: i32 = -201;
+/// Returned when an operation of a batch is neither DONE nor ALREADY: read the outcomes, the worst is in err.
+pub const LNKEEP_BATCH: i32 = -202;
+
+/// Returned when an earlier commit failed: close, reopen, repeat what was UNKNOWN.
+pub const LNKEEP_POISONED: i32 = -300;
+/// Returned in a forked child: it cannot use its parent's store.
+pub const LNKEEP_FORKED: i32 = -301;
+/// Returned when the store's own structure is damaged; nothing was written.
+pub const LNKEEP_CORRUPT_STORE: i32 = -302;
+/// Returned when the operating system refused while nothing was being committed.
+pub const LNKEEP_IO: i32 = -303;
+/// Returned when the files were written by a newer format.
+pub const LNKEEP_FORMAT_TOO_NEW: i32 = -304;
+/// Returned when the caller was compiled against another ABI.
+pub const LNKEEP_ABI_MISMATCH: i32 = -305;
+/// Returned when another LMDB than the bundled one is linked into the process.
+pub const LNKEEP_WRONG_ENGINE: i32 = -306;
+/// Returned when the store is older than, or another one than, the host remembers.
+pub const LNKEEP_ROLLED_BACK: i32 = -307;
+
+/// What a caller may conclude from a status.
+pub type lnkeep_class = u32;
+/// Applied and durable.
+pub const LNKEEP_CLASS_DONE: u32 = 0;
+/// An earlier call applied it: a positive acknowledgement.
+pub const LNKEEP_CLASS_ALREADY: u32 = 1;
+/// Definitely not applied; asking again changes nothing unless the state changes.
+pub const LNKEEP_CLASS_REFUSED: u32 = 2;
+/// Definitely not applied; the same call may succeed later.
+pub const LNKEEP_CLASS_RETRY: u32 = 3;
+/// May or may not be applied: reopen and repeat the SAME identifier.
+pub const LNKEEP_CLASS_UNKNOWN: u32 = 4;
+/// Not applied, and this handle or store cannot go on.
+pub const LNKEEP_CLASS_FATAL: u32 = 5;
+
+/// What a caller may conclude from a status.
+///
+/// Returns: one of LNKEEP_CLASS_*, also for numbers of later versions.
+/// Threads: any. Works in a forked child.
+#[unsafe(no_mangle)]
+pub extern "C" fn lnkeep_status_class(status: lnkeep_status) -> lnkeep_class {
+    Class::of(status) as lnkeep_class
+}
+
+/// Name of a status without its prefix, such as "ALREADY_EXISTS".
+///
+/// Returns: static text, "?" for a number this version does not know.
+/// Threads: any. Works in a forked child.
+/// Ownership: never free it.
+#[unsafe(no_mangle)]
+pub extern "C" fn lnkeep_status_name(status: lnkeep_status) -> *const c_char {
+    static_text(&STATUS_NAME_TABLE, status)
+}
+
+/// One sentence about a status, for people.
+///
+/// Returns: static text, "?" for a number this version does not know.
+/// Threads: any. Works in a forked child.
+/// Ownership: never free it.
+#[unsafe(no_mangle)]
+pub extern "C" fn lnkeep_status_message(status: lnkeep_status) -> *const c_char {
+    static_text(&STATUS_MESSAGE_TABLE, status)
+}
+
+/// Name of a class, such as "UNKNOWN".
+///
+/// Returns: static text, "?" for a number this version does not know.
+/// Threads: any. Works in a forked child.
+/// Ownership: never free it.
+#[unsafe(no_mangle)]
+pub extern "C" fn lnkeep_class_name(class: lnkeep_class) -> *const c_char {
+    let name = match class {
+        LNKEEP_CLASS_DONE => c"DONE",
+        LNKEEP_CLASS_ALREADY => c"ALREADY",
+        LNKEEP_CLASS_REFUSED => c"REFUSED",
+        LNKEEP_CLASS_RETRY => c"RETRY",
+        LNKEEP_CLASS_UNKNOWN => c"UNKNOWN",
+        LNKEEP_CLASS_FATAL => c"FATAL",
+        _ => c"?",
+    };
+    name.as_ptr()
+}
+
+type Texts = std::sync::LazyLock<Vec<(i32, std::ffi::CString)>>;
+
+static STATUS_NAME_TABLE: Texts = std::sync::LazyLock::new(|| texts(Status::name));
+static STATUS_MESSAGE_TABLE: Texts = std::sync::LazyLock::new(|| texts(Status::message));
+
+fn texts(text: fn(Status) -> &'static str) -> Vec<(i32, std::ffi::CString)> {
+    let entry = |status: &Status| {
+        (
+            status.number(),
+            std::ffi::CString::new(text(*status)).unwrap_or_default(),
+        )
+    };
+    Status::ALL.iter().map(entry).collect()
+}
+
+fn static_text(texts: &'static Texts, status: lnkeep_status) -> *const c_char {
+    let known = texts.iter().find(|(number, _)| *number == status);
+    known.map_or(c"?".as_ptr(), |(_, text)| CStr::as_ptr(text))
+}

@@ -1,0 +1,60 @@
+//! Every limit of lnkeep and every protocol number it uses, each with its source or its reason.
+
+/// BOLT 1: a message is at most 65,535 bytes, type included; no raw result can be longer.
+pub const MESSAGE_BYTES_MAX: usize = 65_535;
+/// Longest external key of [`crate::attempts::Attempts::allocate`]: CLN's (hash, group, part) takes 48 bytes.
+pub const EXTERNAL_KEY_BYTES_MAX: usize = 64;
+/// Longest name of an event cursor.
+pub const CURSOR_NAME_BYTES_MAX: usize = 32;
+/// BOLT 4 `temporary_node_failure` (NODE | 2): what a rolled back attempt reports.
+pub const TEMPORARY_NODE_FAILURE: u16 = 0x2002;
+/// Room lnd leaves for failure message plus padding in a locally made failure (BOLT 4 `failuremsg`).
+pub const LOCAL_FAILURE_BYTES: usize = 256;
+
+/// LMDB takes keys of 511 bytes; we stay below so that a key never fails inside a transaction.
+pub const KEY_BYTES_MAX: usize = 500;
+/// Largest value of one row; larger values are staged in chunks.
+pub const VALUE_BYTES_MAX: usize = 4 << 20;
+/// Operations of one submission, and of one commit's urgent part.
+pub const BATCH_OPS_MAX: usize = 1_024;
+/// Bytes of one submission, and of one commit's urgent part.
+pub const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Bytes of bulk work that one commit takes, so that an attempt never waits for more than one flush of them.
+pub const BULK_BYTES_MAX: usize = 1 << 20;
+/// Operations that may wait for the writer; one more is answered `BUSY`.
+pub const QUEUE_OPS_MAX: usize = 16_384;
+/// Asynchronous operations in flight or answered and not yet taken; one more is answered `BUSY`.
+pub const COMPLETIONS_MAX: usize = 65_536;
+
+/// Disk space kept allocated for results, settles, marks and deletes when the disk is full.
+pub const RESERVE_BYTES: u64 = 16 << 20;
+/// Step by which `data.mdb` is extended beyond what the next commit needs.
+pub const ALLOCATION_STEP_BYTES: u64 = 4 << 20;
+/// First size of the memory map: address space, not memory.
+pub const MAP_BYTES_DEFAULT: u64 = 1 << 30;
+/// Largest size the map grows to unless the host says otherwise.
+pub const MAP_BYTES_MAX_DEFAULT: u64 = 1 << 40;
+/// Slots of LMDB's reader table; one more concurrent read is answered `BUSY`.
+pub const READERS_MAX: u32 = 512;
+/// Rows that one read transaction visits at most.
+pub const SCAN_ROWS_MAX: usize = 10_000;
+/// Rows of one page returned to a caller.
+pub const PAGE_ROWS_MAX: usize = 1_000;
+
+/// Disk that unread events may pin by default.
+pub const EVENTS_BYTES_MAX_DEFAULT: u64 = 256 << 20;
+/// Events kept when no cursor is registered.
+pub const EVENTS_UNPINNED_ROWS_MAX: u64 = 4_096;
+/// Cursors of one store.
+pub const CURSORS_MAX: usize = 256;
+
+/// Attempt subscriptions of one store; one more is answered `BUSY`.
+pub const SUBSCRIPTIONS_MAX: usize = 65_536;
+/// Raw ids that fit under a client byte (proposal "overload-attempt-id-msb").
+pub const RAW_ID_BITS: u32 = 56;
+
+const _: () = assert!(BULK_BYTES_MAX <= BATCH_BYTES_MAX);
+const _: () = assert!(QUEUE_OPS_MAX >= BATCH_OPS_MAX);
+const _: () = assert!(PAGE_ROWS_MAX <= SCAN_ROWS_MAX);
+const _: () = assert!(EXTERNAL_KEY_BYTES_MAX + 16 <= KEY_BYTES_MAX);
+const _: () = assert!(MESSAGE_BYTES_MAX < VALUE_BYTES_MAX);

@@ -1,0 +1,156 @@
+//! THE list of tables. Nothing else opens an LMDB database by name; docs/format.md draws the same list
+//! and a test compares the two.
+//!
+//! B1 a table's number is on disk (it enters every checksum) and is never given to another table.
+//! B2 hot tables have keys that grow in order: attempt ids big-endian, sequence numbers.
+
+use std::fmt;
+
+/// One table of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+#[allow(missing_docs)]
+pub enum Table {
+    Meta = 0,
+    Events = 1,
+    EventCursors = 2,
+    Namespaces = 3,
+    Attempts = 4,
+    AttemptsPending = 5,
+    AttemptsRetained = 6,
+    AttemptKeys = 7,
+}
+
+/// How many bytes a table's keys have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyBytes {
+    /// All keys have this length.
+    Exactly(usize),
+    /// Shortest and longest key.
+    Between(usize, usize),
+}
+
+impl KeyBytes {
+    /// Whether a key of this length may be in the table.
+    pub fn allows(self, bytes: usize) -> bool {
+        match self {
+            KeyBytes::Exactly(exact) => bytes == exact,
+            KeyBytes::Between(low, high) => (low..=high).contains(&bytes),
+        }
+    }
+}
+
+impl fmt::Display for KeyBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyBytes::Exactly(exact) => write!(f, "{exact}"),
+            KeyBytes::Between(low, high) => write!(f, "{low}..={high}"),
+        }
+    }
+}
+
+/// What is fixed about a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// Which table.
+    pub table: Table,
+    /// Name of the LMDB database.
+    pub name: &'static str,
+    /// Length of its keys.
+    pub key: KeyBytes,
+    /// Module that reads and writes it.
+    pub owner: &'static str,
+    /// Format version that brought it.
+    pub since: u32,
+}
+
+/// Every table, in the order of its number.
+pub const SPECS: [Spec; 8] = [
+    Spec {
+        table: Table::Meta,
+        name: "meta",
+        key: KeyBytes::Between(1, 16),
+        owner: "store",
+        since: 1,
+    },
+    Spec {
+        table: Table::Events,
+        name: "events",
+        key: KeyBytes::Exactly(8),
+        owner: "events",
+        since: 1,
+    },
+    Spec {
+        table: Table::EventCursors,
+        name: "event_cursors",
+        key: KeyBytes::Between(1, 32),
+        owner: "events",
+        since: 1,
+    },
+    Spec {
+        table: Table::Namespaces,
+        name: "namespaces",
+        key: KeyBytes::Exactly(16),
+        owner: "attempts",
+        since: 1,
+    },
+    Spec {
+        table: Table::Attempts,
+        name: "attempts",
+        key: KeyBytes::Exactly(24),
+        owner: "attempts",
+        since: 1,
+    },
+    Spec {
+        table: Table::AttemptsPending,
+        name: "attempts_pending",
+        key: KeyBytes::Exactly(24),
+        owner: "attempts",
+        since: 1,
+    },
+    Spec {
+        table: Table::AttemptsRetained,
+        name: "attempts_retained",
+        key: KeyBytes::Exactly(13),
+        owner: "attempts",
+        since: 1,
+    },
+    Spec {
+        table: Table::AttemptKeys,
+        name: "attempt_keys",
+        key: KeyBytes::Between(17, 80),
+        owner: "attempts",
+        since: 1,
+    },
+];
+
+/// Number of tables.
+pub const TABLES: usize = SPECS.len();
+
+impl Table {
+    /// What is fixed about this table.
+    pub fn spec(self) -> &'static Spec {
+        &SPECS[self as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_in_the_order_of_the_numbers() {
+        for (number, spec) in SPECS.iter().enumerate() {
+            assert_eq!(spec.table as usize, number);
+            assert_eq!(spec.table.spec().name, spec.name);
+        }
+    }
+
+    #[test]
+    fn keys_fit_lmdb() {
+        for spec in &SPECS {
+            assert!(!spec.key.allows(0));
+            assert!(!spec.key.allows(crate::limits::KEY_BYTES_MAX + 1));
+        }
+    }
+}

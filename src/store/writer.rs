@@ -1,0 +1,395 @@
+//! The writer thread: the only one that writes. It takes everything that waits, applies it in order inside
+//! one transaction, commits once, then answers everybody.
+//!
+//! G1 an operation is answered as applied only after its commit. G2 window 0: the next batch is whatever
+//! queued during the last commit. G3 the first commit whose outcome is unknown poisons the store: its callers
+//! get UNKNOWN, everybody later POISONED. G4 no-space is met before the transaction, so it is definite.
+//! Called by `store`; the thread ends when the queue is closed and empty.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Core;
+use super::batch::{Batch, Cost, Outcome, Space};
+use super::env::EngineError;
+#[cfg(feature = "failpoints")]
+use super::failpoints::Fault;
+use super::heads::Heads;
+use super::meta::Meta;
+use super::queue::{Grouping, Submission, Taken};
+use super::space::{Allocation, Room};
+use crate::error::{Error, Status};
+
+/// How often a quiet store looks after its reader table.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+
+/// What the writer knows of the last commit.
+pub(crate) struct Writer {
+    core: Arc<Core>,
+    heads: Heads,
+    meta: Meta,
+    allocation: Allocation,
+    /// The map reached its largest size: only finish and remove.
+    map_exhausted: bool,
+    last_housekeeping: Instant,
+}
+
+/// Why a batch was not committed.
+enum Failure {
+    /// Definitely not applied; the store goes on.
+    Refused(Error),
+    /// Definitely not applied; the store cannot go on.
+    Broken(Error),
+    /// Nobody knows; the store cannot go on.
+    Unknown(Error),
+}
+
+impl Writer {
+    pub(crate) fn new(core: Arc<Core>, heads: Heads, meta: Meta, allocation: Allocation) -> Writer {
+        Writer {
+            core,
+            heads,
+            meta,
+            allocation,
+            map_exhausted: false,
+            last_housekeeping: Instant::now(),
+        }
+    }
+
+    /// Runs until the queue is closed and empty, then marks the store as cleanly closed.
+    pub(crate) fn run(mut self) {
+        loop {
+            match self.core.queue.take(HOUSEKEEPING) {
+                Taken::Batch(batch) => self.serve(batch),
+                Taken::Idle => {}
+                Taken::Closed => break,
+            }
+            self.housekeeping();
+        }
+        self.mark_clean();
+    }
+
+    /// Commits a batch and answers its callers.
+    pub(crate) fn serve(&mut self, batch: Vec<Submission>) {
+        if let Some(poison) = self.core.poison() {
+            batch
+                .into_iter()
+                .for_each(|submission| submission.refuse(&poison));
+            return;
+        }
+        match self.commit(&batch) {
+            Ok(outcomes) => self.answer(batch, outcomes),
+            Err(Failure::Refused(error)) => {
+                batch
+                    .into_iter()
+                    .for_each(|submission| submission.refuse(&error));
+            }
+            Err(Failure::Broken(error) | Failure::Unknown(error)) => {
+                self.core.set_poison(&error);
+                batch
+                    .into_iter()
+                    .for_each(|submission| submission.refuse(&error));
+                let poison = self
+                    .core
+                    .poison()
+                    .unwrap_or_else(|| Status::Poisoned.into());
+                self.core
+                    .queue
+                    .drain()
+                    .into_iter()
+                    .for_each(|waiting| waiting.refuse(&poison));
+            }
+        }
+    }
+
+    fn answer(&self, batch: Vec<Submission>, outcomes: Vec<Vec<Outcome>>) {
+        for (submission, outcomes) in batch.into_iter().zip(outcomes) {
+            let applied = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
+            let refused = outcomes.len() as u64 - applied;
+            self.core.operations.fetch_add(applied, Ordering::Relaxed);
+            self.core
+                .operations_refused
+                .fetch_add(refused, Ordering::Relaxed);
+            (submission.answer)(outcomes);
+        }
+    }
+
+    fn commit(&mut self, batch: &[Submission]) -> Result<Vec<Vec<Outcome>>, Failure> {
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit_or_grow(batch)));
+        committed.unwrap_or_else(|_| {
+            Err(Failure::Unknown(Error::new(
+                Status::Unknown,
+                "the writer thread met a bug of lnkeep; reopen and repeat the same identifiers",
+            )))
+        })
+    }
+
+    fn commit_or_grow(&mut self, batch: &[Submission]) -> Result<Vec<Vec<Outcome>>, Failure> {
+        #[cfg(feature = "failpoints")]
+        let fault = self.core.failpoints.take();
+        #[cfg(feature = "failpoints")]
+        if let Some(Fault::NoSpace) = fault {
+            return Err(Failure::Refused(no_space()));
+        }
+        self.map_exhausted = false;
+        loop {
+            let room = self.room_for(batch)?;
+            let mut attempt = Attempt { writer: self, room };
+            let result = attempt.run(
+                batch,
+                #[cfg(feature = "failpoints")]
+                fault,
+            );
+            match result {
+                Ok(outcomes) => return Ok(outcomes),
+                Err(Stop::MapFull) => self.grow()?,
+                Err(Stop::Failed(failure)) => return Err(failure),
+            }
+        }
+    }
+
+    fn room_for(&mut self, batch: &[Submission]) -> Result<Room, Failure> {
+        let facts = self.core.env.facts().map_err(broken)?;
+        let cost =
+            batch
+                .iter()
+                .map(Submission::cost)
+                .fold(Cost { rows: 0, bytes: 0 }, |sum, cost| Cost {
+                    rows: sum.rows.saturating_add(cost.rows),
+                    bytes: sum.bytes.saturating_add(cost.bytes),
+                });
+        let room = self.allocation.make_room(&self.core.env, &facts, cost);
+        self.core
+            .allocated_bytes
+            .store(self.allocation.bytes(), Ordering::Relaxed);
+        self.core
+            .space_is_short
+            .store(room != Room::Ample, Ordering::Relaxed);
+        Ok(if self.map_exhausted && room == Room::Ample {
+            Room::Reserve
+        } else {
+            room
+        })
+    }
+
+    /// Doubles the map up to its cap; at the cap, later batches may only finish and remove.
+    fn grow(&mut self) -> Result<(), Failure> {
+        let facts = self.core.env.facts().map_err(broken)?;
+        let cap = self.core.map_bytes_max;
+        if facts.map_bytes >= cap {
+            if self.map_exhausted {
+                return Err(Failure::Refused(Error::new(
+                    Status::NoSpace,
+                    format!("the map is full at its cap of {cap} bytes; delete or raise the cap"),
+                )));
+            }
+            self.map_exhausted = true;
+            return Ok(());
+        }
+        let target = facts.map_bytes.saturating_mul(2).min(cap);
+        self.core.env.grow(target).map_err(broken)?;
+        self.core.map_growths.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn housekeeping(&mut self) {
+        if self.last_housekeeping.elapsed() < HOUSEKEEPING {
+            return;
+        }
+        self.last_housekeeping = Instant::now();
+        if let Ok(cleared) = self.core.env.clear_stale_readers() {
+            let cleared = u64::try_from(cleared).unwrap_or(0);
+            self.core
+                .stale_readers_cleared
+                .fetch_add(cleared, Ordering::Relaxed);
+        }
+    }
+
+    /// Writes the clean mark. A failure leaves the store as after a crash, which open handles.
+    fn mark_clean(&mut self) {
+        if self.core.poison().is_some() {
+            return;
+        }
+        let marked = catch_unwind(AssertUnwindSafe(|| {
+            self.core
+                .commit_meta(&self.heads, &self.meta, |meta| meta.clean = true)
+        }));
+        drop(marked);
+    }
+}
+
+/// Why one transaction of a batch ended without a commit.
+enum Stop {
+    MapFull,
+    Failed(Failure),
+}
+
+impl From<EngineError> for Stop {
+    fn from(error: EngineError) -> Stop {
+        match error {
+            EngineError::MapFull => Stop::MapFull,
+            error => Stop::Failed(broken(error)),
+        }
+    }
+}
+
+/// One transaction over a batch.
+struct Attempt<'writer> {
+    writer: &'writer mut Writer,
+    room: Room,
+}
+
+impl Attempt<'_> {
+    fn run(
+        &mut self,
+        submissions: &[Submission],
+        #[cfg(feature = "failpoints")] fault: Option<Fault>,
+    ) -> Result<Vec<Vec<Outcome>>, Stop> {
+        let core = Arc::clone(&self.writer.core);
+        let txn = core.env.write()?;
+        let heads = self.writer.heads.clone();
+        let meta = self.writer.meta.clone();
+        let mut batch = Batch::new(txn, heads, meta, core.clock(), core.events);
+        let mut outcomes = Vec::with_capacity(submissions.len());
+        for submission in submissions {
+            outcomes.push(self.apply(submission, &mut batch)?);
+        }
+        #[cfg(feature = "failpoints")]
+        fail_before_commit(fault)?;
+        if !batch.is_empty() {
+            let started = Instant::now();
+            let (heads, meta) = batch.finish()?.commit().map_err(unknown)?;
+            let took = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            core.commit_durations.add(took);
+            core.commits.fetch_add(1, Ordering::Relaxed);
+            core.commit_number
+                .store(heads.commit_number, Ordering::Relaxed);
+            self.writer.heads = heads;
+            self.writer.meta = meta;
+        }
+        #[cfg(feature = "failpoints")]
+        if let Some(outcomes) = fail_after_commit(fault, submissions)? {
+            return Ok(outcomes);
+        }
+        notify(&core, &self.writer.heads, submissions, &outcomes);
+        Ok(outcomes)
+    }
+
+    fn apply(&self, submission: &Submission, batch: &mut Batch<'_>) -> Result<Vec<Outcome>, Stop> {
+        batch.keep();
+        let mut outcomes = Vec::with_capacity(submission.commands.len());
+        for command in &submission.commands {
+            let outcome = match self.refusal(command.space()) {
+                Some(refusal) => Err(refusal),
+                None => command.apply(batch),
+            };
+            if let Some(failure) = batch.failure() {
+                return Err(failure.into());
+            }
+            let refused = outcome.is_err();
+            outcomes.push(outcome);
+            match submission.grouping {
+                Grouping::Independent if refused => batch.take_back(),
+                Grouping::Independent => batch.keep(),
+                Grouping::Atomic if refused => {
+                    batch.take_back();
+                    abort_others(&mut outcomes, submission.commands.len());
+                    break;
+                }
+                Grouping::Atomic => {}
+            }
+        }
+        match batch.failure() {
+            Some(failure) => Err(failure.into()),
+            None => Ok(outcomes),
+        }
+    }
+
+    fn refusal(&self, space: Space) -> Option<Error> {
+        match (self.room, space) {
+            (Room::Ample, _) | (Room::Reserve, Space::Settles) => None,
+            (Room::Reserve, Space::Grows) | (Room::None, _) => Some(no_space()),
+        }
+    }
+}
+
+/// The last outcome is the refusal; every other operation of the group was not applied because of it.
+fn abort_others(outcomes: &mut Vec<Outcome>, operations: usize) {
+    let refused = outcomes.len() - 1;
+    for outcome in &mut outcomes[..refused] {
+        *outcome = Err(aborted(refused));
+    }
+    outcomes.resize_with(operations, || Err(aborted(refused)));
+}
+
+fn aborted(refused: usize) -> Error {
+    Error::new(
+        Status::Aborted,
+        format!("operation {refused} of the atomic group was refused; none was applied"),
+    )
+}
+
+fn notify(core: &Core, heads: &Heads, submissions: &[Submission], outcomes: &[Vec<Outcome>]) {
+    core.tell_listeners(heads);
+    for (submission, outcomes) in submissions.iter().zip(outcomes) {
+        for (command, outcome) in submission.commands.iter().zip(outcomes) {
+            if let Ok(reply) = outcome {
+                let told: Result<(), _> =
+                    catch_unwind(AssertUnwindSafe(|| command.committed(reply)));
+                debug_assert!(told.is_ok(), "a notification panicked");
+            }
+        }
+    }
+}
+
+fn no_space() -> Error {
+    Error::os(
+        Status::NoSpace,
+        libc::ENOSPC,
+        "no disk space for new records; nothing was applied, results and deletes still are",
+    )
+}
+
+fn broken(error: EngineError) -> Failure {
+    Failure::Broken(error.into())
+}
+
+fn unknown(error: EngineError) -> Stop {
+    Stop::Failed(Failure::Unknown(Error::os(
+        Status::Unknown,
+        error.os_errno(),
+        format!("the commit failed ({error:?}); reopen and repeat the same identifiers"),
+    )))
+}
+
+#[cfg(feature = "failpoints")]
+fn fail_before_commit(fault: Option<Fault>) -> Result<(), Stop> {
+    match fault {
+        Some(Fault::CommitFailsBefore) => Err(unknown(EngineError::Code(libc::EIO))),
+        Some(Fault::Panic) => panic!("armed by a test"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(feature = "failpoints")]
+fn fail_after_commit(
+    fault: Option<Fault>,
+    submissions: &[Submission],
+) -> Result<Option<Vec<Vec<Outcome>>>, Stop> {
+    match fault {
+        Some(Fault::CommitFailsAfter) => Err(unknown(EngineError::Code(libc::EIO))),
+        Some(Fault::NoSpaceAfter) => {
+            let refuse = |submission: &Submission| {
+                submission
+                    .commands
+                    .iter()
+                    .map(|_| Err(no_space()))
+                    .collect()
+            };
+            Ok(Some(submissions.iter().map(refuse).collect()))
+        }
+        _ => Ok(None),
+    }
+}

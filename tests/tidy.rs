@@ -1,0 +1,465 @@
+//! Guards the shape of the code: layers, lengths, words, and that lists kept in two places agree.
+//! A failure lists every place as `file:line: what to do`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const FUNCTION_LINES_MAX: usize = 60;
+const FILE_LINES_MAX: usize = 900;
+const LINE_CHARS_MAX: usize = 110;
+
+/// The only files with `unsafe`: the C ABI, LMDB, and every other libc call.
+const UNSAFE_FILES: [&str; 3] = ["src/ffi/", "src/store/env.rs", "src/os.rs"];
+
+/// Arrows go down only: what files under a path must not mention.
+const LAYERS: [(&str, &[&str]); 3] = [
+    (
+        "src/store/",
+        &["crate::events", "crate::attempts", "crate::ffi"],
+    ),
+    ("src/events/", &["crate::attempts", "crate::ffi"]),
+    ("src/attempts/", &["crate::ffi"]),
+];
+
+/// What would make a rule depend on more than its arguments.
+const IMPURE: [&str; 5] = [
+    "crate::store",
+    "std::fs",
+    "Instant",
+    "SystemTime",
+    "parking_lot",
+];
+
+/// Words of unfinished work, split so that this file does not contain them.
+const UNFINISHED: [&str; 7] = [
+    concat!("to", "do"),
+    concat!("fix", "me"),
+    concat!("x", "xx"),
+    concat!("unimple", "mented!"),
+    concat!("place", "holder"),
+    concat!("for ", "now"),
+    concat!("simpli", "fied"),
+];
+
+struct File {
+    /// From the root of the repository, with `/`.
+    path: String,
+    text: String,
+}
+
+fn read(path: &str) -> String {
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&full).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Files under a folder with one of these endings, sorted; none if the folder is missing.
+fn files(folder: &str, endings: &[&str]) -> Vec<File> {
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(full).into_iter().flatten() {
+        let entry = entry.expect("a folder cannot be listed");
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.file_type().expect("a file has no type").is_dir() {
+            found.extend(files(&path, endings));
+        } else if endings.iter().any(|ending| path.ends_with(ending)) {
+            let text = read(&path);
+            found.push(File { path, text });
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+fn sources() -> Vec<File> {
+    let found = files("src", &[".rs"]);
+    assert!(
+        !found.is_empty(),
+        "no file was found under src: this test would check nothing"
+    );
+    found
+}
+
+/// Every Rust file people read: source, tests and benches.
+fn rust_files() -> Vec<File> {
+    ["src", "tests", "benches"]
+        .into_iter()
+        .flat_map(|folder| files(folder, &[".rs"]))
+        .collect()
+}
+
+/// A line without its comment and without what stands in string literals.
+fn code_of(line: &str) -> String {
+    let (mut code, mut in_string, mut previous) = (String::new(), false, ' ');
+    for c in line.chars() {
+        match c {
+            '"' if previous != '\\' && previous != '\'' => in_string = !in_string,
+            '/' if previous == '/' && !in_string => break,
+            _ if !in_string => code.push(c),
+            _ => {}
+        }
+        previous = c;
+    }
+    code
+}
+
+/// Whether a word, or a path of words, stands in a text, not as part of a longer word.
+fn mentions(text: &str, word: &str) -> bool {
+    let part_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        !text[..at].ends_with(part_of_word) && !text[at + word.len()..].starts_with(part_of_word)
+    })
+}
+
+/// `file:line: advice` for each line of these files that a check complains about.
+fn complaints(
+    files: &[File],
+    mut advice: impl FnMut(&File, &str) -> Option<String>,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in files {
+        for (number, line) in file.text.lines().enumerate() {
+            if let Some(text) = advice(file, line) {
+                found.push(format!("{}:{}: {text}", file.path, number + 1));
+            }
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn expect_none(found: Vec<String>) {
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// Whether a line of code opens a function: words before `fn`, a name after it.
+fn begins_function(code: &str) -> bool {
+    let Some((before, after)) = code.split_once("fn ") else {
+        return false;
+    };
+    let words = [
+        "pub",
+        "pub(crate)",
+        "pub(super)",
+        "const",
+        "unsafe",
+        "extern",
+    ];
+    let named = after.starts_with(|c: char| c.is_alphabetic() || c == '_');
+    named && before.split_whitespace().all(|word| words.contains(&word))
+}
+
+/// Line and length of every function with a body in rustfmt's layout.
+fn functions(text: &str) -> Vec<(usize, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        if !begins_function(&code_of(line)) {
+            continue;
+        }
+        let level = indent(line);
+        let Some(head) = lines[start..].iter().position(|line| {
+            let ended = line.ends_with('{') || line.ends_with(';') || line.ends_with('}');
+            indent(line) == level && ended
+        }) else {
+            continue;
+        };
+        if lines[start + head].ends_with('{') {
+            let close = format!("{}}}", " ".repeat(level));
+            let body = lines[start..]
+                .iter()
+                .position(|line| line.trim_end() == close);
+            found.push((start + 1, body.map_or(1, |end| end + 1)));
+        }
+    }
+    found
+}
+
+#[test]
+fn functions_fit_on_a_screen() {
+    let mut found = Vec::new();
+    for file in rust_files() {
+        for (line, length) in functions(&file.text) {
+            if length > FUNCTION_LINES_MAX {
+                let advice = format!("{length} lines: split it, at most {FUNCTION_LINES_MAX}");
+                found.push(format!("{}:{line}: {advice}", file.path));
+            }
+        }
+    }
+    expect_none(found);
+}
+
+#[test]
+fn the_length_of_a_function_is_measured_right() {
+    let text = [
+        "fn one() {",
+        "    two();",
+        "}",
+        "impl A {",
+        "    pub const fn long(",
+        "        a: fn(u8),",
+        "    ) -> u8 {",
+        "        a",
+        "    }",
+        "    fn none(&self);",
+        "    fn empty() {}",
+        "}",
+    ];
+    let text = text.join("\n");
+    assert_eq!(functions(&text), [(1, 3), (5, 5)]);
+}
+
+#[test]
+fn lines_and_files_are_short() {
+    let mut found = complaints(&rust_files(), |_, line| {
+        let chars = line.chars().count();
+        (chars > LINE_CHARS_MAX).then(|| format!("{chars} characters: break the line"))
+    });
+    for file in rust_files() {
+        let lines = file.text.lines().count();
+        if lines > FILE_LINES_MAX {
+            found.push(format!("{}: {lines} lines: split the file", file.path));
+        }
+    }
+    expect_none(found);
+}
+
+#[test]
+fn source_is_ascii() {
+    expect_none(complaints(&sources(), |_, line| {
+        let strange = line.chars().find(|c| !c.is_ascii())?;
+        Some(format!("replace {strange:?} by ASCII"))
+    }));
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    let mut all = rust_files();
+    for folder in ["c-tests", "examples", "go-bindings", "torture", "include"] {
+        all.extend(files(folder, &[".rs", ".c", ".h", ".cpp", ".go"]));
+    }
+    expect_none(complaints(&all, |_, line| {
+        let lower = line.to_lowercase();
+        let word = UNFINISHED
+            .into_iter()
+            .find(|word| match word.strip_suffix('!') {
+                Some(name) => mentions(&lower, name) && lower.contains(word),
+                None => mentions(&lower, word),
+            })?;
+        Some(format!(
+            "finish it or file an issue, then drop the word {word:?}"
+        ))
+    }));
+}
+
+#[test]
+fn every_source_file_says_what_it_promises() {
+    let silent = sources()
+        .into_iter()
+        .filter(|file| !file.text.starts_with("//!"));
+    expect_none(
+        silent
+            .map(|file| format!("{}: begin with //! what it keeps", file.path))
+            .collect(),
+    );
+}
+
+#[test]
+fn one_file_names_lmdb() {
+    expect_none(complaints(&sources(), |file, line| {
+        let code = code_of(line);
+        let names = mentions(&code, "lmdb") || mentions(&code, "lmdb_sys");
+        (names && file.path != "src/store/env.rs")
+            .then(|| "go through store::env, the only file that names the engine".to_owned())
+    }));
+}
+
+#[test]
+fn unsafe_code_stays_where_it_is_expected() {
+    expect_none(complaints(&sources(), |file, line| {
+        let allowed = UNSAFE_FILES
+            .iter()
+            .any(|place| file.path.starts_with(place));
+        let present = mentions(&code_of(line), "unsafe");
+        (present && !allowed).then(|| format!("move it to one of {UNSAFE_FILES:?}"))
+    }));
+}
+
+/// Code of the `crate::{...}` groups of a file, where a module stands without its `crate::`.
+fn grouped_imports(text: &str) -> String {
+    let code: Vec<String> = text.lines().map(code_of).collect();
+    let code = code.join(" ");
+    let groups = code.split("crate::{").skip(1);
+    groups
+        .map(|group| group.split(';').next().unwrap_or_default())
+        .collect()
+}
+
+#[test]
+fn layers_point_down_only() {
+    let mut found = Vec::new();
+    for file in sources() {
+        let rules = LAYERS
+            .iter()
+            .filter(|(layer, _)| file.path.starts_with(layer));
+        for name in rules.flat_map(|(_, banned)| *banned) {
+            let module = name.trim_start_matches("crate::");
+            let direct = file.text.lines().any(|line| mentions(&code_of(line), name));
+            if direct || mentions(&grouped_imports(&file.text), module) {
+                let advice = "lies above: let the upper layer call this one";
+                found.push(format!("{}: {name} {advice}", file.path));
+            }
+        }
+    }
+    expect_none(found);
+}
+
+#[test]
+fn rules_are_pure() {
+    expect_none(complaints(&sources(), |file, line| {
+        let code = code_of(line);
+        let impure = IMPURE.into_iter().find(|name| mentions(&code, name))?;
+        let advice = format!("{impure}: rules take what they need as arguments");
+        file.path.ends_with("/rules.rs").then_some(advice)
+    }));
+}
+
+/// Functions that the header declares: lnkeep_ words before a parenthesis, outside comments.
+fn exported_functions() -> BTreeSet<String> {
+    let header = read("include/lnkeep.h");
+    let mut names = BTreeSet::new();
+    for part in header.split("/*") {
+        let code = part.split_once("*/").map_or(part, |(_, after)| after);
+        let before_parenthesis = code.split('(').filter_map(|piece| {
+            piece
+                .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .next()
+        });
+        let ours = before_parenthesis.filter(|name| name.starts_with("lnkeep_"));
+        names.extend(ours.map(str::to_owned));
+    }
+    assert!(
+        names.len() > 10,
+        "only {} functions were found in include/lnkeep.h",
+        names.len()
+    );
+    names
+}
+
+#[test]
+fn every_function_is_tested_from_c() {
+    let tests = files("c-tests", &[".c", ".cpp"]);
+    let untested = exported_functions();
+    let untested = untested
+        .iter()
+        .filter(|name| !tests.iter().any(|file| mentions(&file.text, name)));
+    expect_none(
+        untested
+            .map(|name| format!("c-tests: no test calls {name}: add one"))
+            .collect(),
+    );
+}
+
+#[test]
+fn every_function_is_reached_from_go() {
+    let package = files("go-bindings", &[".go"]);
+    if package.is_empty() {
+        eprintln!("SKIPPED: go-bindings: the package does not exist");
+        return;
+    }
+    let missing = exported_functions();
+    let missing = missing
+        .iter()
+        .filter(|name| !package.iter().any(|file| mentions(&file.text, name)));
+    expect_none(
+        missing
+            .map(|name| format!("go-bindings: {name} is not wrapped: wrap it"))
+            .collect(),
+    );
+}
+
+/// Cells of the rows of docs/format.md whose first cell is a name in backticks.
+fn documented_tables() -> Vec<[String; 4]> {
+    let mut rows = Vec::new();
+    for line in read("docs/format.md")
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+    {
+        let cells: Vec<_> = line
+            .trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim())
+            .collect();
+        // Rows of other tables have no version in their fourth column.
+        if let [name, key, owner, since, ..] = cells[..]
+            && since.parse::<u32>().is_ok()
+        {
+            rows.push([name.trim_matches('`'), key, owner, since].map(str::to_owned));
+        }
+    }
+    rows
+}
+
+#[test]
+fn the_format_document_lists_the_tables() {
+    let actual = lnkeep::store::tables::SPECS.iter().map(|spec| {
+        [
+            spec.name.to_owned(),
+            spec.key.to_string(),
+            spec.owner.to_owned(),
+            spec.since.to_string(),
+        ]
+    });
+    let actual: Vec<_> = actual.collect();
+    let documented = documented_tables();
+    let missing = actual.iter().filter(|row| !documented.contains(row));
+    let missing = missing.map(|[name, key, owner, since]| {
+        format!("docs/format.md: needs the row | `{name}` | {key} | {owner} | {since} | ...")
+    });
+    let extra = documented.iter().filter(|row| !actual.contains(row));
+    let extra = extra.map(|row| format!("docs/format.md: {row:?} is not in src/store/tables.rs"));
+    expect_none(missing.chain(extra).collect());
+}
+
+#[test]
+fn every_document_is_linked_from_the_readme() {
+    let readme = read("README.md");
+    let documents = files("docs", &[".md"]);
+    assert!(
+        !documents.is_empty(),
+        "docs holds no document: this test would check nothing"
+    );
+    let lost = documents
+        .iter()
+        .filter(|file| !readme.contains(&format!("({})", file.path)));
+    expect_none(
+        lost.map(|file| format!("README.md: link to ({})", file.path))
+            .collect(),
+    );
+}
+
+#[test]
+fn the_soname_carries_the_abi_number() {
+    let line = format!("const ABI_VERSION: u32 = {};", lnkeep::ABI_VERSION);
+    let agrees = read("src/build.rs").lines().any(|found| found == line);
+    assert!(
+        agrees,
+        "src/build.rs must say `{line}`: the soname is made of it"
+    );
+}
+
+#[test]
+fn the_changelog_states_the_abi_and_the_format() {
+    let changelog = read("CHANGELOG.md");
+    let abi = format!("ABI: {}", lnkeep::ABI_VERSION);
+    let stated = |start: &str| changelog.lines().any(|line| line.starts_with(start));
+    assert!(
+        stated(&abi),
+        "CHANGELOG.md: the release's entry needs a line `{abi}, ...`"
+    );
+    assert!(
+        stated("Format: "),
+        "CHANGELOG.md: the release's entry needs a line `Format: n, ...`"
+    );
+}
