@@ -24,8 +24,8 @@ pub(crate) struct Failpoints {
 }
 
 impl Failpoints {
-    pub(crate) fn arm(&self, fault: Fault) {
-        *self.next.lock() = Some(fault);
+    pub(crate) fn arm(&self, fault: Option<Fault>) {
+        *self.next.lock() = fault;
     }
 
     pub(crate) fn take(&self) -> Option<Fault> {

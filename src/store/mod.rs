@@ -376,9 +376,9 @@ impl Store {
         }
     }
 
-    /// Makes the next batch meet a fault.
+    /// Makes the next batch meet a fault, or takes back a fault that no batch met.
     #[cfg(feature = "failpoints")]
-    pub fn inject(&self, fault: Fault) {
+    pub fn inject(&self, fault: Option<Fault>) {
         self.core.failpoints.arm(fault);
     }
 

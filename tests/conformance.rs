@@ -1,0 +1,141 @@
+//! Runs the language-neutral conformance cases: `tests/vectors`, or the directory in LNKEEP_VECTORS.
+//!
+//! Prints one line `NAME: N passed, N failed, N skipped` per folder, every failed case and every reason for a
+//! skip above it. A file may be gzipped.
+#![allow(missing_docs)]
+
+#[path = "conformance/attempt_store.rs"]
+mod attempt_store;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// What became of one case.
+pub enum Verdict {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+type Runner = fn(&Value) -> Verdict;
+
+/// Folders this version has a runner for.
+const RUNNERS: [(&str, Runner); 1] = [("attempt_store", attempt_store::run)];
+
+#[test]
+fn every_conformance_case_passes() {
+    let mut failed = 0;
+    for folder in folders(&vectors()) {
+        failed += run_folder(&folder);
+    }
+    assert_eq!(
+        failed, 0,
+        "conformance cases failed; they are printed above (use --nocapture)"
+    );
+}
+
+fn vectors() -> PathBuf {
+    match std::env::var_os("LNKEEP_VECTORS") {
+        Some(directory) => PathBuf::from(directory),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors"),
+    }
+}
+
+fn folders(root: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(root).expect("the directory of vectors exists");
+    let mut folders: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    assert!(
+        !folders.is_empty(),
+        "{} holds no folder of vectors",
+        root.display()
+    );
+    folders
+}
+
+fn run_folder(folder: &Path) -> usize {
+    let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+    let runner = RUNNERS
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, runner)| *runner);
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for file in case_files(folder) {
+        let file_name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let text = read_text(&file);
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let Some(runner) = runner else {
+            let cases = lines.count();
+            println!("SKIPPED {name}/{file_name}: {cases} cases: this version has no {name}");
+            skipped += cases;
+            continue;
+        };
+        for (number, line) in lines.enumerate() {
+            let case: Value = serde_json::from_str(line).expect("a line is a JSON object");
+            let id = case["id"]
+                .as_str()
+                .map_or_else(|| number.to_string(), str::to_owned);
+            match runner(&case) {
+                Verdict::Passed => passed += 1,
+                Verdict::Failed(why) => {
+                    println!("FAILED {name}/{file_name} {id}: {why}");
+                    failed += 1;
+                }
+                Verdict::Skipped(why) => {
+                    println!("SKIPPED {name}/{file_name} {id}: {why}");
+                    skipped += 1;
+                }
+            }
+        }
+    }
+    println!("{name}: {passed} passed, {failed} failed, {skipped} skipped");
+    failed
+}
+
+fn case_files(folder: &Path) -> Vec<PathBuf> {
+    let is_case = |path: &PathBuf| {
+        let name = path.to_string_lossy();
+        name.ends_with(".jsonl") || name.ends_with(".jsonl.gz")
+    };
+    let entries = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.filter(is_case).collect();
+    files.sort();
+    files
+}
+
+fn read_text(file: &Path) -> String {
+    let bytes = std::fs::read(file).unwrap();
+    let mut text = String::new();
+    if file.extension().is_some_and(|extension| extension == "gz") {
+        flate2::read::GzDecoder::new(&bytes[..])
+            .read_to_string(&mut text)
+            .unwrap();
+    } else {
+        text = String::from_utf8(bytes).unwrap();
+    }
+    text
+}
+
+/// Whether every key of the pattern is there and equal; unlisted keys are ignored.
+pub fn matches(pattern: &Value, actual: &Value) -> bool {
+    match (pattern, actual) {
+        (Value::Object(pattern), Value::Object(actual)) => pattern
+            .iter()
+            .all(|(key, value)| actual.get(key).is_some_and(|actual| matches(value, actual))),
+        (Value::Array(pattern), Value::Array(actual)) => {
+            pattern.len() == actual.len()
+                && pattern
+                    .iter()
+                    .zip(actual)
+                    .all(|(pattern, actual)| matches(pattern, actual))
+        }
+        _ => pattern == actual,
+    }
+}
