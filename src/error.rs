@@ -151,7 +151,7 @@ statuses! {
     WrongMode = -25, "WRONG_MODE", "the store was created in another mode";
     /// The component is open with other options.
     AlreadyOpen = -26, "ALREADY_OPEN", "already open with other options";
-    /// The directory is unsafe: wrong owner, writable by others, or a file system that cannot keep the promise.
+    /// The directory is unsafe: wrong owner, writable by others, or on a file system that may lose data.
     UnsafePlace = -27, "UNSAFE_PLACE", "the directory cannot keep the promise";
 
     /// A queue or table is full; nothing was applied.

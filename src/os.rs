@@ -1,4 +1,4 @@
-//! The only place, beside `ffi` and `store::env`, that calls libc: locks, allocation, descriptors, fork detection.
+//! The only place, beside `ffi` and `store::env`, that calls libc: locks, allocation, descriptors, forks.
 //!
 //! O1 every descriptor made here is close-on-exec. O2 nothing here retries a failed flush.
 //! O3 a forked child is recognised without a system call: its copy of one page is wiped by the kernel.

@@ -1,4 +1,5 @@
-//! The rules of attempts: from what is stored and what is asked to what becomes stored. No clock, no disk, no lock.
+//! The rules of attempts: from what is stored and what is asked to what becomes stored. No clock, no disk,
+//! no lock.
 //!
 //! A1 a final record never becomes pending. A2 a settle is never replaced; a failure may be, by a settle.
 //! A3 a used id is never free again, unless the host says FORGET. A4 HANDED_OFF is never rolled back by
@@ -160,7 +161,10 @@ fn intent(request: &InitRequest, now: Now) -> Attempt {
 
 /// Fingerprints and payment hashes are compared only where both sides give one.
 fn refuse_other_request(attempt: &Attempt, request: &InitRequest) -> Result<()> {
-    let differs = |ours: Option<[u8; 32]>, theirs: Option<[u8; 32]>| matches!((ours, theirs), (Some(ours), Some(theirs)) if ours != theirs);
+    let differs = |ours: Option<[u8; 32]>, theirs: Option<[u8; 32]>| {
+        ours.zip(theirs)
+            .is_some_and(|(ours, theirs)| ours != theirs)
+    };
     let other_fingerprint = differs(
         attempt.fingerprint.map(|hash| hash.0),
         request.fingerprint.map(|hash| hash.0),

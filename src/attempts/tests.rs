@@ -1,1 +1,504 @@
+//! The truth table of the rules, row by row, and what the table alone does not say.
 
+use std::collections::HashMap;
+
+use super::rules::*;
+use super::*;
+use crate::limits::TEMPORARY_NODE_FAILURE;
+use crate::store::StoreOptions;
+use crate::types::{Clock, Fingerprint, Preimage, RawMessage};
+
+fn key(id: u64) -> AttemptKey {
+    AttemptKey::new(Namespace::default(), id)
+}
+
+fn settle(byte: u8) -> AttemptResult {
+    AttemptResult::settle(Preimage::new([byte; 32]))
+}
+
+fn record(state: State) -> Attempt {
+    let mut attempt = Attempt {
+        key: key(1),
+        state,
+        flags: Flags::default(),
+        created_epoch: 1,
+        created_unix_ms: 0,
+        updated_unix_ms: 0,
+        amount_msat: 0,
+        first_hop_scid: 0,
+        cltv_expiry: 0,
+        fingerprint: None,
+        payment_hash: None,
+        result: None,
+    };
+    attempt.result = match state {
+        State::Settled => Some(settle(1)),
+        State::Failed => Some(AttemptResult::local_failure(TEMPORARY_NODE_FAILURE)),
+        _ => None,
+    };
+    attempt
+}
+
+/// State the record goes to, or the status of a repeat or a refusal.
+type Told = std::result::Result<State, Status>;
+
+fn told(decision: Result<Decision>) -> Told {
+    match decision {
+        Ok(Decision::Put(attempt, _)) => Ok(attempt.state),
+        Ok(Decision::Remove(_)) => panic!("nothing is removed here"),
+        Ok(Decision::Repeat(status)) => Err(status),
+        Err(error) => Err(error.status()),
+    }
+}
+
+/// What each call makes of each state: the state it leads to, or the status it answers.
+const STRICT_RULES: &str = "
+stored      init            mark         settle     network_failure  fail_pending  delete
+absent      Intent          NOT_FOUND    Settled    Failed           NOT_FOUND     NOT_FOUND
+Intent      ALREADY_EXISTS  HandedOff    Settled    Failed           Failed        PENDING
+HandedOff   ALREADY_EXISTS  ALREADY      Settled    Failed           HANDED_OFF    PENDING
+Settled     ALREADY_EXISTS  NOT_PENDING  ALREADY    CONFLICT         NOT_PENDING   Deleted
+Failed      ALREADY_EXISTS  NOT_PENDING  Settled    CONFLICT         NOT_PENDING   Deleted
+Deleted     ALREADY_EXISTS  DELETED      CONFLICT   CONFLICT         NOT_FOUND     NOT_FOUND
+";
+
+#[test]
+fn the_truth_table_of_the_strict_rules() {
+    let rows = STRICT_RULES
+        .lines()
+        .skip(2)
+        .map(|line| line.split_whitespace());
+    let mut tested = 0;
+    for mut row in rows {
+        let name = row.next().unwrap();
+        let stored = State::ALL
+            .into_iter()
+            .find(|state| format!("{state:?}") == name)
+            .map(record);
+        assert!(stored.is_some() || name == "absent", "{name}");
+        let stored = stored.as_ref().map_or(Stored::Absent, Stored::Found);
+        let answers = row_of(stored).map(|told| match told {
+            Ok(state) => format!("{state:?}"),
+            Err(status) => status.name().to_owned(),
+        });
+        assert_eq!(answers.to_vec(), row.collect::<Vec<_>>(), "{name}");
+        tested += 1;
+    }
+    assert_eq!(tested, 6);
+    assert_eq!(row_of(Stored::Unreadable), [Err(Status::CorruptRecord); 6]);
+}
+
+fn row_of(stored: Stored<'_>) -> [Told; 6] {
+    let now = Now::default();
+    let failure = AttemptResult::network_failure(RawMessage::new(vec![1]));
+    let strict = Profile::Strict;
+    [
+        told(init(
+            strict,
+            stored,
+            &InitRequest::new(key(1)),
+            Gate::default(),
+            now,
+        )),
+        told(mark_handed_off(key(1), stored, now)),
+        told(store_result(strict, key(1), stored, &settle(1), now)),
+        told(store_result(strict, key(1), stored, &failure, now)),
+        told(fail_pending(key(1), stored, &Rollback::default(), now)),
+        told(delete(key(1), stored, Retain::Tombstone, now)),
+    ]
+}
+
+#[test]
+fn no_rule_ever_leads_from_a_final_state_to_a_pending_one() {
+    for state in [State::Settled, State::Failed, State::Deleted] {
+        let attempt = record(state);
+        for told in row_of(Stored::Found(&attempt)) {
+            assert!(told.map_or(true, |after| !after.is_pending()), "{state:?}");
+        }
+    }
+}
+
+#[test]
+fn a_settle_that_replaces_a_failure_is_a_conflict_and_loses_its_acknowledgement() {
+    let mut failed = record(State::Failed);
+    failed.flags = Flags(Flags::ACKED);
+    let decision = store_result(
+        Profile::Strict,
+        key(1),
+        Stored::Found(&failed),
+        &settle(2),
+        Now::default(),
+    );
+    let Ok(Decision::Put(settled, event)) = decision else {
+        panic!("{decision:?}")
+    };
+    assert_eq!(event, Some(crate::events::EventKind::AttemptConflict));
+    assert!(settled.flags.has(Flags::CONFLICT) && !settled.flags.has(Flags::ACKED));
+}
+
+#[test]
+fn recovery_never_rolls_back_what_was_handed_off() {
+    let circuits = [None, Some(Circuit::HalfOpen), Some(Circuit::Open)];
+    for circuit in circuits {
+        let open = circuit == Some(Circuit::Open);
+        let intent = recover(&record(State::Intent), circuit, 2, false);
+        let handed = recover(&record(State::HandedOff), circuit, 2, false);
+        assert_eq!(
+            intent,
+            if open {
+                Recovery::Keep
+            } else {
+                Recovery::RollBack
+            }
+        );
+        assert_eq!(
+            handed,
+            if open {
+                Recovery::Keep
+            } else {
+                Recovery::Unresolved
+            }
+        );
+        assert_eq!(
+            recover(&record(State::Intent), circuit, 1, false),
+            Recovery::Keep
+        );
+    }
+    assert_eq!(
+        recover(&record(State::Intent), None, 1, true),
+        Recovery::RollBack
+    );
+}
+
+#[test]
+fn lnds_rules_overwrite_results_and_clean_pending_records() {
+    let settled = record(State::Settled);
+    let failure = AttemptResult::local_failure(1);
+    let stored = Stored::Found(&settled);
+    let decision = store_result(Profile::Lnd, key(1), stored, &failure, Now::default());
+    assert_eq!(told(decision), Ok(State::Failed));
+    let intent = record(State::Intent);
+    let stored = Stored::Found(&intent);
+    assert!(clean(Profile::Lnd, stored, Retain::Forget, Now::default()).is_some());
+    assert!(clean(Profile::Strict, stored, Retain::Forget, Now::default()).is_none());
+    let ambiguous = init(
+        Profile::Lnd,
+        Stored::Unreadable,
+        &InitRequest::new(key(1)),
+        Gate::default(),
+        Now::default(),
+    );
+    assert_eq!(told(ambiguous), Err(Status::Unknown));
+}
+
+struct World {
+    directory: tempfile::TempDir,
+    options: AttemptsOptions,
+}
+
+impl World {
+    fn new(options: AttemptsOptions) -> World {
+        World {
+            directory: tempfile::tempdir().unwrap(),
+            options,
+        }
+    }
+
+    fn open(&self) -> Attempts {
+        let path = self.directory.path().join("store");
+        let store = Store::open(path, &StoreOptions::default()).unwrap();
+        Attempts::open(&store, self.options).unwrap()
+    }
+}
+
+#[test]
+fn a_host_that_turns_out_not_to_mark_cannot_recover_blindly() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let namespace = Namespace::default();
+    assert!(attempts.recover(namespace, None, true).is_ok());
+    attempts.init(&InitRequest::new(key(1))).unwrap();
+    attempts.store_result(key(1), settle(1)).unwrap();
+    let refused = attempts.recover(namespace, None, true).unwrap_err();
+    assert_eq!(refused.status(), Status::InvalidArgument);
+    assert!(
+        attempts
+            .recover(namespace, Some(&HashMap::new()), true)
+            .is_ok()
+    );
+}
+
+#[test]
+fn allocated_ids_are_unique_over_namespaces_and_stay_with_their_key() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let (a, b) = (Namespace([1; 16]), Namespace([2; 16]));
+    let ids = [
+        attempts.allocate(a, b"x").unwrap(),
+        attempts.allocate(b, b"x").unwrap(),
+        attempts.allocate(a, b"y").unwrap(),
+    ];
+    assert_eq!(ids, [1, 2, 3]);
+    attempts.store().crash();
+    let attempts = world.open();
+    assert_eq!(attempts.allocate(b, b"x").unwrap(), 2);
+    attempts
+        .init(&InitRequest::new(AttemptKey::new(a, 4)))
+        .unwrap();
+    assert_eq!(
+        attempts.allocate(a, b"z").unwrap(),
+        5,
+        "an id in use is skipped"
+    );
+}
+
+#[test]
+fn acknowledging_below_an_id_stops_at_what_is_pending_and_goes_on_later() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let namespace = Namespace::default();
+    for id in 0..600 {
+        attempts.store_result(key(id), settle(1)).unwrap();
+    }
+    attempts.init(&InitRequest::new(key(600))).unwrap();
+    attempts.store_result(key(601), settle(1)).unwrap();
+    assert_eq!(attempts.ack_below(namespace, 1_000).unwrap(), 601);
+    assert!(!attempts.get(key(600)).unwrap().flags.has(Flags::ACKED));
+    attempts.store_result(key(600), settle(1)).unwrap();
+    assert_eq!(attempts.ack_below(namespace, 1_000).unwrap(), 1);
+    assert_eq!(attempts.ack_below(namespace, 1_000).unwrap(), 0);
+}
+
+#[test]
+fn retention_turns_acknowledged_records_into_tombstones_and_keeps_ids_burned() {
+    let world = World::new(AttemptsOptions {
+        acked_retention_secs: 10,
+        ..AttemptsOptions::default()
+    });
+    let attempts = world.open();
+    let tick = |unix_ms| {
+        attempts
+            .store()
+            .tick(Clock {
+                unix_ms,
+                block_height: 0,
+            })
+            .unwrap()
+    };
+    tick(1_000);
+    for id in 0..300 {
+        attempts.store_result(key(id), settle(1)).unwrap();
+        attempts.ack(key(id)).unwrap();
+    }
+    assert_eq!(attempts.sweep().unwrap(), 0);
+    tick(11_000);
+    let mut swept = 0;
+    while let handled @ 1.. = attempts.sweep().unwrap() {
+        swept += handled;
+    }
+    assert_eq!(swept, 300);
+    assert_eq!(attempts.counts(None).unwrap().deleted, 300);
+    assert_eq!(attempts.get(key(7)).unwrap_err().status(), Status::Deleted);
+    assert_eq!(
+        attempts.init(&InitRequest::new(key(7))).unwrap(),
+        InitAnswer::AlreadyExists
+    );
+}
+
+#[test]
+fn tombstones_beyond_their_number_are_forgotten_oldest_first() {
+    let world = World::new(AttemptsOptions {
+        tombstones_max: 2,
+        ..AttemptsOptions::default()
+    });
+    let attempts = world.open();
+    for id in 0..5 {
+        attempts.store_result(key(id), settle(1)).unwrap();
+        attempts.delete(key(id), Retain::Tombstone).unwrap();
+    }
+    assert_eq!(attempts.sweep().unwrap(), 3);
+    assert_eq!(attempts.get(key(2)).unwrap_err().status(), Status::NotFound);
+    assert_eq!(attempts.get(key(3)).unwrap_err().status(), Status::Deleted);
+}
+
+#[test]
+fn a_copied_store_grants_nothing_until_it_has_a_floor() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    attempts.init(&InitRequest::new(key(5))).unwrap();
+    attempts.store().close().unwrap();
+    let copy = World::new(AttemptsOptions::default());
+    let source = world.directory.path().join("store/data.mdb");
+    let target = copy.directory.path().join("store");
+    std::fs::create_dir(&target).unwrap();
+    std::fs::copy(source, target.join("data.mdb")).unwrap();
+    let attempts = copy.open();
+    assert!(attempts.store().report().copied);
+    let status = |id| {
+        attempts
+            .init(&InitRequest::new(key(id)))
+            .unwrap_err()
+            .status()
+    };
+    assert_eq!(status(6), Status::NotAcknowledged);
+    assert_eq!(
+        attempts.init(&InitRequest::new(key(5))).unwrap(),
+        InitAnswer::AlreadyExists
+    );
+    let missing = attempts.acknowledge_restore(&[]).unwrap_err();
+    assert_eq!(missing.status(), Status::InvalidArgument);
+    attempts
+        .acknowledge_restore(&[(Namespace::default(), 100)])
+        .unwrap();
+    assert_eq!(status(99), Status::BelowFloor);
+    assert_eq!(
+        attempts.init(&InitRequest::new(key(100))).unwrap(),
+        InitAnswer::Granted
+    );
+    attempts.store().close().unwrap();
+    assert!(!copy.open().store().report().copied);
+}
+
+#[test]
+fn a_quarantined_record_burns_its_id_and_leaves_no_pending_trace() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    attempts.init(&InitRequest::new(key(1))).unwrap();
+    attempts.write_raw(key(1), b"garbage").unwrap();
+    assert_eq!(
+        attempts.get(key(1)).unwrap_err().status(),
+        Status::CorruptRecord
+    );
+    assert_eq!(
+        attempts.list(&Query::default()).unwrap().unreadable,
+        [key(1)]
+    );
+    attempts.quarantine(key(1)).unwrap();
+    assert_eq!(attempts.quarantine(key(1)).unwrap().status, Status::Already);
+    assert_eq!(attempts.get(key(1)).unwrap_err().status(), Status::Deleted);
+    assert_eq!(attempts.pending(Namespace::default()).unwrap(), []);
+    let counts = attempts.counts(None).unwrap();
+    assert_eq!((counts.intent, counts.deleted), (0, 1));
+    assert_eq!(
+        attempts.init(&InitRequest::new(key(1))).unwrap(),
+        InitAnswer::AlreadyExists
+    );
+}
+
+#[test]
+fn lists_are_paged_filtered_and_scoped() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let other = Namespace([9; 16]);
+    for id in 0..50 {
+        let mut request = InitRequest::new(key(id));
+        request.cltv_expiry = 100 + id as u32;
+        attempts.init(&request).unwrap();
+        attempts
+            .init(&InitRequest::new(AttemptKey::new(other, id)))
+            .unwrap();
+        if id % 2 == 0 {
+            attempts.store_result(key(id), settle(1)).unwrap();
+        }
+    }
+    let mut seen = Vec::new();
+    let mut query = Query {
+        namespace: Some(Namespace::default()),
+        states: States::one(State::Settled),
+        limit: 7,
+        ..Query::default()
+    };
+    loop {
+        let page = attempts.list(&query).unwrap();
+        seen.extend(page.attempts.iter().map(|attempt| attempt.key.id.0));
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(seen, (0..50).step_by(2).collect::<Vec<_>>());
+    let expired = Query {
+        expired_at_height: 110,
+        ..Query::default()
+    };
+    let expired = attempts.list(&expired).unwrap().attempts;
+    assert_eq!(
+        expired.len(),
+        5,
+        "odd ids 1 to 9 are pending and past their expiry"
+    );
+}
+
+#[test]
+fn a_fingerprint_or_payment_hash_of_another_request_is_refused() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let mut request = InitRequest::new(key(1));
+    request.fingerprint = Some(Fingerprint([1; 32]));
+    request.payment_hash = Some(Preimage::new([5; 32]).payment_hash());
+    attempts.init(&request).unwrap();
+    let mut other = request;
+    other.fingerprint = Some(Fingerprint([2; 32]));
+    let mismatch = attempts.init(&other).unwrap_err();
+    assert_eq!(mismatch.status(), Status::FingerprintMismatch);
+    assert_eq!(
+        attempts.init(&InitRequest::new(key(1))).unwrap(),
+        InitAnswer::AlreadyExists
+    );
+    let wrong = attempts.store_result(key(1), settle(6)).unwrap_err();
+    assert_eq!(wrong.status(), Status::BadPreimage);
+    attempts.store_result(key(1), settle(5)).unwrap();
+}
+
+#[test]
+fn error_texts_and_debug_never_show_a_preimage() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let result = AttemptResult {
+        message: RawMessage::new(vec![0xab; 40]),
+        ..settle(0xab)
+    };
+    attempts.store_result(key(1), result.clone()).unwrap();
+    let conflict = attempts.store_result(key(1), settle(0xcd)).unwrap_err();
+    let shown = format!(
+        "{conflict} {conflict:?} {result:?} {:?}",
+        attempts.get(key(1))
+    );
+    assert!(
+        !shown.contains("abab") && !shown.contains("171, 171"),
+        "{shown}"
+    );
+    assert!(
+        !shown.contains("cdcd") && !shown.contains("205, 205"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_namespace_of_all_ones_cannot_be_written() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let all = AttemptKey::new(table::ALL_NAMESPACES, 1);
+    let status = attempts.init(&InitRequest::new(all)).unwrap_err().status();
+    assert_eq!(status, Status::InvalidArgument);
+}
+
+#[test]
+fn opening_again_needs_equal_options() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let again = Attempts::open(attempts.store(), AttemptsOptions::default()).unwrap();
+    let subscription = attempts.subscribe(key(1), false).unwrap();
+    again.store_result(key(1), settle(1)).unwrap();
+    assert_eq!(
+        again.poll(subscription),
+        Polled::Result(settle(1)),
+        "one instance"
+    );
+    let other = AttemptsOptions {
+        tombstones_max: 1,
+        ..AttemptsOptions::default()
+    };
+    let refused = Attempts::open(attempts.store(), other).unwrap_err();
+    assert_eq!(refused.status(), Status::AlreadyOpen);
+}

@@ -7,8 +7,6 @@
 
 mod cursor;
 mod record;
-#[cfg(test)]
-mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

@@ -18,7 +18,8 @@ pub const LNKEEP_ALREADY: i32 = 1;
 /// Returned when the attempt id is registered: do not dispatch, track it.
 pub const LNKEEP_ALREADY_EXISTS: i32 = 2;
 
-/// Returned when an argument is malformed: NULL, misaligned, a length, an unknown flag, a non-zero reserved byte.
+/// Returned when an argument is malformed: NULL, misaligned, a length, an unknown flag or number, a reserved
+/// byte that is not zero.
 pub const LNKEEP_INVALID_ARGUMENT: i32 = -1;
 /// Returned when the handle is zero, stale, forged, closed twice or of another type.
 pub const LNKEEP_BAD_HANDLE: i32 = -2;

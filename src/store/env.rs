@@ -1,4 +1,5 @@
-//! The only file that names lmdb. It fences off what lmdb-rkv leaves open and nothing else: no rules, no records.
+//! The only file that names lmdb. It fences off what lmdb-rkv leaves open and nothing else: no rules, no
+//! records.
 //!
 //! L1 no iterator, no DUPSORT, no nested transaction, no cursor kept across a write, no `MDB_RESERVE`.
 //! L2 nothing mapped leaves a transaction: callers copy inside [`Snapshot::get`]'s borrow.
@@ -101,7 +102,7 @@ fn check_engine_version() -> Result<()> {
     Err(Error::new(
         Status::WrongEngine,
         format!(
-            "LMDB {major}.{minor}.{patch} is linked instead of the bundled 0.9.24; link liblnkeep.so in this program"
+            "LMDB {major}.{minor}.{patch} is linked instead of the bundled 0.9.24; link liblnkeep.so"
         ),
     ))
 }

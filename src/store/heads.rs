@@ -1,4 +1,4 @@
-//! One row for the whole store: how many rows each table has, its greatest key ever, and a digest of its rows.
+//! One row for the whole store: each table's number of rows, its greatest key ever, a digest of its rows.
 //!
 //! H1 the heads are written in the same transaction as the rows they describe, once per batch.
 //! H2 a digest is the wrapping sum of its rows' shares, so that it follows puts and deletes in any order.

@@ -332,7 +332,7 @@ impl Store {
             return Err(Error::new(
                 Status::TooBig,
                 format!(
-                    "{operations} operations with {bytes} bytes exceed {BATCH_OPS_MAX} operations or {BATCH_BYTES_MAX} bytes"
+                    "{operations} operations with {bytes} bytes; at most {BATCH_OPS_MAX} and {BATCH_BYTES_MAX}"
                 ),
             ));
         }

@@ -60,9 +60,7 @@ fn top_of(bucket: usize) -> u64 {
     let exponent = (bucket >> STEPS_LOG2) as u32;
     let step = (bucket as u64) & ((1 << STEPS_LOG2) - 1);
     let width = 1u64 << exponent.saturating_sub(STEPS_LOG2);
-    (1u64 << exponent)
-        .saturating_add((step + 1).saturating_mul(width))
-        .saturating_sub(1)
+    (1u64 << exponent) + ((step + 1) * width - 1)
 }
 
 /// Figures of one open store.

@@ -357,6 +357,10 @@ fn broken(error: EngineError) -> Failure {
 }
 
 fn unknown(error: EngineError) -> Stop {
+    // LMDB looks for room for its free list at the start of a commit, before it writes a byte.
+    if error == EngineError::MapFull {
+        return Stop::MapFull;
+    }
     Stop::Failed(Failure::Unknown(Error::os(
         Status::Unknown,
         error.os_errno(),

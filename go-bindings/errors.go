@@ -1,0 +1,226 @@
+package lnkeep
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+)
+
+// Error is every error that the library answers, and every one this package makes in its place.
+// errors.Is compares it with the sentinels of its status, such as ErrNotFound, and of its class, such
+// as ErrUnknown. Values are never changed after they were returned.
+type Error struct {
+	// Op is the call, such as "init".
+	Op string
+	// Code is the number of the C ABI, or StatusCanceled.
+	Code Status
+	// Class is what the caller may conclude. That of a batch is its worst operation's.
+	Class Class
+	// Errno is the error number of the operating system, 0 if it had none.
+	Errno syscall.Errno
+	// Msg says what happened to what, and what the caller may do. It never holds a key or a preimage.
+	Msg string
+
+	cause error
+}
+
+// Error is the operation, the status, its class and the message on one line.
+func (e *Error) Error() string {
+	var text strings.Builder
+	text.WriteString("lnkeep: ")
+	text.WriteString(e.Op)
+	text.WriteString(": ")
+	if e.Code == StatusBatch {
+		// The worst operation's error follows and tells its own status.
+		return text.String() + "at least one operation was not applied; the worst: " + e.Msg
+	}
+	text.WriteString(e.Code.String())
+	text.WriteString(" (")
+	text.WriteString(e.Class.String())
+	text.WriteString("): ")
+	text.WriteString(e.Msg)
+	if e.Errno != 0 {
+		text.WriteString(": ")
+		text.WriteString(e.Errno.Error())
+	}
+	return text.String()
+}
+
+// Is reports whether target is the sentinel of this error's status or class.
+func (e *Error) Is(target error) bool {
+	switch sentinel := target.(type) {
+	case statusSentinel:
+		// A handle that another goroutine closed during the call is answered BAD_HANDLE by the library.
+		closed := Status(sentinel) == StatusClosed && e.Code == StatusBadHandle
+		return Status(sentinel) == e.Code || closed
+	case classSentinel:
+		return Class(sentinel) == e.Class
+	}
+	return false
+}
+
+// Unwrap gives the error number, the context's error and the worst error of a batch to errors.Is.
+func (e *Error) Unwrap() []error {
+	var wrapped []error
+	if e.Errno != 0 {
+		wrapped = append(wrapped, e.Errno)
+	}
+	if e.cause != nil {
+		wrapped = append(wrapped, e.cause)
+	}
+	return wrapped
+}
+
+// ClassOf is the class of any error: ClassDone for nil, ClassRefused for ErrNoCgo, and ClassUnknown,
+// the careful choice, for an error that is not of this package.
+func ClassOf(err error) Class {
+	var known *Error
+	switch {
+	case err == nil:
+		return ClassDone
+	case errors.As(err, &known):
+		return known.Class
+	case errors.Is(err, ErrNoCgo):
+		return ClassRefused
+	}
+	return ClassUnknown
+}
+
+// ErrNoCgo is answered by every call of a program that was built with CGO_ENABLED=0 or without a C
+// compiler: the package compiles there, and cannot work.
+var ErrNoCgo = errors.New("lnkeep: this program was built without cgo; " +
+	"build it with CGO_ENABLED=1, a C compiler and the lnkeep library")
+
+// statusSentinel and classSentinel are what errors.Is compares an *Error with.
+type (
+	statusSentinel Status
+	classSentinel  Class
+)
+
+func (s statusSentinel) Error() string { return "lnkeep: " + Status(s).Message() }
+func (c classSentinel) Error() string  { return "lnkeep: an error of class " + Class(c).String() }
+
+// Sentinels of the classes, for errors.Is. Decide by these; the statuses are for detail.
+var (
+	// ErrRefused matches what was definitely not applied and will be refused again.
+	ErrRefused error = classSentinel(ClassRefused)
+	// ErrRetry matches what was definitely not applied and may succeed later.
+	ErrRetry error = classSentinel(ClassRetry)
+	// ErrUnknown matches what may or may not be applied: open the store again and repeat the SAME
+	// identifier. Never report a failure, never choose another identifier.
+	ErrUnknown error = classSentinel(ClassUnknown)
+	// ErrFatal matches a store that cannot go on: close it and open it again.
+	ErrFatal error = classSentinel(ClassFatal)
+)
+
+// Sentinels of the statuses, for errors.Is.
+var (
+	// ErrInvalidArgument is returned when an argument is malformed.
+	ErrInvalidArgument error = statusSentinel(StatusInvalidArgument)
+	// ErrBadHandle is returned when the handle was closed during the call.
+	ErrBadHandle error = statusSentinel(StatusBadHandle)
+	// ErrClosed is returned by everything that was closed, or whose store was.
+	ErrClosed error = statusSentinel(StatusClosed)
+	// ErrUnsupported is returned when an option is newer than the library.
+	ErrUnsupported error = statusSentinel(StatusUnsupported)
+	// ErrNotFound is returned when nothing is stored under the identifier.
+	ErrNotFound error = statusSentinel(StatusNotFound)
+	// ErrResultPending is returned when the attempt is known and has no final result yet.
+	ErrResultPending error = statusSentinel(StatusResultPending)
+	// ErrConflict is returned when another final result is stored; it stays.
+	ErrConflict error = statusSentinel(StatusConflict)
+	// ErrFingerprintMismatch is returned when the identifier was used for another request.
+	ErrFingerprintMismatch error = statusSentinel(StatusFingerprintMismatch)
+	// ErrDeleted is returned when the attempt was deleted; its id stays burned.
+	ErrDeleted error = statusSentinel(StatusDeleted)
+	// ErrCorruptRecord is returned when the stored record is damaged; Quarantine removes it.
+	ErrCorruptRecord error = statusSentinel(StatusCorruptRecord)
+	// ErrNotPending is returned when the attempt has a final result: do not release its HTLC.
+	ErrNotPending error = statusSentinel(StatusNotPending)
+	// ErrEntriesExist is returned when attempt records remain, so that the external mark stays.
+	ErrEntriesExist error = statusSentinel(StatusEntriesExist)
+	// ErrExternalMarker is returned when an external router owns the attempts and the open is local.
+	ErrExternalMarker error = statusSentinel(StatusExternalMarker)
+	// ErrDuplicateID is returned when a list names an identifier twice; nothing was applied.
+	ErrDuplicateID error = statusSentinel(StatusDuplicateID)
+	// ErrIDOutOfRange is returned when a raw identifier does not fit under the client byte.
+	ErrIDOutOfRange error = statusSentinel(StatusIDOutOfRange)
+	// ErrBadPreimage is returned when the preimage does not hash to the attempt's payment hash.
+	ErrBadPreimage error = statusSentinel(StatusBadPreimage)
+	// ErrTooBig is returned when a call carries more than one commit may hold; nothing was applied.
+	ErrTooBig error = statusSentinel(StatusTooBig)
+	// ErrTruncated is returned once when unread events were cut; the next Take goes on after the gap.
+	ErrTruncated error = statusSentinel(StatusTruncated)
+	// ErrAborted is returned for the other operations of an atomic group of which one was refused.
+	ErrAborted error = statusSentinel(StatusAborted)
+	// ErrPending is returned by Delete for an attempt that is pending; it was kept.
+	ErrPending error = statusSentinel(StatusPending)
+	// ErrHandedOff is returned when an attempt that was handed off was to be rolled back.
+	ErrHandedOff error = statusSentinel(StatusHandedOff)
+	// ErrNotAcknowledged is returned when the store was restored or copied and nobody acknowledged it.
+	ErrNotAcknowledged error = statusSentinel(StatusNotAcknowledged)
+	// ErrBelowFloor is returned when the id lies below the floor given after a restore.
+	ErrBelowFloor error = statusSentinel(StatusBelowFloor)
+	// ErrWrongMode is returned when the store was created in another mode and Convert is not set.
+	ErrWrongMode error = statusSentinel(StatusWrongMode)
+	// ErrAlreadyOpen is returned when the component is open with other options.
+	ErrAlreadyOpen error = statusSentinel(StatusAlreadyOpen)
+	// ErrUnsafePlace is returned when the directory cannot keep the promise.
+	ErrUnsafePlace error = statusSentinel(StatusUnsafePlace)
+	// ErrBusy is returned when a queue or table is full; nothing was applied.
+	ErrBusy error = statusSentinel(StatusBusy)
+	// ErrNoSpace is returned when disk, quota or map is full; nothing was applied.
+	ErrNoSpace error = statusSentinel(StatusNoSpace)
+	// ErrLocked is returned when the store is open in another process, or twice in this one.
+	ErrLocked error = statusSentinel(StatusLocked)
+	// ErrCommitUnknown is returned when nobody knows whether the commit reached the disk, or when the
+	// context ended while it was under way. ErrUnknown matches it too, and is the one to ask for.
+	ErrCommitUnknown error = statusSentinel(StatusUnknown)
+	// ErrInternal is returned when a bug of the library was caught; a write may have been applied.
+	ErrInternal error = statusSentinel(StatusInternal)
+	// ErrBatch is returned when an operation of a batch was not applied: read the outcomes.
+	ErrBatch error = statusSentinel(StatusBatch)
+	// ErrPoisoned is returned when an earlier commit failed: close, open, repeat what was unknown.
+	ErrPoisoned error = statusSentinel(StatusPoisoned)
+	// ErrForked is returned in a forked child: it cannot use its parent's store.
+	ErrForked error = statusSentinel(StatusForked)
+	// ErrCorruptStore is returned when the store's own structure is damaged; nothing was written.
+	ErrCorruptStore error = statusSentinel(StatusCorruptStore)
+	// ErrIO is returned when the operating system refused while nothing was being committed.
+	ErrIO error = statusSentinel(StatusIO)
+	// ErrFormatTooNew is returned when the files were written by a newer format.
+	ErrFormatTooNew error = statusSentinel(StatusFormatTooNew)
+	// ErrABIMismatch is returned when this package was compiled against another ABI.
+	ErrABIMismatch error = statusSentinel(StatusABIMismatch)
+	// ErrWrongEngine is returned when another LMDB than the library's is linked into the process.
+	ErrWrongEngine error = statusSentinel(StatusWrongEngine)
+	// ErrRolledBack is returned when the store is older than, or another one than, the host remembers.
+	ErrRolledBack error = statusSentinel(StatusRolledBack)
+	// ErrCanceled is returned when the context ended before the call was submitted: nothing was applied.
+	ErrCanceled error = statusSentinel(StatusCanceled)
+)
+
+func refusal(op string, code Status, msg string) *Error {
+	return &Error{Op: op, Code: code, Class: code.Class(), Msg: msg}
+}
+
+func invalid(op, msg string) *Error { return refusal(op, StatusInvalidArgument, msg) }
+
+func closed(op, what string) *Error {
+	return refusal(op, StatusClosed, "the "+what+" is closed")
+}
+
+// canceled tells that the context ended before anything was submitted.
+func canceled(op string, cause error) *Error {
+	e := refusal(op, StatusCanceled, "not submitted: "+cause.Error())
+	e.cause = cause
+	return e
+}
+
+// abandoned tells that the context ended while a commit was under way.
+func abandoned(op string, cause error) *Error {
+	e := refusal(op, StatusUnknown, "not waited for, and it may still be applied: "+cause.Error()+
+		"; repeat with the same identifier")
+	e.cause = cause
+	return e
+}

@@ -1,0 +1,3 @@
+module github.com/lnkeep/lnkeep/go-bindings
+
+go 1.25

@@ -1,0 +1,56 @@
+package lnkeep
+
+// Outcome is what became of one operation. At most one of Done, Already and Err is set; the zero value
+// says that nothing is known, and never that something was done.
+type Outcome struct {
+	// Done: this call applied it, and it is durable. Only the one Init that is Done may dispatch.
+	Done bool
+	// Already: an earlier call applied it, and it is durable. An Init that is Already must not
+	// dispatch: track the result instead.
+	Already bool
+	// Changed: the stored state is another one than before.
+	Changed bool
+	// Conflict: a settle replaced a failure that had been reported; money moved after all.
+	Conflict bool
+	// Code is the number of the C ABI.
+	Code Status
+	// ID is the id that an allocation answers; 0 otherwise.
+	ID uint64
+	// EventSequence is the number of the event written with the change, 0 if none was.
+	EventSequence uint64
+	// Err is why it was not applied, an *Error; nil when it is Done or Already.
+	Err error
+}
+
+// failed is the outcome of an operation that has no answer of its own.
+func failed(err *Error) Outcome { return Outcome{Code: err.Code, Err: err} }
+
+// worst is the error that a batch is judged by: UNKNOWN, then FATAL, RETRY, REFUSED.
+func worst(outcomes []Outcome) error {
+	var found *Error
+	for i := range outcomes {
+		if e, _ := outcomes[i].Err.(*Error); e != nil && (found == nil || severity(e.Class) > severity(found.Class)) {
+			found = e
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return &Error{
+		Op: "submit", Code: StatusBatch, Class: found.Class, Errno: found.Errno, Msg: found.Error(), cause: found,
+	}
+}
+
+func severity(class Class) int {
+	switch class {
+	case ClassUnknown:
+		return 4
+	case ClassFatal:
+		return 3
+	case ClassRetry:
+		return 2
+	case ClassRefused:
+		return 1
+	}
+	return 0
+}
