@@ -99,7 +99,7 @@ test-demo: build
 	@sh tests/demo_test.sh
 
 bench: build
-	cargo bench --locked
+	@sh benches/run.sh
 
 torture: build
 	@if [ -e torture/run.sh ]; then sh torture/run.sh; \

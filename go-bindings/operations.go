@@ -3,6 +3,7 @@ package lnkeep
 import (
 	"bytes"
 	"context"
+	"fmt"
 )
 
 // OperationsMax is how many operations one Submit may carry; more is refused with ErrTooBig.
@@ -155,10 +156,10 @@ func (s *Store) SubmitAtomic(ctx context.Context, ops ...Operation) ([]Outcome, 
 
 func tooMany(operations int) *Error {
 	return refusal("submit", StatusTooBig,
-		named(uint32(min(operations, 1<<31)), "operations:")+" are more than 1024; nothing was applied, split them")
+		fmt.Sprintf("%d operations are more than %d; nothing was applied, split them", operations, OperationsMax))
 }
 
-func failAll(n int, err *Error) []Outcome {
+func failAll(n int, err error) []Outcome {
 	outcomes := make([]Outcome, n)
 	for i := range outcomes {
 		outcomes[i] = failed(err)

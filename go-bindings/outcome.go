@@ -1,5 +1,7 @@
 package lnkeep
 
+import "errors"
+
 // Outcome is what became of one operation. At most one of Done, Already and Err is set; the zero value
 // says that nothing is known, and never that something was done.
 type Outcome struct {
@@ -23,7 +25,14 @@ type Outcome struct {
 }
 
 // failed is the outcome of an operation that has no answer of its own.
-func failed(err *Error) Outcome { return Outcome{Code: err.Code, Err: err} }
+func failed(err error) Outcome {
+	outcome := Outcome{Err: err}
+	var known *Error
+	if errors.As(err, &known) {
+		outcome.Code = known.Code
+	}
+	return outcome
+}
 
 // worst is the error that a batch is judged by: UNKNOWN, then FATAL, RETRY, REFUSED.
 func worst(outcomes []Outcome) error {

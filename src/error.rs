@@ -211,19 +211,12 @@ impl Error {
     /// An error with a message that names its subject.
     pub fn new(status: Status, message: impl Into<Cow<'static, str>>) -> Error {
         debug_assert!(status.number() < 0, "an error needs a negative status");
-        Error {
-            status,
-            os_errno: 0,
-            message: message.into(),
-        }
+        Error { status, os_errno: 0, message: message.into() }
     }
 
     /// An error that the operating system caused; `os_errno` is its number.
     pub fn os(status: Status, os_errno: i32, message: impl Into<Cow<'static, str>>) -> Error {
-        Error {
-            os_errno,
-            ..Error::new(status, message)
-        }
+        Error { os_errno, ..Error::new(status, message) }
     }
 
     /// An error from `std::io`, with what was being done.

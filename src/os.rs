@@ -15,11 +15,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 fn c_path(path: &Path) -> io::Result<CString> {
@@ -46,11 +42,7 @@ impl OwnerLock {
             .mode(0o600)
             .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
             .open(path)?;
-        if lock_exclusively(&file)? {
-            Ok(Some(OwnerLock { _file: file }))
-        } else {
-            Ok(None)
-        }
+        if lock_exclusively(&file)? { Ok(Some(OwnerLock { _file: file })) } else { Ok(None) }
     }
 }
 
@@ -149,11 +141,7 @@ impl FileIdentity {
             .ok()
             .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
             .map_or(0, |age| u64::try_from(age.as_nanos()).unwrap_or(0));
-        Ok(FileIdentity {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            birth_ns,
-        })
+        Ok(FileIdentity { device: metadata.dev(), inode: metadata.ino(), birth_ns })
     }
 }
 
@@ -231,9 +219,7 @@ where
         libc::sigfillset(&mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
     }
-    let thread = std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(body);
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
     // SAFETY: `before` was filled in above.
     unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut()) };
     thread
@@ -254,10 +240,7 @@ impl Doorbell {
             check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
         // SAFETY: the descriptor was just made and is owned by nobody else.
         let read_end = unsafe { OwnedFd::from_raw_fd(descriptor) };
-        Ok(Doorbell {
-            read_end,
-            write_end: None,
-        })
+        Ok(Doorbell { read_end, write_end: None })
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -273,10 +256,7 @@ impl Doorbell {
             // SAFETY: fcntl with this command takes no pointers.
             check(unsafe { libc::fcntl(end.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) })?;
         }
-        Ok(Doorbell {
-            read_end,
-            write_end: Some(write_end),
-        })
+        Ok(Doorbell { read_end, write_end: Some(write_end) })
     }
 
     /// The descriptor to poll for reading; it stays owned by the doorbell.
@@ -297,11 +277,7 @@ impl Doorbell {
         let mut bytes = [0u8; 64];
         // SAFETY: 64 writable bytes; the descriptor is ours and non-blocking.
         while unsafe {
-            libc::read(
-                self.read_end.as_raw_fd(),
-                bytes.as_mut_ptr().cast(),
-                bytes.len(),
-            )
+            libc::read(self.read_end.as_raw_fd(), bytes.as_mut_ptr().cast(), bytes.len())
         } == 64
         {}
     }
@@ -391,11 +367,7 @@ mod tests {
     }
 
     fn readable(bell: &Doorbell) -> bool {
-        let mut poll = libc::pollfd {
-            fd: bell.descriptor(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
+        let mut poll = libc::pollfd { fd: bell.descriptor(), events: libc::POLLIN, revents: 0 };
         // SAFETY: one pollfd on this stack.
         unsafe { libc::poll(&mut poll, 1, 0) == 1 }
     }

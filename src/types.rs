@@ -43,10 +43,7 @@ impl AttemptKey {
 
     /// Key of an id in a namespace.
     pub fn new(namespace: Namespace, id: u64) -> AttemptKey {
-        AttemptKey {
-            namespace,
-            id: AttemptId(id),
-        }
+        AttemptKey { namespace, id: AttemptId(id) }
     }
 
     /// The key's bytes on disk.
@@ -172,10 +169,7 @@ mod tests {
     fn secrets_never_show_in_debug() {
         let preimage = Preimage::new([0xab; 32]);
         let message = RawMessage::new(vec![0xab; 9]);
-        assert_eq!(
-            format!("{preimage:?} {message:?}"),
-            "Preimage(..) RawMessage(9 bytes)"
-        );
+        assert_eq!(format!("{preimage:?} {message:?}"), "Preimage(..) RawMessage(9 bytes)");
     }
 
     #[test]

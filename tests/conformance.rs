@@ -30,10 +30,7 @@ fn every_conformance_case_passes() {
     for folder in folders(&vectors()) {
         failed += run_folder(&folder);
     }
-    assert_eq!(
-        failed, 0,
-        "conformance cases failed; they are printed above (use --nocapture)"
-    );
+    assert_eq!(failed, 0, "conformance cases failed; they are printed above (use --nocapture)");
 }
 
 fn vectors() -> PathBuf {
@@ -45,25 +42,16 @@ fn vectors() -> PathBuf {
 
 fn folders(root: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(root).expect("the directory of vectors exists");
-    let mut folders: Vec<_> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
-        .collect();
+    let mut folders: Vec<_> =
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     folders.sort();
-    assert!(
-        !folders.is_empty(),
-        "{} holds no folder of vectors",
-        root.display()
-    );
+    assert!(!folders.is_empty(), "{} holds no folder of vectors", root.display());
     folders
 }
 
 fn run_folder(folder: &Path) -> usize {
     let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-    let runner = RUNNERS
-        .iter()
-        .find(|(known, _)| *known == name)
-        .map(|(_, runner)| *runner);
+    let runner = RUNNERS.iter().find(|(known, _)| *known == name).map(|(_, runner)| *runner);
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for file in case_files(folder) {
         let file_name = file.file_name().unwrap().to_string_lossy().into_owned();
@@ -77,9 +65,7 @@ fn run_folder(folder: &Path) -> usize {
         };
         for (number, line) in lines.enumerate() {
             let case: Value = serde_json::from_str(line).expect("a line is a JSON object");
-            let id = case["id"]
-                .as_str()
-                .map_or_else(|| number.to_string(), str::to_owned);
+            let id = case["id"].as_str().map_or_else(|| number.to_string(), str::to_owned);
             match runner(&case) {
                 Verdict::Passed => passed += 1,
                 Verdict::Failed(why) => {
@@ -102,9 +88,7 @@ fn case_files(folder: &Path) -> Vec<PathBuf> {
         let name = path.to_string_lossy();
         name.ends_with(".jsonl") || name.ends_with(".jsonl.gz")
     };
-    let entries = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let mut files: Vec<_> = entries.filter(is_case).collect();
     files.sort();
     files
@@ -114,9 +98,7 @@ fn read_text(file: &Path) -> String {
     let bytes = std::fs::read(file).unwrap();
     let mut text = String::new();
     if file.extension().is_some_and(|extension| extension == "gz") {
-        flate2::read::GzDecoder::new(&bytes[..])
-            .read_to_string(&mut text)
-            .unwrap();
+        flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).unwrap();
     } else {
         text = String::from_utf8(bytes).unwrap();
     }
@@ -131,10 +113,7 @@ pub fn matches(pattern: &Value, actual: &Value) -> bool {
             .all(|(key, value)| actual.get(key).is_some_and(|actual| matches(value, actual))),
         (Value::Array(pattern), Value::Array(actual)) => {
             pattern.len() == actual.len()
-                && pattern
-                    .iter()
-                    .zip(actual)
-                    .all(|(pattern, actual)| matches(pattern, actual))
+                && pattern.iter().zip(actual).all(|(pattern, actual)| matches(pattern, actual))
         }
         _ => pattern == actual,
     }

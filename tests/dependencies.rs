@@ -19,9 +19,7 @@ fn read(path: &str) -> String {
 /// `name version` of every crate below ours that a release build compiles.
 fn runtime_tree() -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "tree", "--locked", "--edges", "normal", "--prefix", "none", "--target", TARGET,
-        ])
+        .args(["tree", "--locked", "--edges", "normal", "--prefix", "none", "--target", TARGET])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo tree did not start");
@@ -37,28 +35,17 @@ fn runtime_tree() -> BTreeSet<String> {
             names.insert(format!("{name} {}", version.trim_start_matches('v')));
         }
     }
-    assert!(
-        !names.is_empty(),
-        "cargo tree named no crate: this test would check nothing"
-    );
+    assert!(!names.is_empty(), "cargo tree named no crate: this test would check nothing");
     names
 }
 
 /// Names under `[dependencies]` of Cargo.toml.
 fn direct() -> Vec<String> {
     let manifest = read("Cargo.toml");
-    let section = manifest
-        .split("\n[dependencies]\n")
-        .nth(1)
-        .expect("no [dependencies]");
+    let section = manifest.split("\n[dependencies]\n").nth(1).expect("no [dependencies]");
     let lines = section.lines().take_while(|line| !line.starts_with('['));
-    let names = lines
-        .filter_map(|line| line.split_once('='))
-        .map(|(name, _)| name.trim());
-    names
-        .filter(|name| !name.starts_with('#'))
-        .map(str::to_owned)
-        .collect()
+    let names = lines.filter_map(|line| line.split_once('=')).map(|(name, _)| name.trim());
+    names.filter(|name| !name.starts_with('#')).map(str::to_owned).collect()
 }
 
 #[test]
@@ -71,14 +58,8 @@ fn the_runtime_tree_is_the_committed_list() {
     }
     let listed = read(LIST);
     let listed: Vec<&str> = listed.lines().collect();
-    let new: Vec<_> = tree
-        .iter()
-        .filter(|name| !listed.contains(&name.as_str()))
-        .collect();
-    let gone: Vec<_> = listed
-        .iter()
-        .filter(|name| !tree.iter().any(|has| has == *name))
-        .collect();
+    let new: Vec<_> = tree.iter().filter(|name| !listed.contains(&name.as_str())).collect();
+    let gone: Vec<_> = listed.iter().filter(|name| !tree.iter().any(|has| has == *name)).collect();
     assert!(
         new.is_empty() && gone.is_empty(),
         "{LIST} lacks {new:?} and has too many {gone:?}; if that is wanted, \
@@ -89,26 +70,15 @@ fn the_runtime_tree_is_the_committed_list() {
 #[test]
 fn the_runtime_tree_is_small() {
     let count = runtime_tree().len();
-    assert!(
-        count <= CRATES_MAX,
-        "{count} crates, at most {CRATES_MAX}: do without the newest one"
-    );
+    assert!(count <= CRATES_MAX, "{count} crates, at most {CRATES_MAX}: do without the newest one");
 }
 
 #[test]
 fn every_direct_dependency_has_its_reason() {
     let decisions = read("docs/decisions.md");
     let direct = direct();
-    assert!(
-        !direct.is_empty(),
-        "Cargo.toml names no dependency: this test would check nothing"
-    );
-    let silent: Vec<_> = direct
-        .iter()
-        .filter(|name| !decisions.contains(&format!("`{name}`")))
-        .collect();
-    assert!(
-        silent.is_empty(),
-        "docs/decisions.md must say why we need {silent:?} (in backticks)"
-    );
+    assert!(!direct.is_empty(), "Cargo.toml names no dependency: this test would check nothing");
+    let silent: Vec<_> =
+        direct.iter().filter(|name| !decisions.contains(&format!("`{name}`"))).collect();
+    assert!(silent.is_empty(), "docs/decisions.md must say why we need {silent:?} (in backticks)");
 }

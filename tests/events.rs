@@ -17,10 +17,7 @@ struct World {
 
 impl World {
     fn new(options: StoreOptions) -> World {
-        World {
-            directory: tempfile::tempdir().unwrap(),
-            options,
-        }
+        World { directory: tempfile::tempdir().unwrap(), options }
     }
 
     fn open(&self) -> (Arc<Store>, Attempts) {
@@ -74,21 +71,14 @@ fn an_event_tells_what_the_record_became() {
     let world = World::new(StoreOptions::default());
     let (store, attempts) = world.open();
     let events = Events::open(&store, b"wallet", Start::Oldest).unwrap();
-    store
-        .tick(Clock {
-            unix_ms: 7,
-            block_height: 8,
-        })
-        .unwrap();
+    store.tick(Clock { unix_ms: 7, block_height: 8 }).unwrap();
     let mut request = InitRequest::new(AttemptKey::new(Namespace([3; 16]), 9));
     request.amount_msat = 1_000;
     attempts.init(&request).unwrap();
     let failure = AttemptResult::network_failure(RawMessage::new(vec![1]));
     attempts.store_result(request.key, failure).unwrap();
     let preimage = Preimage::new([1; 32]);
-    let reply = attempts
-        .store_result(request.key, AttemptResult::settle(preimage))
-        .unwrap();
+    let reply = attempts.store_result(request.key, AttemptResult::settle(preimage)).unwrap();
     let taken = events.take(9).unwrap();
     assert_eq!(taken.len(), 2, "init is not recorded by default");
     assert_eq!(
@@ -99,22 +89,13 @@ fn an_event_tells_what_the_record_became() {
     assert_eq!(taken[1].state, State::Settled as u8);
     assert_eq!((taken[1].attempt_id, taken[1].amount_msat), (9, 1_000));
     assert_eq!(taken[1].subject[..16], [3; 16]);
-    assert_eq!(
-        taken[1].clock,
-        Clock {
-            unix_ms: 7,
-            block_height: 8
-        }
-    );
+    assert_eq!(taken[1].clock, Clock { unix_ms: 7, block_height: 8 });
 }
 
 #[test]
 fn the_kinds_a_host_chooses_are_the_ones_recorded() {
     let kinds = EventKind::AttemptInit.bit();
-    let world = World::new(StoreOptions {
-        event_kinds: Some(kinds),
-        ..StoreOptions::default()
-    });
+    let world = World::new(StoreOptions { event_kinds: Some(kinds), ..StoreOptions::default() });
     let (store, attempts) = world.open();
     let events = Events::open(&store, b"all", Start::Oldest).unwrap();
     attempts.init(&InitRequest::new(key(1))).unwrap();
@@ -126,20 +107,14 @@ fn the_kinds_a_host_chooses_are_the_ones_recorded() {
 
 #[test]
 fn a_cut_cursor_is_told_once_and_reads_on() {
-    let world = World::new(StoreOptions {
-        events_bytes_max: 1,
-        ..StoreOptions::default()
-    });
+    let world = World::new(StoreOptions { events_bytes_max: 1, ..StoreOptions::default() });
     let (store, attempts) = world.open();
     let events = Events::open(&store, b"slow", Start::Oldest).unwrap();
     settle(&attempts, 0..1_000);
     let error = events.take(9).unwrap_err();
     assert_eq!(error.status(), Status::Truncated);
     let first = events.first_available().unwrap();
-    assert!(
-        first > 1 && error.message().contains(&first.to_string()),
-        "{error}"
-    );
+    assert!(first > 1 && error.message().contains(&first.to_string()), "{error}");
     assert_eq!(events.take(1).unwrap()[0].sequence, first);
 }
 
@@ -159,36 +134,20 @@ fn an_unread_cursor_pins_its_events_and_a_missing_one_does_not() {
 
 #[test]
 fn old_events_are_cut_by_age_when_the_host_says_so() {
-    let options = StoreOptions {
-        events_age_max_secs: 10,
-        ..StoreOptions::default()
-    };
+    let options = StoreOptions { events_age_max_secs: 10, ..StoreOptions::default() };
     let world = World::new(options);
     let (store, attempts) = world.open();
     let events = Events::open(&store, b"reader", Start::Oldest).unwrap();
-    store
-        .tick(Clock {
-            unix_ms: 1_000,
-            block_height: 0,
-        })
-        .unwrap();
+    store.tick(Clock { unix_ms: 1_000, block_height: 0 }).unwrap();
     settle(&attempts, 0..40);
-    store
-        .tick(Clock {
-            unix_ms: 12_000,
-            block_height: 0,
-        })
-        .unwrap();
+    store.tick(Clock { unix_ms: 12_000, block_height: 0 }).unwrap();
     settle(&attempts, 40..80);
     assert_eq!(events.first_available().unwrap(), 41);
 }
 
 #[test]
 fn numbers_are_not_reused_after_everything_was_trimmed() {
-    let world = World::new(StoreOptions {
-        events_bytes_max: 1,
-        ..StoreOptions::default()
-    });
+    let world = World::new(StoreOptions { events_bytes_max: 1, ..StoreOptions::default() });
     let (store, attempts) = world.open();
     settle(&attempts, 0..128);
     store.close().unwrap();

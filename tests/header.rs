@@ -32,16 +32,11 @@ fn structures(source: &str) -> Vec<(&str, Vec<&str>)> {
     let mut found = Vec::new();
     let mut lines = source.lines();
     while let Some(line) = lines.next() {
-        let name = line
-            .strip_prefix("pub struct ")
-            .and_then(|rest| rest.strip_suffix(" {"));
+        let name = line.strip_prefix("pub struct ").and_then(|rest| rest.strip_suffix(" {"));
         let Some(name) = name.filter(|name| name.starts_with("lnkeep_")) else {
             continue;
         };
-        let body = lines
-            .by_ref()
-            .take_while(|line| *line != "}")
-            .map(str::trim);
+        let body = lines.by_ref().take_while(|line| *line != "}").map(str::trim);
         let fields = body.filter(|line| !line.starts_with("//") && !line.starts_with("#["));
         let fields = fields.map(|line| line.trim_start_matches("pub ").trim_end_matches(','));
         found.push((name, fields.collect()));
@@ -80,10 +75,7 @@ fn initialisers() -> String {
 fn generated() -> String {
     let mut config = cbindgen::Config::from_file(root().join("cbindgen.toml"))
         .expect("cbindgen.toml is not valid");
-    let prose = config
-        .after_includes
-        .take()
-        .expect("cbindgen.toml has no after_includes");
+    let prose = config.after_includes.take().expect("cbindgen.toml has no after_includes");
     config.after_includes = Some(format!("{prose}\n{}", initialisers()));
     let bindings = cbindgen::Builder::new()
         .with_config(config)
@@ -102,13 +94,9 @@ fn polished(text: &str) -> String {
     for line in text.trim().lines() {
         let mut line = line.trim_end().to_owned();
         if !line.starts_with("typedef") {
-            line = line
-                .replace("struct lnkeep_", "lnkeep_")
-                .replace("union lnkeep_", "lnkeep_");
+            line = line.replace("struct lnkeep_", "lnkeep_").replace("union lnkeep_", "lnkeep_");
         }
-        if let Some((name, number)) = line
-            .split_once(" -")
-            .filter(|_| line.starts_with("#define"))
+        if let Some((name, number)) = line.split_once(" -").filter(|_| line.starts_with("#define"))
         {
             line = format!("{name} (-{number})");
         }
@@ -129,9 +117,7 @@ fn polished(text: &str) -> String {
 /// Words like lnkeep_store_open in a text.
 fn words(text: &str) -> BTreeSet<&str> {
     let split = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    split
-        .filter(|word| word.starts_with("lnkeep_") || word.starts_with("LNKEEP_"))
-        .collect()
+    split.filter(|word| word.starts_with("lnkeep_") || word.starts_with("LNKEEP_")).collect()
 }
 
 /// The header's text with and without its comments.
@@ -151,10 +137,7 @@ fn the_committed_header_is_what_the_source_says() {
         return;
     }
     let committed = fs::read_to_string(header_path()).unwrap_or_default();
-    let differs = fresh
-        .lines()
-        .zip(committed.lines())
-        .position(|(new, old)| new != old);
+    let differs = fresh.lines().zip(committed.lines()).position(|(new, old)| new != old);
     let line = differs.unwrap_or(fresh.lines().count().min(committed.lines().count())) + 1;
     assert!(
         fresh == committed,

@@ -1,7 +1,8 @@
 //! Random operations against a plain model and against the store, with restarts, crashes and injected faults.
 //!
 //! The model below is written from the specification, not from `rules.rs`, so that an error in the rules
-//! shows as a difference. LNKEEP_MODEL_STEPS and LNKEEP_MODEL_SEED choose length and seed; a failure prints both.
+//! shows as a difference. LNKEEP_MODEL_STEPS and LNKEEP_MODEL_SEED choose length and seed; a failure prints
+//! the seed.
 #![allow(missing_docs)]
 
 use std::collections::{BTreeMap, HashMap};
@@ -52,11 +53,7 @@ impl Dice {
     }
 
     fn maybe_byte(&mut self) -> Option<u8> {
-        if self.one_in(2) {
-            Some(self.below(3) as u8)
-        } else {
-            None
-        }
+        if self.one_in(2) { Some(self.below(3) as u8) } else { None }
     }
 
     fn result(&mut self) -> AttemptResult {
@@ -80,13 +77,7 @@ impl Dice {
             7..=9 => Operation::StoreResult(key, self.result()),
             10 | 11 => {
                 let forced = self.one_in(4);
-                Operation::FailPending(
-                    key,
-                    Rollback {
-                        forced,
-                        ..Rollback::default()
-                    },
-                )
+                Operation::FailPending(key, Rollback { forced, ..Rollback::default() })
             }
             12 => Operation::Ack(key),
             13 => Operation::Delete(key, Retain::Tombstone),
@@ -155,19 +146,9 @@ fn predict_init(model: &mut Model, request: &InitRequest, epoch: u64) -> Result<
     let fingerprint = request.fingerprint.map(|hash| hash.0[0]);
     let hash = request.payment_hash;
     if let Some(known) = model.get(&request.key) {
-        let differs = known
-            .fingerprint
-            .zip(fingerprint)
-            .is_some_and(|(a, b)| a != b)
-            || known
-                .hash_of
-                .zip(hash)
-                .is_some_and(|(a, b)| hash_of(a) != b);
-        return if differs {
-            Err(Status::FingerprintMismatch)
-        } else {
-            Ok(Status::AlreadyExists)
-        };
+        let differs = known.fingerprint.zip(fingerprint).is_some_and(|(a, b)| a != b)
+            || known.hash_of.zip(hash).is_some_and(|(a, b)| hash_of(a) != b);
+        return if differs { Err(Status::FingerprintMismatch) } else { Ok(Status::AlreadyExists) };
     }
     let hash_byte = hash.and_then(|hash| (0..3).find(|byte| hash_of(*byte) == hash));
     model.insert(
@@ -204,11 +185,7 @@ fn predict_result(
         lnkeep::attempts::Ending::Settle(preimage) => Some(preimage.expose()[0]),
         lnkeep::attempts::Ending::Fail { .. } => None,
     };
-    if known
-        .hash_of
-        .zip(preimage)
-        .is_some_and(|(hash, preimage)| hash != preimage)
-    {
+    if known.hash_of.zip(preimage).is_some_and(|(hash, preimage)| hash != preimage) {
         return Err(Status::BadPreimage);
     }
     let replaces = known.state.is_pending() || (known.state == State::Failed && settles);
@@ -218,12 +195,8 @@ fn predict_result(
         _ if !replaces => return Err(Status::Conflict),
         _ => {}
     }
-    let stored = Known {
-        state: result.state(),
-        result: Some(result.clone()),
-        acked: false,
-        ..known
-    };
+    let stored =
+        Known { state: result.state(), result: Some(result.clone()), acked: false, ..known };
     model.insert(key, stored);
     Ok(Status::Done)
 }
@@ -285,15 +258,7 @@ impl World {
         let directory = tempfile::tempdir().unwrap();
         let (store, attempts) = open(&directory);
         let dice = Dice(ChaCha8Rng::seed_from_u64(seed));
-        World {
-            directory,
-            store,
-            attempts,
-            model: Model::new(),
-            dice,
-            steps: 0,
-            crashes: 0,
-        }
+        World { directory, store, attempts, model: Model::new(), dice, steps: 0, crashes: 0 }
     }
 
     fn epoch(&self) -> u64 {
@@ -320,10 +285,7 @@ impl World {
         }
         // A short group has a chance to be applied, a long one is nearly always refused.
         let short = 1 + self.dice.below(4) as usize;
-        (
-            operations.into_iter().take(short).collect(),
-            Grouping::Atomic,
-        )
+        (operations.into_iter().take(short).collect(), Grouping::Atomic)
     }
 
     fn submission(&mut self) {
@@ -333,9 +295,7 @@ impl World {
         let outcomes = self.attempts.submit(operations.clone(), grouping).unwrap();
         self.steps += operations.len() as u64;
         for ((operation, expected), outcome) in operations.iter().zip(expected).zip(outcomes) {
-            let actual = outcome
-                .map(|reply| reply.status)
-                .map_err(|error| error.status());
+            let actual = outcome.map(|reply| reply.status).map_err(|error| error.status());
             assert_eq!(actual, expected, "{operation:?} after {} steps", self.steps);
         }
     }
@@ -352,11 +312,7 @@ impl World {
         self.store.inject(Some(fault));
         let outcomes = self.attempts.submit(operations.clone(), grouping).unwrap();
         self.steps += operations.len() as u64;
-        let expected = if fault == Fault::NoSpace {
-            Status::NoSpace
-        } else {
-            Status::Unknown
-        };
+        let expected = if fault == Fault::NoSpace { Status::NoSpace } else { Status::Unknown };
         for outcome in outcomes {
             assert_eq!(outcome.unwrap_err().status(), expected, "{fault:?}");
         }
@@ -396,10 +352,7 @@ impl World {
         let include = self.dice.one_in(2);
         let open = self.dice.below(IDS);
         let circuits: HashMap<_, _> = (0..open).map(|id| (id, Circuit::Open)).collect();
-        let recovered = self
-            .attempts
-            .recover(namespace, Some(&circuits), include)
-            .unwrap();
+        let recovered = self.attempts.recover(namespace, Some(&circuits), include).unwrap();
         let (mut failed, mut unresolved) = (Vec::new(), Vec::new());
         let epoch = self.epoch();
         for (key, known) in &mut self.model {
@@ -417,19 +370,13 @@ impl World {
                 _ => {}
             }
         }
-        assert_eq!(
-            (recovered.failed, recovered.unresolved),
-            (failed, unresolved)
-        );
+        assert_eq!((recovered.failed, recovered.unresolved), (failed, unresolved));
     }
 
     fn clean(&mut self) {
         let namespace = self.dice.key().namespace;
         let keep = (0..self.dice.below(IDS)).collect();
-        let cleaned = self
-            .attempts
-            .clean(namespace, &keep, Retain::Tombstone)
-            .unwrap();
+        let cleaned = self.attempts.clean(namespace, &keep, Retain::Tombstone).unwrap();
         let mut removed = 0;
         let doomed: Vec<_> = self.model.keys().copied().collect();
         for key in doomed {
@@ -444,18 +391,11 @@ impl World {
     /// The whole store against the whole model: records, list, pending index, counts.
     fn check_all(&self) {
         let mut listed = BTreeMap::new();
-        let mut query = Query {
-            limit: 97,
-            ..Query::default()
-        };
+        let mut query = Query { limit: 97, ..Query::default() };
         loop {
             let page = self.attempts.list(&query).unwrap();
             assert_eq!(page.unreadable, []);
-            listed.extend(
-                page.attempts
-                    .into_iter()
-                    .map(|attempt| (attempt.key, attempt)),
-            );
+            listed.extend(page.attempts.into_iter().map(|attempt| (attempt.key, attempt)));
             match page.next {
                 Some(next) => query.after = Some(next),
                 None => break,
@@ -471,10 +411,7 @@ impl World {
     fn check_indexes(&self) {
         let mut counts = [0u64; 5];
         for namespace in (0..NAMESPACES).map(|byte| Namespace([byte as u8; 16])) {
-            let ours = self
-                .model
-                .iter()
-                .filter(|(key, _)| key.namespace == namespace);
+            let ours = self.model.iter().filter(|(key, _)| key.namespace == namespace);
             let pending: Vec<_> = ours
                 .inspect(|(_, known)| counts[known.state as usize - 1] += 1)
                 .filter(|(_, known)| known.state.is_pending())
@@ -483,13 +420,8 @@ impl World {
             assert_eq!(self.attempts.pending(namespace).unwrap(), pending);
         }
         let stored = self.attempts.counts(None).unwrap();
-        let stored = [
-            stored.intent,
-            stored.handed_off,
-            stored.settled,
-            stored.failed,
-            stored.deleted,
-        ];
+        let stored =
+            [stored.intent, stored.handed_off, stored.settled, stored.failed, stored.deleted];
         assert_eq!(stored, counts);
     }
 }
@@ -504,9 +436,7 @@ fn seen(attempt: &Attempt) -> Known {
         state: attempt.state,
         epoch: attempt.created_epoch,
         fingerprint: attempt.fingerprint.map(|hash| hash.0[0]),
-        hash_of: attempt
-            .payment_hash
-            .and_then(|hash| (0..3).find(|byte| hash_of(*byte) == hash)),
+        hash_of: attempt.payment_hash.and_then(|hash| (0..3).find(|byte| hash_of(*byte) == hash)),
         result: attempt.result.clone(),
         acked: attempt.flags.has(lnkeep::attempts::Flags::ACKED),
     }
@@ -514,31 +444,20 @@ fn seen(attempt: &Attempt) -> Known {
 
 fn open(directory: &tempfile::TempDir) -> (Arc<Store>, Attempts) {
     // A small first map, so that growing it is part of the run.
-    let options = StoreOptions {
-        map_bytes: 1 << 18,
-        ..StoreOptions::default()
-    };
+    let options = StoreOptions { map_bytes: 1 << 18, ..StoreOptions::default() };
     let store = Store::open(directory.path().join("store"), &options).unwrap();
     let attempts = Attempts::open(&store, AttemptsOptions::default()).unwrap();
     (store, attempts)
 }
 
 fn number_from(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .map_or(default, |text| text.parse().expect("a number"))
+    std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
 }
 
 #[test]
 fn a_million_random_steps_agree_with_the_specification() {
-    let steps = number_from(
-        "LNKEEP_MODEL_STEPS",
-        if cfg!(debug_assertions) {
-            60_000
-        } else {
-            1_000_000
-        },
-    );
+    let steps =
+        number_from("LNKEEP_MODEL_STEPS", if cfg!(debug_assertions) { 60_000 } else { 1_000_000 });
     let seed = number_from("LNKEEP_MODEL_SEED", std::process::id().into());
     println!("model: {steps} steps, LNKEEP_MODEL_SEED={seed}");
     std::panic::set_hook(Box::new(move |panic| {

@@ -14,22 +14,13 @@ const UNSAFE_FILES: [&str; 3] = ["src/ffi/", "src/store/env.rs", "src/os.rs"];
 
 /// Arrows go down only: what files under a path must not mention.
 const LAYERS: [(&str, &[&str]); 3] = [
-    (
-        "src/store/",
-        &["crate::events", "crate::attempts", "crate::ffi"],
-    ),
+    ("src/store/", &["crate::events", "crate::attempts", "crate::ffi"]),
     ("src/events/", &["crate::attempts", "crate::ffi"]),
     ("src/attempts/", &["crate::ffi"]),
 ];
 
 /// What would make a rule depend on more than its arguments.
-const IMPURE: [&str; 5] = [
-    "crate::store",
-    "std::fs",
-    "Instant",
-    "SystemTime",
-    "parking_lot",
-];
+const IMPURE: [&str; 5] = ["crate::store", "std::fs", "Instant", "SystemTime", "parking_lot"];
 
 /// Words of unfinished work, split so that this file does not contain them.
 const UNFINISHED: [&str; 7] = [
@@ -73,19 +64,13 @@ fn files(folder: &str, endings: &[&str]) -> Vec<File> {
 
 fn sources() -> Vec<File> {
     let found = files("src", &[".rs"]);
-    assert!(
-        !found.is_empty(),
-        "no file was found under src: this test would check nothing"
-    );
+    assert!(!found.is_empty(), "no file was found under src: this test would check nothing");
     found
 }
 
 /// Every Rust file people read: source, tests and benches.
 fn rust_files() -> Vec<File> {
-    ["src", "tests", "benches"]
-        .into_iter()
-        .flat_map(|folder| files(folder, &[".rs"]))
-        .collect()
+    ["src", "tests", "benches"].into_iter().flat_map(|folder| files(folder, &[".rs"])).collect()
 }
 
 /// A line without its comment and without what stands in string literals.
@@ -137,14 +122,7 @@ fn begins_function(code: &str) -> bool {
     let Some((before, after)) = code.split_once("fn ") else {
         return false;
     };
-    let words = [
-        "pub",
-        "pub(crate)",
-        "pub(super)",
-        "const",
-        "unsafe",
-        "extern",
-    ];
+    let words = ["pub", "pub(crate)", "pub(super)", "const", "unsafe", "extern"];
     let named = after.starts_with(|c: char| c.is_alphabetic() || c == '_');
     named && before.split_whitespace().all(|word| words.contains(&word))
 }
@@ -167,9 +145,7 @@ fn functions(text: &str) -> Vec<(usize, usize)> {
         };
         if lines[start + head].ends_with('{') {
             let close = format!("{}}}", " ".repeat(level));
-            let body = lines[start..]
-                .iter()
-                .position(|line| line.trim_end() == close);
+            let body = lines[start..].iter().position(|line| line.trim_end() == close);
             found.push((start + 1, body.map_or(1, |end| end + 1)));
         }
     }
@@ -241,27 +217,19 @@ fn nothing_is_left_unfinished() {
     }
     expect_none(complaints(&all, |_, line| {
         let lower = line.to_lowercase();
-        let word = UNFINISHED
-            .into_iter()
-            .find(|word| match word.strip_suffix('!') {
-                Some(name) => mentions(&lower, name) && lower.contains(word),
-                None => mentions(&lower, word),
-            })?;
-        Some(format!(
-            "finish it or file an issue, then drop the word {word:?}"
-        ))
+        let word = UNFINISHED.into_iter().find(|word| match word.strip_suffix('!') {
+            Some(name) => mentions(&lower, name) && lower.contains(word),
+            None => mentions(&lower, word),
+        })?;
+        Some(format!("finish it or file an issue, then drop the word {word:?}"))
     }));
 }
 
 #[test]
 fn every_source_file_says_what_it_promises() {
-    let silent = sources()
-        .into_iter()
-        .filter(|file| !file.text.starts_with("//!"));
+    let silent = sources().into_iter().filter(|file| !file.text.starts_with("//!"));
     expect_none(
-        silent
-            .map(|file| format!("{}: begin with //! what it keeps", file.path))
-            .collect(),
+        silent.map(|file| format!("{}: begin with //! what it keeps", file.path)).collect(),
     );
 }
 
@@ -278,9 +246,7 @@ fn one_file_names_lmdb() {
 #[test]
 fn unsafe_code_stays_where_it_is_expected() {
     expect_none(complaints(&sources(), |file, line| {
-        let allowed = UNSAFE_FILES
-            .iter()
-            .any(|place| file.path.starts_with(place));
+        let allowed = UNSAFE_FILES.iter().any(|place| file.path.starts_with(place));
         let present = mentions(&code_of(line), "unsafe");
         (present && !allowed).then(|| format!("move it to one of {UNSAFE_FILES:?}"))
     }));
@@ -291,18 +257,14 @@ fn grouped_imports(text: &str) -> String {
     let code: Vec<String> = text.lines().map(code_of).collect();
     let code = code.join(" ");
     let groups = code.split("crate::{").skip(1);
-    groups
-        .map(|group| group.split(';').next().unwrap_or_default())
-        .collect()
+    groups.map(|group| group.split(';').next().unwrap_or_default()).collect()
 }
 
 #[test]
 fn layers_point_down_only() {
     let mut found = Vec::new();
     for file in sources() {
-        let rules = LAYERS
-            .iter()
-            .filter(|(layer, _)| file.path.starts_with(layer));
+        let rules = LAYERS.iter().filter(|(layer, _)| file.path.starts_with(layer));
         for name in rules.flat_map(|(_, banned)| *banned) {
             let module = name.trim_start_matches("crate::");
             let direct = file.text.lines().any(|line| mentions(&code_of(line), name));
@@ -332,18 +294,12 @@ fn exported_functions() -> BTreeSet<String> {
     for part in header.split("/*") {
         let code = part.split_once("*/").map_or(part, |(_, after)| after);
         let before_parenthesis = code.split('(').filter_map(|piece| {
-            piece
-                .rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-                .next()
+            piece.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()
         });
         let ours = before_parenthesis.filter(|name| name.starts_with("lnkeep_"));
         names.extend(ours.map(str::to_owned));
     }
-    assert!(
-        names.len() > 10,
-        "only {} functions were found in include/lnkeep.h",
-        names.len()
-    );
+    assert!(names.len() > 10, "only {} functions were found in include/lnkeep.h", names.len());
     names
 }
 
@@ -351,14 +307,9 @@ fn exported_functions() -> BTreeSet<String> {
 fn every_function_is_tested_from_c() {
     let tests = files("c-tests", &[".c", ".cpp"]);
     let untested = exported_functions();
-    let untested = untested
-        .iter()
-        .filter(|name| !tests.iter().any(|file| mentions(&file.text, name)));
-    expect_none(
-        untested
-            .map(|name| format!("c-tests: no test calls {name}: add one"))
-            .collect(),
-    );
+    let untested =
+        untested.iter().filter(|name| !tests.iter().any(|file| mentions(&file.text, name)));
+    expect_none(untested.map(|name| format!("c-tests: no test calls {name}: add one")).collect());
 }
 
 #[test]
@@ -369,28 +320,18 @@ fn every_function_is_reached_from_go() {
         return;
     }
     let missing = exported_functions();
-    let missing = missing
-        .iter()
-        .filter(|name| !package.iter().any(|file| mentions(&file.text, name)));
+    let missing =
+        missing.iter().filter(|name| !package.iter().any(|file| mentions(&file.text, name)));
     expect_none(
-        missing
-            .map(|name| format!("go-bindings: {name} is not wrapped: wrap it"))
-            .collect(),
+        missing.map(|name| format!("go-bindings: {name} is not wrapped: wrap it")).collect(),
     );
 }
 
 /// Cells of the rows of docs/format.md whose first cell is a name in backticks.
 fn documented_tables() -> Vec<[String; 4]> {
     let mut rows = Vec::new();
-    for line in read("docs/format.md")
-        .lines()
-        .filter(|line| line.starts_with("| `"))
-    {
-        let cells: Vec<_> = line
-            .trim_matches('|')
-            .split('|')
-            .map(|cell| cell.trim())
-            .collect();
+    for line in read("docs/format.md").lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(|cell| cell.trim()).collect();
         // Rows of other tables have no version in their fourth column.
         if let [name, key, owner, since, ..] = cells[..]
             && since.parse::<u32>().is_ok()
@@ -404,12 +345,7 @@ fn documented_tables() -> Vec<[String; 4]> {
 #[test]
 fn the_format_document_lists_the_tables() {
     let actual = lnkeep::store::tables::SPECS.iter().map(|spec| {
-        [
-            spec.name.to_owned(),
-            spec.key.to_string(),
-            spec.owner.to_owned(),
-            spec.since.to_string(),
-        ]
+        [spec.name.to_owned(), spec.key.to_string(), spec.owner.to_owned(), spec.since.to_string()]
     });
     let actual: Vec<_> = actual.collect();
     let documented = documented_tables();
@@ -426,27 +362,16 @@ fn the_format_document_lists_the_tables() {
 fn every_document_is_linked_from_the_readme() {
     let readme = read("README.md");
     let documents = files("docs", &[".md"]);
-    assert!(
-        !documents.is_empty(),
-        "docs holds no document: this test would check nothing"
-    );
-    let lost = documents
-        .iter()
-        .filter(|file| !readme.contains(&format!("({})", file.path)));
-    expect_none(
-        lost.map(|file| format!("README.md: link to ({})", file.path))
-            .collect(),
-    );
+    assert!(!documents.is_empty(), "docs holds no document: this test would check nothing");
+    let lost = documents.iter().filter(|file| !readme.contains(&format!("({})", file.path)));
+    expect_none(lost.map(|file| format!("README.md: link to ({})", file.path)).collect());
 }
 
 #[test]
 fn the_soname_carries_the_abi_number() {
     let line = format!("const ABI_VERSION: u32 = {};", lnkeep::ABI_VERSION);
     let agrees = read("src/build.rs").lines().any(|found| found == line);
-    assert!(
-        agrees,
-        "src/build.rs must say `{line}`: the soname is made of it"
-    );
+    assert!(agrees, "src/build.rs must say `{line}`: the soname is made of it");
 }
 
 #[test]
@@ -454,12 +379,6 @@ fn the_changelog_states_the_abi_and_the_format() {
     let changelog = read("CHANGELOG.md");
     let abi = format!("ABI: {}", lnkeep::ABI_VERSION);
     let stated = |start: &str| changelog.lines().any(|line| line.starts_with(start));
-    assert!(
-        stated(&abi),
-        "CHANGELOG.md: the release's entry needs a line `{abi}, ...`"
-    );
-    assert!(
-        stated("Format: "),
-        "CHANGELOG.md: the release's entry needs a line `Format: n, ...`"
-    );
+    assert!(stated(&abi), "CHANGELOG.md: the release's entry needs a line `{abi}, ...`");
+    assert!(stated("Format: "), "CHANGELOG.md: the release's entry needs a line `Format: n, ...`");
 }

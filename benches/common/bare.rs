@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{JoinHandle, Thread};
 
 use lmdb::{Database, Environment, RwTransaction, Transaction, WriteFlags};
+use lnkeep::store::tables::Table;
 use parking_lot::{Condvar, Mutex};
 
-use super::faces::BULK;
+use super::faces::{BULK, Face};
 use super::sample::{self, Row, Samples};
 
 /// Bare LMDB with lnkeep's tables; every call is one commit.
@@ -24,40 +25,23 @@ pub struct ByHand {
 impl ByHand {
     pub fn open(folder: &Path) -> ByHand {
         let (env, databases) = sample::open(folder);
-        ByHand {
-            env,
-            databases,
-            samples: Samples::take(),
-        }
+        ByHand { env, databases, samples: Samples::take() }
     }
 
-    pub fn init(&self, id: u64) {
-        self.commit(|txn| self.write(txn, &self.samples.init, id));
-    }
-
-    pub fn init_bulk(&self, first: u64) {
-        let ids = first..first + BULK;
-        self.commit(|txn| ids.for_each(|id| self.write(txn, &self.samples.init, id)));
-    }
-
-    pub fn settle(&self, id: u64) {
-        self.commit(|txn| self.write(txn, &self.samples.settle, id));
-    }
-
-    /// The largest row of an init and nothing else.
+    /// The attempt's own record and nothing else.
     pub fn put_one_row(&self, id: u64) {
-        let largest = self.samples.init.iter().filter(|row| row.key_for(0) != row.key_for(1));
-        let largest = largest.max_by_key(|row| row.bytes()).expect("an init writes a row");
-        self.commit(|txn| self.write(txn, std::slice::from_ref(largest), id));
+        let record = self.record();
+        self.commit(|txn| self.write(txn, std::slice::from_ref(record), id));
     }
 
-    /// The same row, copied out of a read transaction of its own.
-    pub fn get(&self, id: u64) {
-        let largest = self.samples.init.iter().max_by_key(|row| row.key_for(0).len());
-        let row = largest.expect("an init writes a row");
-        let txn = self.env.begin_ro_txn().expect("read");
-        let found = txn.get(self.databases[row.table], &row.key_for(id)).expect("get");
-        std::hint::black_box(found.to_vec());
+    fn record(&self) -> &Row {
+        let rows = self.samples.init.iter();
+        let mut records = rows.filter(|row| row.table == Table::Attempts as usize);
+        records.next().expect("an init writes a record")
+    }
+
+    pub fn record_bytes(&self) -> usize {
+        self.record().bytes()
     }
 
     pub fn preload(&self, count: u64) {
@@ -68,9 +52,8 @@ impl ByHand {
         }
     }
 
-    /// Key and value bytes that one init writes, by row.
-    pub fn init_rows(&self) -> Vec<usize> {
-        self.samples.init.iter().map(Row::bytes).collect()
+    pub fn samples(&self) -> &Samples {
+        &self.samples
     }
 
     fn commit(&self, write: impl FnOnce(&mut RwTransaction<'_>)) {
@@ -87,6 +70,29 @@ impl ByHand {
                 None => txn.del(database, &key, None).expect("delete"),
             }
         }
+    }
+}
+
+impl Face for ByHand {
+    fn init(&self, id: u64) {
+        self.commit(|txn| self.write(txn, &self.samples.init, id));
+    }
+
+    fn init_bulk(&self, first: u64) {
+        let ids = first..first + BULK;
+        self.commit(|txn| ids.for_each(|id| self.write(txn, &self.samples.init, id)));
+    }
+
+    fn settle(&self, id: u64) {
+        self.commit(|txn| self.write(txn, &self.samples.settle, id));
+    }
+
+    /// The attempt's record, copied out of a read transaction of its own.
+    fn get(&self, id: u64) {
+        let record = self.record();
+        let txn = self.env.begin_ro_txn().expect("read");
+        let found = txn.get(self.databases[record.table], &record.key_for(id)).expect("get");
+        std::hint::black_box(found.to_vec());
     }
 }
 
@@ -203,10 +209,7 @@ impl Flush {
         plain.sync_all().expect("flush");
         let mut at_once = OpenOptions::new();
         let at_once = at_once.write(true).custom_flags(libc::O_DSYNC).open(&path);
-        Flush {
-            plain,
-            at_once: at_once.expect("file"),
-        }
+        Flush { plain, at_once: at_once.expect("file") }
     }
 
     pub fn fdatasync(&self) {

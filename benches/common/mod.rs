@@ -22,12 +22,7 @@ impl Settings {
     pub fn from_env() -> Settings {
         let brief = !std::env::args().any(|argument| argument == "--bench");
         if brief {
-            return Settings {
-                rounds: 1,
-                round: Duration::from_millis(10),
-                preload: 2_048,
-                brief,
-            };
+            return Settings { rounds: 1, round: Duration::from_millis(10), preload: 2_048, brief };
         }
         let number = |name: &str, default: u64| {
             let text = std::env::var(name).ok();

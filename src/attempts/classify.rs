@@ -45,11 +45,7 @@ pub fn classify(result: &AttemptResult, decryptor: Decryptor) -> Classified {
     let reason = result.message.expose();
     if result.unencrypted {
         let known = failure_code != 0 || local_failure_code(reason).is_some();
-        return if known {
-            Classified::LocalFailure
-        } else {
-            Classified::LocalFailureUndecodable
-        };
+        return if known { Classified::LocalFailure } else { Classified::LocalFailureUndecodable };
     }
     if result.resolution && reason.is_empty() {
         return Classified::OnchainTimeout;
@@ -126,9 +122,6 @@ mod tests {
     fn a_local_failure_whose_bytes_do_not_decode_is_named() {
         let mut result = AttemptResult::local_failure(0);
         result.message = RawMessage::new(vec![0xff; 5]);
-        assert_eq!(
-            classify(&result, Decryptor::Ok),
-            Classified::LocalFailureUndecodable
-        );
+        assert_eq!(classify(&result, Decryptor::Ok), Classified::LocalFailureUndecodable);
     }
 }

@@ -55,9 +55,7 @@ impl Operation {
     pub(super) fn validate(&self) -> Result<()> {
         let namespace = match self {
             Operation::Allocate(namespace, _) => *namespace,
-            other => other
-                .key()
-                .map_or(Namespace::default(), |key| key.namespace),
+            other => other.key().map_or(Namespace::default(), |key| key.namespace),
         };
         refuse_reserved(namespace)?;
         match self {
@@ -153,10 +151,7 @@ impl Command for Change {
             _ => 0,
         };
         // Record, index of pending ones, namespace, retained queue, event.
-        Cost {
-            rows: 4 + EVENT_ROWS,
-            bytes: 512 + message as u64,
-        }
+        Cost { rows: 4 + EVENT_ROWS, bytes: 512 + message as u64 }
     }
 
     fn space(&self) -> Space {
@@ -181,14 +176,9 @@ fn allocate(batch: &mut Batch<'_>, namespace: Namespace, external: &[u8]) -> Out
     let mut row_key = namespace.0.to_vec();
     row_key.extend_from_slice(external);
     if let Some(body) = batch.row(Table::AttemptKeys, &row_key)? {
-        let id = body
-            .get(..8)
-            .and_then(|id| Some(u64::from_le_bytes(id.try_into().ok()?)));
+        let id = body.get(..8).and_then(|id| Some(u64::from_le_bytes(id.try_into().ok()?)));
         let id = id.ok_or_else(|| Error::new(Status::CorruptRecord, "the key's row is damaged"))?;
-        return Ok(Reply {
-            value: id,
-            ..Reply::already(Status::Already)
-        });
+        return Ok(Reply { value: id, ..Reply::already(Status::Already) });
     }
     if batch.meta().needs_acknowledgement() {
         return Err(Status::NotAcknowledged.into());
@@ -196,25 +186,15 @@ fn allocate(batch: &mut Batch<'_>, namespace: Namespace, external: &[u8]) -> Out
     let mut all = table::namespace_row(batch, ALL_NAMESPACES)?;
     let floor = table::namespace_row(batch, namespace)?.id_floor;
     let mut id = all.next_id.max(floor).max(1);
-    while batch
-        .row(Table::Attempts, &AttemptKey::new(namespace, id).to_bytes())?
-        .is_some()
-    {
-        id = id
-            .checked_add(1)
-            .ok_or_else(|| Error::from(Status::IdOutOfRange))?;
+    while batch.row(Table::Attempts, &AttemptKey::new(namespace, id).to_bytes())?.is_some() {
+        id = id.checked_add(1).ok_or_else(|| Error::from(Status::IdOutOfRange))?;
     }
-    all.next_id = id
-        .checked_add(1)
-        .ok_or_else(|| Error::from(Status::IdOutOfRange))?;
+    all.next_id = id.checked_add(1).ok_or_else(|| Error::from(Status::IdOutOfRange))?;
     table::put_namespace_row(batch, ALL_NAMESPACES, &all)?;
     let mut body = id.to_le_bytes().to_vec();
     body.extend_from_slice(&batch.clock().unix_ms.to_le_bytes());
     batch.put(Table::AttemptKeys, &row_key, &body)?;
-    Ok(Reply {
-        value: id,
-        ..Reply::done()
-    })
+    Ok(Reply { value: id, ..Reply::done() })
 }
 
 /// Sets or clears the external router's mark.
@@ -240,10 +220,7 @@ impl Command for SetExternal {
     }
 
     fn cost(&self) -> Cost {
-        Cost {
-            rows: 1,
-            bytes: 128,
-        }
+        Cost { rows: 1, bytes: 128 }
     }
 
     fn space(&self) -> Space {
@@ -267,9 +244,8 @@ impl Command for AcknowledgeRestore {
             true
         })?;
         known.retain(|namespace| *namespace != ALL_NAMESPACES);
-        if let Some(forgotten) = known
-            .iter()
-            .find(|known| !self.floors.iter().any(|(named, _)| named == *known))
+        if let Some(forgotten) =
+            known.iter().find(|known| !self.floors.iter().any(|(named, _)| named == *known))
         {
             return Err(Error::new(
                 Status::InvalidArgument,
@@ -290,10 +266,7 @@ impl Command for AcknowledgeRestore {
 
     fn cost(&self) -> Cost {
         let rows = self.floors.len() as u64;
-        Cost {
-            rows,
-            bytes: rows * 128,
-        }
+        Cost { rows, bytes: rows * 128 }
     }
 
     fn space(&self) -> Space {
@@ -471,19 +444,12 @@ impl SweepStep {
 
 fn step_reply(handled: u64) -> Reply {
     let flags = if handled == 0 { 0 } else { Reply::CHANGED };
-    Reply {
-        value: handled,
-        flags,
-        ..Reply::done()
-    }
+    Reply { value: handled, flags, ..Reply::done() }
 }
 
 fn step_cost(records: usize) -> Cost {
     let records = records as u64;
-    Cost {
-        rows: records * (4 + EVENT_ROWS),
-        bytes: records * 512,
-    }
+    Cost { rows: records * (4 + EVENT_ROWS), bytes: records * 512 }
 }
 
 /// Puts bytes under a key as they are, so that tests have an unreadable record.
@@ -501,10 +467,7 @@ impl Command for WriteRaw {
     }
 
     fn cost(&self) -> Cost {
-        Cost {
-            rows: 1,
-            bytes: self.bytes.len() as u64,
-        }
+        Cost { rows: 1, bytes: self.bytes.len() as u64 }
     }
 
     fn space(&self) -> Space {

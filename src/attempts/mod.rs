@@ -98,9 +98,7 @@ pub struct Attempts {
 
 impl std::fmt::Debug for Attempts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Attempts")
-            .field("options", &self.shared.options)
-            .finish_non_exhaustive()
+        f.debug_struct("Attempts").field("options", &self.shared.options).finish_non_exhaustive()
     }
 }
 
@@ -124,10 +122,7 @@ impl Attempts {
         };
         let shared = store.component(|| {
             let subscriptions = Arc::new(Subscriptions::new(max)?);
-            Ok(Shared {
-                options,
-                subscriptions,
-            })
+            Ok(Shared { options, subscriptions })
         })?;
         if shared.options != options {
             return Err(Error::new(
@@ -138,16 +133,8 @@ impl Attempts {
         if options.external && !marked {
             store.submit_one(SetExternal(true))?;
         }
-        let profile = if store.lnd_compat() {
-            Profile::Lnd
-        } else {
-            Profile::Strict
-        };
-        Ok(Attempts {
-            store: Arc::clone(store),
-            shared,
-            profile,
-        })
+        let profile = if store.lnd_compat() { Profile::Lnd } else { Profile::Strict };
+        Ok(Attempts { store: Arc::clone(store), shared, profile })
     }
 
     /// The store these attempts live in.
@@ -239,13 +226,7 @@ impl Attempts {
             }
             // A pending record holds the mark back; the step after it would start there again.
             more &= reached > from;
-            Ok((
-                AckStep {
-                    keys,
-                    acked_below: (namespace, reached),
-                },
-                more,
-            ))
+            Ok((AckStep { keys, acked_below: (namespace, reached) }, more))
         })
     }
 
@@ -264,15 +245,9 @@ impl Attempts {
     pub fn delete_many(&self, keys: &[AttemptKey], retain: Retain) -> Result<Vec<Outcome>> {
         let mut seen = HashSet::new();
         if let Some(twice) = keys.iter().find(|key| !seen.insert(**key)) {
-            return Err(Error::new(
-                Status::DuplicateId,
-                format!("{twice}: named twice"),
-            ));
+            return Err(Error::new(Status::DuplicateId, format!("{twice}: named twice")));
         }
-        let operations = keys
-            .iter()
-            .map(|key| Operation::Delete(*key, retain))
-            .collect();
+        let operations = keys.iter().map(|key| Operation::Delete(*key, retain)).collect();
         self.submit(operations, Grouping::Independent)
     }
 
@@ -291,22 +266,14 @@ impl Attempts {
         let mut cleaned = Cleaned::default();
         let mut from = 0;
         loop {
-            let (keys, more) = self
-                .store
-                .read(|view| query::keys_from(view, namespace, from, STEP_ROWS))?;
+            let (keys, more) =
+                self.store.read(|view| query::keys_from(view, namespace, from, STEP_ROWS))?;
             let Some(last) = keys.last().map(|key| key.id.0) else {
                 return Ok(cleaned);
             };
-            let doomed: Vec<_> = keys
-                .into_iter()
-                .filter(|key| !keep.contains(&key.id.0))
-                .collect();
+            let doomed: Vec<_> = keys.into_iter().filter(|key| !keep.contains(&key.id.0)).collect();
             cleaned.unreadable.extend(self.unreadable_of(&doomed)?);
-            let step = CleanStep {
-                profile: self.profile,
-                keys: doomed,
-                retain,
-            };
+            let step = CleanStep { profile: self.profile, keys: doomed, retain };
             cleaned.removed += self.store.submit_one(step)?.value;
             if !more {
                 return Ok(cleaned);
@@ -409,11 +376,8 @@ impl Attempts {
         mut visit: impl FnMut(&Attempt),
     ) -> Result<Vec<u64>> {
         let mut unreadable = Vec::new();
-        let mut query = Query {
-            namespace: Some(namespace),
-            states: States::PENDING,
-            ..Query::default()
-        };
+        let mut query =
+            Query { namespace: Some(namespace), states: States::PENDING, ..Query::default() };
         loop {
             let page = self.list(&query)?;
             page.attempts.iter().for_each(&mut visit);
@@ -441,20 +405,17 @@ impl Attempts {
     pub fn subscribe(&self, key: AttemptKey, require_known: bool) -> Result<u64> {
         let subscriptions = &self.shared.subscriptions;
         let id = subscriptions.register(key)?;
-        let known = self
-            .store
-            .read(|view| table::load(view, key))
-            .and_then(|loaded| {
-                match rules::result_of(key, loaded.stored()) {
-                    Ok(result) => subscriptions.deliver(key, result),
-                    Err(error) if error.status() == Status::ResultPending => {}
-                    Err(error) if require_known => return Err(error),
-                    // A tombstone never gets a result: the subscription is accepted and closed.
-                    Err(error) if error.status() == Status::Deleted => subscriptions.cancel(id)?,
-                    Err(_) => {}
-                }
-                Ok(())
-            });
+        let known = self.store.read(|view| table::load(view, key)).and_then(|loaded| {
+            match rules::result_of(key, loaded.stored()) {
+                Ok(result) => subscriptions.deliver(key, result),
+                Err(error) if error.status() == Status::ResultPending => {}
+                Err(error) if require_known => return Err(error),
+                // A tombstone never gets a result: the subscription is accepted and closed.
+                Err(error) if error.status() == Status::Deleted => subscriptions.cancel(id)?,
+                Err(_) => {}
+            }
+            Ok(())
+        });
         match known {
             Ok(()) => Ok(id),
             Err(error) => {
@@ -535,10 +496,8 @@ impl Attempts {
 
     /// Rolls back what is still pending; what was resolved or handed off meanwhile is left alone.
     fn roll_back(&self, keys: &[AttemptKey]) -> Result<Vec<u64>> {
-        let operations = keys
-            .iter()
-            .map(|key| Operation::FailPending(*key, Rollback::default()))
-            .collect();
+        let operations =
+            keys.iter().map(|key| Operation::FailPending(*key, Rollback::default())).collect();
         let outcomes = self.submit(operations, Grouping::Independent)?;
         let mut failed = Vec::new();
         for (key, outcome) in keys.iter().zip(outcomes) {
@@ -555,9 +514,7 @@ impl Attempts {
         if has_circuits {
             return Ok(());
         }
-        let row = self
-            .store
-            .read(|view| table::namespace_row(view, namespace))?;
+        let row = self.store.read(|view| table::namespace_row(view, namespace))?;
         let unmarked = row.flags & NamespaceRow::UNMARKED_RESULT != 0;
         if !self.shared.options.unmarked_host && !unmarked {
             return Ok(());
@@ -613,12 +570,8 @@ impl Attempts {
     /// # Errors
     /// `InvalidArgument` when a namespace with records is missing; the store's errors.
     pub fn acknowledge_restore(&self, floors: &[(Namespace, u64)]) -> Result<Reply> {
-        floors
-            .iter()
-            .try_for_each(|(namespace, _)| commands::refuse_reserved(*namespace))?;
-        self.store.submit_one(AcknowledgeRestore {
-            floors: floors.to_vec(),
-        })
+        floors.iter().try_for_each(|(namespace, _)| commands::refuse_reserved(*namespace))?;
+        self.store.submit_one(AcknowledgeRestore { floors: floors.to_vec() })
     }
 
     /// Applies several operations in one commit.
@@ -658,10 +611,7 @@ impl Attempts {
     /// The store's errors.
     #[cfg(feature = "failpoints")]
     pub fn write_raw(&self, key: AttemptKey, bytes: &[u8]) -> Result<Reply> {
-        self.store.submit_one(commands::WriteRaw {
-            key,
-            bytes: bytes.to_vec(),
-        })
+        self.store.submit_one(commands::WriteRaw { key, bytes: bytes.to_vec() })
     }
 }
 

@@ -86,11 +86,7 @@ pub(super) fn list(rows: &impl Rows, query: &Query) -> Result<Page> {
         0 => PAGE_ROWS_MAX,
         limit => limit.min(PAGE_ROWS_MAX),
     };
-    let table = if only_pending(query) {
-        Table::AttemptsPending
-    } else {
-        Table::Attempts
-    };
+    let table = if only_pending(query) { Table::AttemptsPending } else { Table::Attempts };
     let mut page = Page::default();
     let mut last = None;
     let mut visited = 0;
@@ -99,10 +95,7 @@ pub(super) fn list(rows: &impl Rows, query: &Query) -> Result<Page> {
         let Some(key) = key_of(bytes) else {
             return true;
         };
-        if query
-            .namespace
-            .is_some_and(|namespace| namespace != key.namespace)
-        {
+        if query.namespace.is_some_and(|namespace| namespace != key.namespace) {
             last = None;
             return false;
         }
@@ -140,11 +133,9 @@ fn matches(query: &Query, attempt: &Attempt) -> bool {
 
 /// The first key after `after`, or of the namespace.
 fn first_key(query: &Query) -> Vec<u8> {
-    let start = query
-        .namespace
-        .map_or(AttemptKey::new(Namespace::default(), 0), |namespace| {
-            AttemptKey::new(namespace, 0)
-        });
+    let start = query.namespace.map_or(AttemptKey::new(Namespace::default(), 0), |namespace| {
+        AttemptKey::new(namespace, 0)
+    });
     match query.after {
         // A longer key sorts right after its prefix.
         Some(after) if after >= start => {
@@ -169,29 +160,23 @@ pub(super) fn keys_from(
 ) -> Result<(Vec<AttemptKey>, bool)> {
     let mut keys = Vec::new();
     let mut more = false;
-    rows.scan(
-        Table::Attempts,
-        &AttemptKey::new(namespace, from).to_bytes(),
-        |bytes, _| {
-            let Some(key) = key_of(bytes).filter(|key| key.namespace == namespace) else {
-                return false;
-            };
-            more = keys.len() == max;
-            if !more {
-                keys.push(key);
-            }
-            !more
-        },
-    )?;
+    rows.scan(Table::Attempts, &AttemptKey::new(namespace, from).to_bytes(), |bytes, _| {
+        let Some(key) = key_of(bytes).filter(|key| key.namespace == namespace) else {
+            return false;
+        };
+        more = keys.len() == max;
+        if !more {
+            keys.push(key);
+        }
+        !more
+    })?;
     Ok((keys, more))
 }
 
 pub(super) fn counts(rows: &impl Rows, namespace: Option<Namespace>) -> Result<Counts> {
     let mut sum = [0u64; 5];
     let mut add = |row: NamespaceRow| {
-        sum.iter_mut()
-            .zip(row.counts)
-            .for_each(|(sum, count)| *sum = sum.saturating_add(count));
+        sum.iter_mut().zip(row.counts).for_each(|(sum, count)| *sum = sum.saturating_add(count));
     };
     match namespace {
         Some(namespace) => add(table::namespace_row(rows, namespace)?),
@@ -203,11 +188,5 @@ pub(super) fn counts(rows: &impl Rows, namespace: Option<Namespace>) -> Result<C
         })?,
     }
     let [intent, handed_off, settled, failed, deleted] = sum;
-    Ok(Counts {
-        intent,
-        handed_off,
-        settled,
-        failed,
-        deleted,
-    })
+    Ok(Counts { intent, handed_off, settled, failed, deleted })
 }

@@ -25,13 +25,8 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of the numbers.
-    pub const ALL: [State; 5] = [
-        State::Intent,
-        State::HandedOff,
-        State::Settled,
-        State::Failed,
-        State::Deleted,
-    ];
+    pub const ALL: [State; 5] =
+        [State::Intent, State::HandedOff, State::Settled, State::Failed, State::Deleted];
 
     pub(crate) fn from_number(number: u8) -> Option<State> {
         State::ALL.into_iter().find(|state| *state as u8 == number)
@@ -184,10 +179,7 @@ const RESULT_RESOLUTION: u8 = 4;
 
 impl Attempt {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let message = self
-            .result
-            .as_ref()
-            .map_or(0, |result| result.message.len());
+        let message = self.result.as_ref().map_or(0, |result| result.message.len());
         let mut body = Vec::with_capacity(160 + message);
         let mut present = 0;
         if self.fingerprint.is_some() {
@@ -423,11 +415,7 @@ mod tests {
 
     #[test]
     fn namespace_rows_read_back() {
-        let row = NamespaceRow {
-            counts: [1, 2, 3, 4, 5],
-            flags: 3,
-            ..NamespaceRow::default()
-        };
+        let row = NamespaceRow { counts: [1, 2, 3, 4, 5], flags: 3, ..NamespaceRow::default() };
         assert_eq!(NamespaceRow::decode(&row.encode()), Some(row));
         assert_eq!(NamespaceRow::decode(&[0; 10]), None);
     }

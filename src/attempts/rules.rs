@@ -134,10 +134,7 @@ pub fn init(
         Stored::Unreadable => Err(unreadable(key)),
         Stored::Absent => {
             refuse_barred(key, gate)?;
-            Ok(Decision::Put(
-                Box::new(intent(request, now)),
-                Some(EventKind::AttemptInit),
-            ))
+            Ok(Decision::Put(Box::new(intent(request, now)), Some(EventKind::AttemptInit)))
         }
     }
 }
@@ -162,31 +159,19 @@ fn intent(request: &InitRequest, now: Now) -> Attempt {
 /// Fingerprints and payment hashes are compared only where both sides give one.
 fn refuse_other_request(attempt: &Attempt, request: &InitRequest) -> Result<()> {
     let differs = |ours: Option<[u8; 32]>, theirs: Option<[u8; 32]>| {
-        ours.zip(theirs)
-            .is_some_and(|(ours, theirs)| ours != theirs)
+        ours.zip(theirs).is_some_and(|(ours, theirs)| ours != theirs)
     };
-    let other_fingerprint = differs(
-        attempt.fingerprint.map(|hash| hash.0),
-        request.fingerprint.map(|hash| hash.0),
-    );
-    let other_hash = differs(
-        attempt.payment_hash.map(|hash| hash.0),
-        request.payment_hash.map(|hash| hash.0),
-    );
+    let other_fingerprint =
+        differs(attempt.fingerprint.map(|hash| hash.0), request.fingerprint.map(|hash| hash.0));
+    let other_hash =
+        differs(attempt.payment_hash.map(|hash| hash.0), request.payment_hash.map(|hash| hash.0));
     if !other_fingerprint && !other_hash {
         return Ok(());
     }
-    let what = if other_fingerprint {
-        "fingerprint"
-    } else {
-        "payment hash"
-    };
+    let what = if other_fingerprint { "fingerprint" } else { "payment hash" };
     Err(Error::new(
         Status::FingerprintMismatch,
-        format!(
-            "{}: registered for a request with another {what}; use a new id",
-            request.key
-        ),
+        format!("{}: registered for a request with another {what}; use a new id", request.key),
     ))
 }
 
@@ -202,10 +187,7 @@ fn refuse_barred(key: AttemptKey, gate: Gate) -> Result<()> {
     if key.id.0 < gate.id_floor {
         return Err(Error::new(
             Status::BelowFloor,
-            format!(
-                "{key}: below the floor {}; it may have been used before",
-                gate.id_floor
-            ),
+            format!("{key}: below the floor {}; it may have been used before", gate.id_floor),
         ));
     }
     Ok(())
@@ -219,10 +201,7 @@ pub fn mark_handed_off(key: AttemptKey, stored: Stored<'_>, now: Now) -> Result<
             let mut marked = attempt.clone();
             marked.state = State::HandedOff;
             marked.updated_unix_ms = now.clock.unix_ms;
-            Ok(Decision::Put(
-                Box::new(marked),
-                Some(EventKind::AttemptHandedOff),
-            ))
+            Ok(Decision::Put(Box::new(marked), Some(EventKind::AttemptHandedOff)))
         }
         State::HandedOff => Ok(Decision::Repeat(Status::Already)),
         State::Settled | State::Failed => Err(not_pending(attempt, "do not release its HTLC")),
@@ -283,17 +262,11 @@ fn store_result_over_result(
         }
         (State::Settled, _) => Err(Error::new(
             Status::Conflict,
-            format!(
-                "{}: already settled; nothing replaces a settle (A2)",
-                attempt.key
-            ),
+            format!("{}: already settled; nothing replaces a settle (A2)", attempt.key),
         )),
         _ => Err(Error::new(
             Status::Conflict,
-            format!(
-                "{}: already failed; only a settle replaces a failure (A2)",
-                attempt.key
-            ),
+            format!("{}: already failed; only a settle replaces a failure (A2)", attempt.key),
         )),
     }
 }
@@ -315,10 +288,7 @@ fn refuse_wrong_preimage(attempt: &Attempt, result: &AttemptResult) -> Result<()
     }
     Err(Error::new(
         Status::BadPreimage,
-        format!(
-            "{}: the preimage does not hash to the payment hash (A5)",
-            attempt.key
-        ),
+        format!("{}: the preimage does not hash to the payment hash (A5)", attempt.key),
     ))
 }
 
@@ -346,11 +316,8 @@ impl Default for Rollback {
 impl Rollback {
     /// The result a rollback stores.
     pub fn result(&self) -> AttemptResult {
-        let failure_code = if self.failure_code == 0 {
-            TEMPORARY_NODE_FAILURE
-        } else {
-            self.failure_code
-        };
+        let failure_code =
+            if self.failure_code == 0 { TEMPORARY_NODE_FAILURE } else { self.failure_code };
         AttemptResult {
             message: self.message.clone(),
             ..AttemptResult::local_failure(failure_code)
@@ -382,12 +349,7 @@ pub fn fail_pending(
             if attempt.state == State::HandedOff {
                 failed.flags = failed.flags.with(Flags::FORCED);
             }
-            Ok(resolve(
-                &failed,
-                &rollback.result(),
-                EventKind::AttemptResolved,
-                now,
-            ))
+            Ok(resolve(&failed, &rollback.result(), EventKind::AttemptResolved, now))
         }
         _ => Err(not_pending(attempt, "read its result")),
     }
@@ -401,10 +363,7 @@ pub fn delete(key: AttemptKey, stored: Stored<'_>, retain: Retain, now: Now) -> 
             Status::Pending,
             format!("{key}: pending, kept; delete it when it ended"),
         )),
-        State::Deleted => Err(Error::new(
-            Status::NotFound,
-            format!("{key}: already deleted"),
-        )),
+        State::Deleted => Err(Error::new(Status::NotFound, format!("{key}: already deleted"))),
         State::Settled | State::Failed => Ok(remove(attempt, retain, now)),
     }
 }
@@ -436,10 +395,9 @@ pub fn clean(profile: Profile, stored: Stored<'_>, retain: Retain, now: Now) -> 
 pub fn ack(key: AttemptKey, stored: Stored<'_>) -> Result<Decision> {
     let attempt = found(key, stored)?;
     match attempt.state {
-        State::Intent | State::HandedOff => Err(Error::new(
-            Status::ResultPending,
-            format!("{key}: has no result to acknowledge"),
-        )),
+        State::Intent | State::HandedOff => {
+            Err(Error::new(Status::ResultPending, format!("{key}: has no result to acknowledge")))
+        }
         State::Deleted => Ok(Decision::Repeat(Status::Already)),
         _ if attempt.flags.has(Flags::ACKED) => Ok(Decision::Repeat(Status::Already)),
         _ => {
@@ -464,10 +422,7 @@ pub fn quarantine(key: AttemptKey, stored: Stored<'_>, now: Now) -> Result<Decis
         Stored::Unreadable => {
             let mut burned = intent(&InitRequest::new(key), now).tombstone(now.clock.unix_ms);
             burned.flags = burned.flags.with(Flags::QUARANTINED);
-            Ok(Decision::Put(
-                Box::new(burned),
-                Some(EventKind::AttemptCorrupt),
-            ))
+            Ok(Decision::Put(Box::new(burned), Some(EventKind::AttemptCorrupt)))
         }
     }
 }
@@ -544,15 +499,9 @@ fn unreadable(key: AttemptKey) -> Error {
 }
 
 fn deleted(key: AttemptKey) -> Error {
-    Error::new(
-        Status::Deleted,
-        format!("{key}: deleted; its id stays burned"),
-    )
+    Error::new(Status::Deleted, format!("{key}: deleted; its id stays burned"))
 }
 
 fn not_pending(attempt: &Attempt, advice: &str) -> Error {
-    Error::new(
-        Status::NotPending,
-        format!("{}: already has a final result; {advice}", attempt.key),
-    )
+    Error::new(Status::NotPending, format!("{}: already has a final result; {advice}", attempt.key))
 }

@@ -52,11 +52,7 @@ impl Subscriptions {
     pub(super) fn new(max: usize) -> Result<Subscriptions> {
         let doorbell =
             Doorbell::new().map_err(|error| Error::io(Status::Io, &error, "making a doorbell"))?;
-        Ok(Subscriptions {
-            table: Mutex::default(),
-            doorbell,
-            max,
-        })
+        Ok(Subscriptions { table: Mutex::default(), doorbell, max })
     }
 
     pub(super) fn descriptor(&self) -> std::os::fd::RawFd {
@@ -115,10 +111,7 @@ impl Subscriptions {
     pub(super) fn cancel(&self, id: u64) -> Result<()> {
         let mut table = self.table.lock();
         let Some((key, _)) = table.waiters.remove(&id) else {
-            return Err(Error::new(
-                Status::NotFound,
-                format!("subscription {id} is not open"),
-            ));
+            return Err(Error::new(Status::NotFound, format!("subscription {id} is not open")));
         };
         if let Some(ids) = table.waiting.get_mut(&key) {
             ids.retain(|waiting| *waiting != id);
@@ -134,9 +127,7 @@ impl Subscriptions {
     pub(super) fn cancel_waiting(&self) {
         let mut table = self.table.lock();
         table.waiting.clear();
-        table
-            .waiters
-            .retain(|_, (_, waiter)| !matches!(waiter, Waiter::Waiting));
+        table.waiters.retain(|_, (_, waiter)| !matches!(waiter, Waiter::Waiting));
     }
 
     /// How many wait for an attempt.

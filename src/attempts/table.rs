@@ -81,10 +81,7 @@ pub(super) fn put_namespace_row(
 }
 
 pub(super) fn now(batch: &Batch<'_>) -> Now {
-    Now {
-        epoch: batch.meta().epoch,
-        clock: batch.clock(),
-    }
+    Now { epoch: batch.meta().epoch, clock: batch.clock() }
 }
 
 /// Writes what a rule decided.
@@ -105,13 +102,7 @@ pub(super) fn apply(
         None => drop(batch.delete(Table::Attempts, &bytes)?),
     }
     let indexed = index_pending(batch, key, before, after.as_ref())?;
-    count(
-        batch,
-        key,
-        before.state().or(indexed),
-        after.as_ref(),
-        before,
-    )?;
+    count(batch, key, before.state().or(indexed), after.as_ref(), before)?;
     retain(batch, key, before, after.as_ref())?;
     let mut reply = Reply::done();
     if event == Some(EventKind::AttemptConflict) {
@@ -137,9 +128,7 @@ fn index_pending(
     };
     let known = known.and_then(|body| State::from_number(*body.first()?));
     let was = before.state().or(known).filter(|state| state.is_pending());
-    let is = after
-        .map(|attempt| attempt.state)
-        .filter(|state| state.is_pending());
+    let is = after.map(|attempt| attempt.state).filter(|state| state.is_pending());
     match (was, is) {
         (was, Some(state)) if was != Some(state) => {
             batch.put(Table::AttemptsPending, &bytes, &[state as u8])?;

@@ -64,17 +64,11 @@ Deleted     ALREADY_EXISTS  DELETED      CONFLICT   CONFLICT         NOT_FOUND  
 
 #[test]
 fn the_truth_table_of_the_strict_rules() {
-    let rows = STRICT_RULES
-        .lines()
-        .skip(2)
-        .map(|line| line.split_whitespace());
+    let rows = STRICT_RULES.lines().skip(2).map(|line| line.split_whitespace());
     let mut tested = 0;
     for mut row in rows {
         let name = row.next().unwrap();
-        let stored = State::ALL
-            .into_iter()
-            .find(|state| format!("{state:?}") == name)
-            .map(record);
+        let stored = State::ALL.into_iter().find(|state| format!("{state:?}") == name).map(record);
         assert!(stored.is_some() || name == "absent", "{name}");
         let stored = stored.as_ref().map_or(Stored::Absent, Stored::Found);
         let answers = row_of(stored).map(|told| match told {
@@ -93,13 +87,7 @@ fn row_of(stored: Stored<'_>) -> [Told; 6] {
     let failure = AttemptResult::network_failure(RawMessage::new(vec![1]));
     let strict = Profile::Strict;
     [
-        told(init(
-            strict,
-            stored,
-            &InitRequest::new(key(1)),
-            Gate::default(),
-            now,
-        )),
+        told(init(strict, stored, &InitRequest::new(key(1)), Gate::default(), now)),
         told(mark_handed_off(key(1), stored, now)),
         told(store_result(strict, key(1), stored, &settle(1), now)),
         told(store_result(strict, key(1), stored, &failure, now)),
@@ -122,16 +110,9 @@ fn no_rule_ever_leads_from_a_final_state_to_a_pending_one() {
 fn a_settle_that_replaces_a_failure_is_a_conflict_and_loses_its_acknowledgement() {
     let mut failed = record(State::Failed);
     failed.flags = Flags(Flags::ACKED);
-    let decision = store_result(
-        Profile::Strict,
-        key(1),
-        Stored::Found(&failed),
-        &settle(2),
-        Now::default(),
-    );
-    let Ok(Decision::Put(settled, event)) = decision else {
-        panic!("{decision:?}")
-    };
+    let decision =
+        store_result(Profile::Strict, key(1), Stored::Found(&failed), &settle(2), Now::default());
+    let Ok(Decision::Put(settled, event)) = decision else { panic!("{decision:?}") };
     assert_eq!(event, Some(crate::events::EventKind::AttemptConflict));
     assert!(settled.flags.has(Flags::CONFLICT) && !settled.flags.has(Flags::ACKED));
 }
@@ -143,31 +124,11 @@ fn recovery_never_rolls_back_what_was_handed_off() {
         let open = circuit == Some(Circuit::Open);
         let intent = recover(&record(State::Intent), circuit, 2, false);
         let handed = recover(&record(State::HandedOff), circuit, 2, false);
-        assert_eq!(
-            intent,
-            if open {
-                Recovery::Keep
-            } else {
-                Recovery::RollBack
-            }
-        );
-        assert_eq!(
-            handed,
-            if open {
-                Recovery::Keep
-            } else {
-                Recovery::Unresolved
-            }
-        );
-        assert_eq!(
-            recover(&record(State::Intent), circuit, 1, false),
-            Recovery::Keep
-        );
+        assert_eq!(intent, if open { Recovery::Keep } else { Recovery::RollBack });
+        assert_eq!(handed, if open { Recovery::Keep } else { Recovery::Unresolved });
+        assert_eq!(recover(&record(State::Intent), circuit, 1, false), Recovery::Keep);
     }
-    assert_eq!(
-        recover(&record(State::Intent), None, 1, true),
-        Recovery::RollBack
-    );
+    assert_eq!(recover(&record(State::Intent), None, 1, true), Recovery::RollBack);
 }
 
 #[test]
@@ -198,10 +159,7 @@ struct World {
 
 impl World {
     fn new(options: AttemptsOptions) -> World {
-        World {
-            directory: tempfile::tempdir().unwrap(),
-            options,
-        }
+        World { directory: tempfile::tempdir().unwrap(), options }
     }
 
     fn open(&self) -> Attempts {
@@ -221,11 +179,7 @@ fn a_host_that_turns_out_not_to_mark_cannot_recover_blindly() {
     attempts.store_result(key(1), settle(1)).unwrap();
     let refused = attempts.recover(namespace, None, true).unwrap_err();
     assert_eq!(refused.status(), Status::InvalidArgument);
-    assert!(
-        attempts
-            .recover(namespace, Some(&HashMap::new()), true)
-            .is_ok()
-    );
+    assert!(attempts.recover(namespace, Some(&HashMap::new()), true).is_ok());
 }
 
 #[test]
@@ -242,14 +196,8 @@ fn allocated_ids_are_unique_over_namespaces_and_stay_with_their_key() {
     attempts.store().crash();
     let attempts = world.open();
     assert_eq!(attempts.allocate(b, b"x").unwrap(), 2);
-    attempts
-        .init(&InitRequest::new(AttemptKey::new(a, 4)))
-        .unwrap();
-    assert_eq!(
-        attempts.allocate(a, b"z").unwrap(),
-        5,
-        "an id in use is skipped"
-    );
+    attempts.init(&InitRequest::new(AttemptKey::new(a, 4))).unwrap();
+    assert_eq!(attempts.allocate(a, b"z").unwrap(), 5, "an id in use is skipped");
 }
 
 #[test]
@@ -271,20 +219,10 @@ fn acknowledging_below_an_id_stops_at_what_is_pending_and_goes_on_later() {
 
 #[test]
 fn retention_turns_acknowledged_records_into_tombstones_and_keeps_ids_burned() {
-    let world = World::new(AttemptsOptions {
-        acked_retention_secs: 10,
-        ..AttemptsOptions::default()
-    });
+    let world =
+        World::new(AttemptsOptions { acked_retention_secs: 10, ..AttemptsOptions::default() });
     let attempts = world.open();
-    let tick = |unix_ms| {
-        attempts
-            .store()
-            .tick(Clock {
-                unix_ms,
-                block_height: 0,
-            })
-            .unwrap()
-    };
+    let tick = |unix_ms| attempts.store().tick(Clock { unix_ms, block_height: 0 }).unwrap();
     tick(1_000);
     for id in 0..300 {
         attempts.store_result(key(id), settle(1)).unwrap();
@@ -299,18 +237,12 @@ fn retention_turns_acknowledged_records_into_tombstones_and_keeps_ids_burned() {
     assert_eq!(swept, 300);
     assert_eq!(attempts.counts(None).unwrap().deleted, 300);
     assert_eq!(attempts.get(key(7)).unwrap_err().status(), Status::Deleted);
-    assert_eq!(
-        attempts.init(&InitRequest::new(key(7))).unwrap(),
-        InitAnswer::AlreadyExists
-    );
+    assert_eq!(attempts.init(&InitRequest::new(key(7))).unwrap(), InitAnswer::AlreadyExists);
 }
 
 #[test]
 fn tombstones_beyond_their_number_are_forgotten_oldest_first() {
-    let world = World::new(AttemptsOptions {
-        tombstones_max: 2,
-        ..AttemptsOptions::default()
-    });
+    let world = World::new(AttemptsOptions { tombstones_max: 2, ..AttemptsOptions::default() });
     let attempts = world.open();
     for id in 0..5 {
         attempts.store_result(key(id), settle(1)).unwrap();
@@ -334,27 +266,14 @@ fn a_copied_store_grants_nothing_until_it_has_a_floor() {
     std::fs::copy(source, target.join("data.mdb")).unwrap();
     let attempts = copy.open();
     assert!(attempts.store().report().copied);
-    let status = |id| {
-        attempts
-            .init(&InitRequest::new(key(id)))
-            .unwrap_err()
-            .status()
-    };
+    let status = |id| attempts.init(&InitRequest::new(key(id))).unwrap_err().status();
     assert_eq!(status(6), Status::NotAcknowledged);
-    assert_eq!(
-        attempts.init(&InitRequest::new(key(5))).unwrap(),
-        InitAnswer::AlreadyExists
-    );
+    assert_eq!(attempts.init(&InitRequest::new(key(5))).unwrap(), InitAnswer::AlreadyExists);
     let missing = attempts.acknowledge_restore(&[]).unwrap_err();
     assert_eq!(missing.status(), Status::InvalidArgument);
-    attempts
-        .acknowledge_restore(&[(Namespace::default(), 100)])
-        .unwrap();
+    attempts.acknowledge_restore(&[(Namespace::default(), 100)]).unwrap();
     assert_eq!(status(99), Status::BelowFloor);
-    assert_eq!(
-        attempts.init(&InitRequest::new(key(100))).unwrap(),
-        InitAnswer::Granted
-    );
+    assert_eq!(attempts.init(&InitRequest::new(key(100))).unwrap(), InitAnswer::Granted);
     attempts.store().close().unwrap();
     assert!(!copy.open().store().report().copied);
 }
@@ -365,24 +284,15 @@ fn a_quarantined_record_burns_its_id_and_leaves_no_pending_trace() {
     let attempts = world.open();
     attempts.init(&InitRequest::new(key(1))).unwrap();
     attempts.write_raw(key(1), b"garbage").unwrap();
-    assert_eq!(
-        attempts.get(key(1)).unwrap_err().status(),
-        Status::CorruptRecord
-    );
-    assert_eq!(
-        attempts.list(&Query::default()).unwrap().unreadable,
-        [key(1)]
-    );
+    assert_eq!(attempts.get(key(1)).unwrap_err().status(), Status::CorruptRecord);
+    assert_eq!(attempts.list(&Query::default()).unwrap().unreadable, [key(1)]);
     attempts.quarantine(key(1)).unwrap();
     assert_eq!(attempts.quarantine(key(1)).unwrap().status, Status::Already);
     assert_eq!(attempts.get(key(1)).unwrap_err().status(), Status::Deleted);
     assert_eq!(attempts.pending(Namespace::default()).unwrap(), []);
     let counts = attempts.counts(None).unwrap();
     assert_eq!((counts.intent, counts.deleted), (0, 1));
-    assert_eq!(
-        attempts.init(&InitRequest::new(key(1))).unwrap(),
-        InitAnswer::AlreadyExists
-    );
+    assert_eq!(attempts.init(&InitRequest::new(key(1))).unwrap(), InitAnswer::AlreadyExists);
 }
 
 #[test]
@@ -394,9 +304,7 @@ fn lists_are_paged_filtered_and_scoped() {
         let mut request = InitRequest::new(key(id));
         request.cltv_expiry = 100 + id as u32;
         attempts.init(&request).unwrap();
-        attempts
-            .init(&InitRequest::new(AttemptKey::new(other, id)))
-            .unwrap();
+        attempts.init(&InitRequest::new(AttemptKey::new(other, id))).unwrap();
         if id % 2 == 0 {
             attempts.store_result(key(id), settle(1)).unwrap();
         }
@@ -417,16 +325,9 @@ fn lists_are_paged_filtered_and_scoped() {
         }
     }
     assert_eq!(seen, (0..50).step_by(2).collect::<Vec<_>>());
-    let expired = Query {
-        expired_at_height: 110,
-        ..Query::default()
-    };
+    let expired = Query { expired_at_height: 110, ..Query::default() };
     let expired = attempts.list(&expired).unwrap().attempts;
-    assert_eq!(
-        expired.len(),
-        5,
-        "odd ids 1 to 9 are pending and past their expiry"
-    );
+    assert_eq!(expired.len(), 5, "odd ids 1 to 9 are pending and past their expiry");
 }
 
 #[test]
@@ -441,10 +342,7 @@ fn a_fingerprint_or_payment_hash_of_another_request_is_refused() {
     other.fingerprint = Some(Fingerprint([2; 32]));
     let mismatch = attempts.init(&other).unwrap_err();
     assert_eq!(mismatch.status(), Status::FingerprintMismatch);
-    assert_eq!(
-        attempts.init(&InitRequest::new(key(1))).unwrap(),
-        InitAnswer::AlreadyExists
-    );
+    assert_eq!(attempts.init(&InitRequest::new(key(1))).unwrap(), InitAnswer::AlreadyExists);
     let wrong = attempts.store_result(key(1), settle(6)).unwrap_err();
     assert_eq!(wrong.status(), Status::BadPreimage);
     attempts.store_result(key(1), settle(5)).unwrap();
@@ -454,24 +352,12 @@ fn a_fingerprint_or_payment_hash_of_another_request_is_refused() {
 fn error_texts_and_debug_never_show_a_preimage() {
     let world = World::new(AttemptsOptions::default());
     let attempts = world.open();
-    let result = AttemptResult {
-        message: RawMessage::new(vec![0xab; 40]),
-        ..settle(0xab)
-    };
+    let result = AttemptResult { message: RawMessage::new(vec![0xab; 40]), ..settle(0xab) };
     attempts.store_result(key(1), result.clone()).unwrap();
     let conflict = attempts.store_result(key(1), settle(0xcd)).unwrap_err();
-    let shown = format!(
-        "{conflict} {conflict:?} {result:?} {:?}",
-        attempts.get(key(1))
-    );
-    assert!(
-        !shown.contains("abab") && !shown.contains("171, 171"),
-        "{shown}"
-    );
-    assert!(
-        !shown.contains("cdcd") && !shown.contains("205, 205"),
-        "{shown}"
-    );
+    let shown = format!("{conflict} {conflict:?} {result:?} {:?}", attempts.get(key(1)));
+    assert!(!shown.contains("abab") && !shown.contains("171, 171"), "{shown}");
+    assert!(!shown.contains("cdcd") && !shown.contains("205, 205"), "{shown}");
 }
 
 #[test]
@@ -490,15 +376,8 @@ fn opening_again_needs_equal_options() {
     let again = Attempts::open(attempts.store(), AttemptsOptions::default()).unwrap();
     let subscription = attempts.subscribe(key(1), false).unwrap();
     again.store_result(key(1), settle(1)).unwrap();
-    assert_eq!(
-        again.poll(subscription),
-        Polled::Result(settle(1)),
-        "one instance"
-    );
-    let other = AttemptsOptions {
-        tombstones_max: 1,
-        ..AttemptsOptions::default()
-    };
+    assert_eq!(again.poll(subscription), Polled::Result(settle(1)), "one instance");
+    let other = AttemptsOptions { tombstones_max: 1, ..AttemptsOptions::default() };
     let refused = Attempts::open(attempts.store(), other).unwrap_err();
     assert_eq!(refused.status(), Status::AlreadyOpen);
 }

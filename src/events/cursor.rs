@@ -20,9 +20,7 @@ pub(crate) fn append(batch: &mut Batch<'_>, mut event: Event) -> Result<u64> {
         return Ok(0);
     }
     let last = sequence_of(&batch.heads.of(Table::Events).last_key).unwrap_or(0);
-    let sequence = last
-        .checked_add(1)
-        .ok_or_else(|| Error::from(Status::TooBig))?;
+    let sequence = last.checked_add(1).ok_or_else(|| Error::from(Status::TooBig))?;
     event.sequence = sequence;
     event.clock = batch.clock();
     batch.put(Table::Events, &sequence.to_be_bytes(), &event.encode())?;
@@ -148,10 +146,7 @@ impl Command for Register {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
         let known = batch.row(Table::EventCursors, &self.name);
         if let Some(acknowledged) = known.ok().flatten().and_then(|body| decode_cursor(&body)) {
-            return Ok(Reply {
-                value: acknowledged,
-                ..Reply::already(Status::Already)
-            });
+            return Ok(Reply { value: acknowledged, ..Reply::already(Status::Already) });
         }
         if batch.heads.of(Table::EventCursors).rows >= CURSORS_MAX as u64 {
             return Err(Error::new(
@@ -164,10 +159,7 @@ impl Command for Register {
             Start::Newest => newest(batch),
         };
         put_cursor(batch, &self.name, start)?;
-        Ok(Reply {
-            value: start,
-            ..Reply::done()
-        })
+        Ok(Reply { value: start, ..Reply::done() })
     }
 
     fn cost(&self) -> Cost {

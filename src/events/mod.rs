@@ -48,9 +48,7 @@ pub struct Events {
 
 impl std::fmt::Debug for Events {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Events")
-            .field("position", &*self.position.lock())
-            .finish_non_exhaustive()
+        f.debug_struct("Events").field("position", &*self.position.lock()).finish_non_exhaustive()
     }
 }
 
@@ -69,16 +67,10 @@ impl Events {
                 ),
             ));
         }
-        let registered = store.submit_one(Register {
-            name: name.to_vec(),
-            start,
-        })?;
+        let registered = store.submit_one(Register { name: name.to_vec(), start })?;
         let doorbell =
             Doorbell::new().map_err(|error| Error::io(Status::Io, &error, "making a doorbell"))?;
-        let bell = Arc::new(Bell {
-            doorbell,
-            rung_for: AtomicU64::new(registered.value),
-        });
+        let bell = Arc::new(Bell { doorbell, rung_for: AtomicU64::new(registered.value) });
         let listener: Weak<dyn CommitListener> = Arc::<Bell>::downgrade(&bell);
         store.on_commit(listener);
         let events = Events {
@@ -135,10 +127,7 @@ impl Events {
     /// `NotFound` when the cursor was unregistered; `InvalidArgument` for a number not given yet; the
     /// store's errors.
     pub fn ack(&self, sequence: u64) -> Result<Reply> {
-        self.store.submit_one(Acknowledge {
-            name: self.name.clone(),
-            sequence,
-        })
+        self.store.submit_one(Acknowledge { name: self.name.clone(), sequence })
     }
 
     /// Removes the cursor, so that it pins no events.
@@ -146,9 +135,7 @@ impl Events {
     /// # Errors
     /// `NotFound` when it is not registered; the store's errors.
     pub fn unregister(&self) -> Result<Reply> {
-        self.store.submit_one(Unregister {
-            name: self.name.clone(),
-        })
+        self.store.submit_one(Unregister { name: self.name.clone() })
     }
 
     /// Number of the oldest event kept; one above the newest when none is kept.

@@ -39,9 +39,7 @@ impl EventKind {
     }
 
     fn from_number(number: u16) -> Option<EventKind> {
-        EventKind::ALL
-            .into_iter()
-            .find(|kind| *kind as u16 == number)
+        EventKind::ALL.into_iter().find(|kind| *kind as u16 == number)
     }
 }
 
@@ -100,10 +98,7 @@ impl Event {
             subject: reader.array()?,
             attempt_id: reader.u64()?,
             amount_msat: reader.u64()?,
-            clock: Clock {
-                unix_ms: reader.u64()?,
-                block_height: reader.u32()?,
-            },
+            clock: Clock { unix_ms: reader.u64()?, block_height: reader.u32()? },
         };
         reader.take(EVENT_BYTES - 68)?;
         reader.is_at_end().then_some(event)
@@ -124,10 +119,7 @@ mod tests {
             subject: [7; 32],
             attempt_id: 5,
             amount_msat: 6,
-            clock: Clock {
-                unix_ms: 8,
-                block_height: 9,
-            },
+            clock: Clock { unix_ms: 8, block_height: 9 },
         };
         let body = event.encode();
         assert_eq!(Event::decode(3, &body), Some(event));

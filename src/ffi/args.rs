@@ -43,9 +43,7 @@ pub(super) unsafe fn inputs<'call, T>(
     check_pointer(pointer, name)?;
     let bytes = len.checked_mul(std::mem::size_of::<T>());
     if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
-        return Err(invalid(format!(
-            "the length of {name} exceeds the address space"
-        )));
+        return Err(invalid(format!("the length of {name} exceeds the address space")));
     }
     // SAFETY: checked above as far as possible, promised by the caller for the rest.
     Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
@@ -102,16 +100,11 @@ pub(super) unsafe fn sized<T: Copy>(pointer: *const T, name: &str) -> Result<T> 
     let theirs = unsafe { pointer.cast::<usize>().read() };
     let known = std::mem::size_of::<T>();
     if !(std::mem::size_of::<usize>()..=65_536).contains(&theirs) {
-        return Err(invalid(format!(
-            "{name}.size is {theirs}; use its _INIT macro"
-        )));
+        return Err(invalid(format!("{name}.size is {theirs}; use its _INIT macro")));
     }
     // SAFETY: the caller promised `theirs` readable bytes.
     let source = unsafe { std::slice::from_raw_parts(pointer.cast::<u8>(), theirs) };
-    if source
-        .get(known..)
-        .is_some_and(|tail| tail.iter().any(|byte| *byte != 0))
-    {
+    if source.get(known..).is_some_and(|tail| tail.iter().any(|byte| *byte != 0)) {
         return Err(Error::new(
             Status::Unsupported,
             format!("{name} sets a field that this library does not know"),
@@ -137,9 +130,7 @@ impl<T: Copy> SizedOutput<T> {
         // SAFETY: promised by the caller.
         let size = unsafe { pointer.cast::<usize>().read() };
         if !(std::mem::size_of::<usize>()..=65_536).contains(&size) {
-            return Err(invalid(format!(
-                "{name}.size is {size}; use its _INIT macro"
-            )));
+            return Err(invalid(format!("{name}.size is {size}; use its _INIT macro")));
         }
         Ok(SizedOutput { pointer, size })
     }
@@ -176,11 +167,7 @@ pub(super) fn flags(given: u32, known: u32, name: &str) -> Result<()> {
 }
 
 pub(super) fn reserved(given: u32, name: &str) -> Result<()> {
-    if given == 0 {
-        Ok(())
-    } else {
-        Err(invalid(format!("{name} must be 0, not {given}")))
-    }
+    if given == 0 { Ok(()) } else { Err(invalid(format!("{name} must be 0, not {given}"))) }
 }
 
 pub(super) fn key(key: &lnkeep_attempt_key) -> AttemptKey {
@@ -188,10 +175,7 @@ pub(super) fn key(key: &lnkeep_attempt_key) -> AttemptKey {
 }
 
 pub(super) fn c_key(key: AttemptKey) -> lnkeep_attempt_key {
-    lnkeep_attempt_key {
-        namespace_bytes: key.namespace.0,
-        id: key.id.0,
-    }
+    lnkeep_attempt_key { namespace_bytes: key.namespace.0, id: key.id.0 }
 }
 
 /// The namespace of 16 bytes; NULL means the default one.

@@ -41,9 +41,7 @@ pub unsafe extern "C" fn lnkeep_attempts_open(
             let options = attempts_options(&given)?;
             let opened =
                 handle::with_store(store.bits, |object| Attempts::open(&object.store, options))?;
-            output.set(lnkeep_attempts {
-                bits: handle::open(Object::Attempts(opened))?,
-            });
+            output.set(lnkeep_attempts { bits: handle::open(Object::Attempts(opened))? });
             Ok(())
         })
     }
@@ -115,10 +113,7 @@ pub(super) unsafe fn operation_of(op: &lnkeep_op) -> Result<Operation> {
             LNKEEP_OP_ATTEMPT_STORE_RESULT => {
                 args::reserved(op.flags, "op.flags")?;
                 let given = &body.attempt_result;
-                Ok(Operation::StoreResult(
-                    args::key(&given.key),
-                    result_of(&given.result)?,
-                ))
+                Ok(Operation::StoreResult(args::key(&given.key), result_of(&given.result)?))
             }
             LNKEEP_OP_ATTEMPT_FAIL_PENDING => {
                 let given = &body.attempt_rollback;
@@ -130,10 +125,9 @@ pub(super) unsafe fn operation_of(op: &lnkeep_op) -> Result<Operation> {
                 args::reserved(op.flags, "op.flags")?;
                 Ok(Operation::Ack(args::key(&body.attempt_key)))
             }
-            LNKEEP_OP_ATTEMPT_DELETE => Ok(Operation::Delete(
-                args::key(&body.attempt_key),
-                retain_of(op.flags)?,
-            )),
+            LNKEEP_OP_ATTEMPT_DELETE => {
+                Ok(Operation::Delete(args::key(&body.attempt_key), retain_of(op.flags)?))
+            }
             LNKEEP_OP_ATTEMPT_QUARANTINE => {
                 args::reserved(op.flags, "op.flags")?;
                 Ok(Operation::Quarantine(args::key(&body.attempt_key)))
@@ -142,10 +136,7 @@ pub(super) unsafe fn operation_of(op: &lnkeep_op) -> Result<Operation> {
                 args::reserved(op.flags, "op.flags")?;
                 let given = &body.attempt_allocate;
                 let external = args::bytes(given.external_key, "external_key")?;
-                Ok(Operation::Allocate(
-                    Namespace(given.namespace_bytes),
-                    external.to_vec(),
-                ))
+                Ok(Operation::Allocate(Namespace(given.namespace_bytes), external.to_vec()))
             }
             kind => Err(invalid(format!("op.kind {kind:#x} is unknown"))),
         }
@@ -153,11 +144,7 @@ pub(super) unsafe fn operation_of(op: &lnkeep_op) -> Result<Operation> {
 }
 
 fn request_of(given: &lnkeep_attempt_request) -> Result<InitRequest> {
-    args::flags(
-        given.present,
-        LNKEEP_HAS_FINGERPRINT | LNKEEP_HAS_PAYMENT_HASH,
-        "present",
-    )?;
+    args::flags(given.present, LNKEEP_HAS_FINGERPRINT | LNKEEP_HAS_PAYMENT_HASH, "present")?;
     let has = |flag: u32| given.present & flag != 0;
     Ok(InitRequest {
         key: args::key(&given.key),
@@ -176,11 +163,7 @@ fn failure_code_of(code: u32) -> Result<u16> {
 /// # Safety
 /// The message points to readable memory.
 pub(super) unsafe fn result_of(given: &lnkeep_attempt_result) -> Result<AttemptResult> {
-    args::flags(
-        given.flags,
-        LNKEEP_RESULT_UNENCRYPTED | LNKEEP_RESULT_RESOLUTION,
-        "result.flags",
-    )?;
+    args::flags(given.flags, LNKEEP_RESULT_UNENCRYPTED | LNKEEP_RESULT_RESOLUTION, "result.flags")?;
     args::reserved(given.reserved, "result.reserved")?;
     let failure_code = failure_code_of(given.failure_code)?;
     let ending = match given.kind {
@@ -218,11 +201,7 @@ unsafe fn rollback_of(failure_code: u32, message: lnkeep_bytes, flags: u32) -> R
 fn retain_of(flags: u32) -> Result<Retain> {
     args::flags(flags, LNKEEP_DELETE_FORGET, "flags")?;
     let forget = flags & LNKEEP_DELETE_FORGET != 0;
-    Ok(if forget {
-        Retain::Forget
-    } else {
-        Retain::Tombstone
-    })
+    Ok(if forget { Retain::Forget } else { Retain::Tombstone })
 }
 
 /// Runs one change and gives its outcome.
@@ -242,10 +221,7 @@ unsafe fn change(
             let operation = operation()?;
             let reply = handle::with_attempts(attempts.bits, |attempts| {
                 let outcomes = attempts.submit(vec![operation], Grouping::Independent)?;
-                outcomes
-                    .into_iter()
-                    .next()
-                    .unwrap_or_else(|| Err(Status::Internal.into()))
+                outcomes.into_iter().next().unwrap_or_else(|| Err(Status::Internal.into()))
             })?;
             output.set(args::c_outcome(&Ok(reply)));
             Ok(reply.status.number())
@@ -277,9 +253,7 @@ pub unsafe extern "C" fn lnkeep_attempts_init(
     // SAFETY: pointers are the caller's, as the header says; each is checked before it is used.
     unsafe {
         change(attempts, outcome, err, || {
-            Ok(Operation::Init(request_of(args::input(
-                request, "request",
-            )?)?))
+            Ok(Operation::Init(request_of(args::input(request, "request")?)?))
         })
     }
 }
@@ -306,9 +280,7 @@ pub unsafe extern "C" fn lnkeep_attempts_mark_handed_off(
     // SAFETY: pointers are the caller's, as the header says; each is checked before it is used.
     unsafe {
         change(attempts, outcome, err, || {
-            Ok(Operation::MarkHandedOff(args::key(args::input(
-                key, "key",
-            )?)))
+            Ok(Operation::MarkHandedOff(args::key(args::input(key, "key")?)))
         })
     }
 }
@@ -338,10 +310,7 @@ pub unsafe extern "C" fn lnkeep_attempts_store_result(
     unsafe {
         change(attempts, outcome, err, || {
             let key = args::key(args::input(key, "key")?);
-            Ok(Operation::StoreResult(
-                key,
-                result_of(args::input(result, "result")?)?,
-            ))
+            Ok(Operation::StoreResult(key, result_of(args::input(result, "result")?)?))
         })
     }
 }
@@ -373,10 +342,7 @@ pub unsafe extern "C" fn lnkeep_attempts_fail_pending(
     unsafe {
         change(attempts, outcome, err, || {
             let key = args::key(args::input(key, "key")?);
-            Ok(Operation::FailPending(
-                key,
-                rollback_of(failure_code, message, flags)?,
-            ))
+            Ok(Operation::FailPending(key, rollback_of(failure_code, message, flags)?))
         })
     }
 }
@@ -400,9 +366,7 @@ pub unsafe extern "C" fn lnkeep_attempts_ack(
 ) -> lnkeep_status {
     // SAFETY: pointers are the caller's, as the header says; each is checked before it is used.
     unsafe {
-        change(attempts, outcome, err, || {
-            Ok(Operation::Ack(args::key(args::input(key, "key")?)))
-        })
+        change(attempts, outcome, err, || Ok(Operation::Ack(args::key(args::input(key, "key")?))))
     }
 }
 
@@ -471,9 +435,7 @@ pub unsafe extern "C" fn lnkeep_attempts_delete(
             let outputs = outputs_of(outcomes, keys_len)?;
             let keys: Vec<_> = keys.iter().map(args::key).collect();
             let result = retain_of(flags).and_then(|retain| {
-                handle::with_attempts(attempts.bits, |attempts| {
-                    attempts.delete_many(&keys, retain)
-                })
+                handle::with_attempts(attempts.bits, |attempts| attempts.delete_many(&keys, retain))
             });
             write_outcomes(&outputs, &result);
             result
@@ -511,10 +473,7 @@ pub unsafe extern "C" fn lnkeep_attempts_clean(
             let removed = Output::optional(removed, "removed")?;
             let unreadable = Output::optional(unreadable, "unreadable")?;
             let namespace = args::namespace(namespace_bytes);
-            let keep = args::inputs(keep_ids, keep_len, "keep_ids")?
-                .iter()
-                .copied()
-                .collect();
+            let keep = args::inputs(keep_ids, keep_len, "keep_ids")?.iter().copied().collect();
             let retain = retain_of(flags)?;
             let cleaned = handle::with_attempts(attempts.bits, |attempts| {
                 attempts.clean(namespace, &keep, retain)
@@ -580,10 +539,7 @@ pub unsafe extern "C" fn lnkeep_attempts_allocate(
                 Operation::Allocate(args::namespace(namespace_bytes), external_key.to_vec());
             let reply = handle::with_attempts(attempts.bits, |attempts| {
                 let outcomes = attempts.submit(vec![operation], Grouping::Independent)?;
-                outcomes
-                    .into_iter()
-                    .next()
-                    .unwrap_or_else(|| Err(Status::Internal.into()))
+                outcomes.into_iter().next().unwrap_or_else(|| Err(Status::Internal.into()))
             })?;
             output.set(reply.value);
             Ok(reply.status.number())

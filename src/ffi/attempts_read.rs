@@ -53,9 +53,7 @@ impl Drop for OwnedAttempt {
 
 impl Drop for OwnedPage {
     fn drop(&mut self) {
-        self.attempts
-            .iter_mut()
-            .for_each(|attempt| attempt.result.preimage.zeroize());
+        self.attempts.iter_mut().for_each(|attempt| attempt.result.preimage.zeroize());
     }
 }
 
@@ -65,10 +63,7 @@ const NO_RESULT: lnkeep_attempt_result = lnkeep_attempt_result {
     failure_code: 0,
     reserved: 0,
     preimage: [0; 32],
-    message: lnkeep_bytes {
-        ptr: std::ptr::null(),
-        len: 0,
-    },
+    message: lnkeep_bytes { ptr: std::ptr::null(), len: 0 },
 };
 
 /// The C face of a result; its message points into `result`.
@@ -91,10 +86,7 @@ fn c_result(result: &AttemptResult) -> lnkeep_attempt_result {
         failure_code: u32::from(result.failure_code()),
         reserved: 0,
         preimage,
-        message: lnkeep_bytes {
-            ptr: message.as_ptr(),
-            len: message.len(),
-        },
+        message: lnkeep_bytes { ptr: message.as_ptr(), len: message.len() },
     }
 }
 
@@ -150,10 +142,7 @@ pub unsafe extern "C" fn lnkeep_attempts_get(
             let key = args::key(args::input(key, "key")?);
             let found = handle::with_attempts(attempts.bits, |attempts| attempts.get(key))?;
             let face = c_attempt(&found);
-            let message = found
-                .result
-                .map(|result| result.message)
-                .unwrap_or_default();
+            let message = found.result.map(|result| result.message).unwrap_or_default();
             output.set(Box::into_raw(Box::new(OwnedAttempt { face, message })).cast());
             Ok(())
         })
@@ -203,11 +192,7 @@ pub unsafe extern "C" fn lnkeep_attempts_result(
 /// Moves a result into memory of its own for C.
 pub(super) fn owned_result(result: AttemptResult) -> *mut lnkeep_attempt_result {
     let face = c_result(&result);
-    Box::into_raw(Box::new(OwnedResult {
-        face,
-        message: result.message,
-    }))
-    .cast()
+    Box::into_raw(Box::new(OwnedResult { face, message: result.message })).cast()
 }
 
 /// Frees what lnkeep_attempts_result and lnkeep_attempts_poll gave. NULL is allowed. Secrets are zeroed.
@@ -278,11 +263,7 @@ pub unsafe extern "C" fn lnkeep_attempts_list(
 }
 
 fn query_of(given: &lnkeep_attempt_query) -> Result<Query> {
-    args::flags(
-        given.flags,
-        LNKEEP_QUERY_ALL_NAMESPACES | LNKEEP_QUERY_AFTER,
-        "query.flags",
-    )?;
+    args::flags(given.flags, LNKEEP_QUERY_ALL_NAMESPACES | LNKEEP_QUERY_AFTER, "query.flags")?;
     args::flags(given.states, 0b11_1110, "query.states")?;
     let has = |flag: u32| given.flags & flag != 0;
     let namespace = Namespace(given.namespace_bytes);
@@ -298,15 +279,8 @@ fn query_of(given: &lnkeep_attempt_query) -> Result<Query> {
 
 fn owned_page(page: Page) -> *mut lnkeep_attempt_page {
     let attempts: Vec<_> = page.attempts.iter().map(c_attempt).collect();
-    let unreadable: Vec<_> = page
-        .unreadable
-        .iter()
-        .map(|key| args::c_key(*key))
-        .collect();
-    let nothing = lnkeep_attempt_key {
-        namespace_bytes: [0; 16],
-        id: 0,
-    };
+    let unreadable: Vec<_> = page.unreadable.iter().map(|key| args::c_key(*key)).collect();
+    let nothing = lnkeep_attempt_key { namespace_bytes: [0; 16], id: 0 };
     let face = lnkeep_attempt_page {
         size: std::mem::size_of::<lnkeep_attempt_page>(),
         stride: std::mem::size_of::<lnkeep_attempt>(),
@@ -318,12 +292,7 @@ fn owned_page(page: Page) -> *mut lnkeep_attempt_page {
         has_more: u32::from(page.next.is_some()),
         reserved: 0,
     };
-    let owned = OwnedPage {
-        face,
-        attempts,
-        unreadable,
-        source: page.attempts,
-    };
+    let owned = OwnedPage { face, attempts, unreadable, source: page.attempts };
     debug_assert_eq!(owned.attempts.len(), owned.source.len());
     debug_assert_eq!(owned.unreadable.len(), owned.face.unreadable_len);
     Box::into_raw(Box::new(owned)).cast()
@@ -588,10 +557,8 @@ pub unsafe extern "C" fn lnkeep_client_id_decode(
     // SAFETY: pointers are the caller's, as the header says; each is checked before it is used.
     unsafe {
         guarded_done(err, || {
-            let (client_output, raw_output) = (
-                Output::required(client, "client")?,
-                Output::required(raw_id, "raw_id")?,
-            );
+            let (client_output, raw_output) =
+                (Output::required(client, "client")?, Output::required(raw_id, "raw_id")?);
             let (client, raw) = classify::decode_client_id(id);
             client_output.set(client);
             raw_output.set(raw);

@@ -37,12 +37,9 @@ pub unsafe extern "C" fn lnkeep_events_open(
             let name = args::bytes(name, "name")?;
             let newest = flags & LNKEEP_EVENTS_FROM_NEWEST != 0;
             let start = if newest { Start::Newest } else { Start::Oldest };
-            let opened = handle::with_store(store.bits, |object| {
-                Events::open(&object.store, name, start)
-            })?;
-            output.set(lnkeep_events {
-                bits: handle::open(Object::Events(opened))?,
-            });
+            let opened =
+                handle::with_store(store.bits, |object| Events::open(&object.store, name, start))?;
+            output.set(lnkeep_events { bits: handle::open(Object::Events(opened))? });
             Ok(())
         })
     }
@@ -145,9 +142,7 @@ pub unsafe extern "C" fn lnkeep_events_ack(
     // SAFETY: `err` is the caller's, as the header says.
     unsafe {
         guarded(err, || {
-            handle::with_events(events.bits, |events| {
-                Ok(events.ack(sequence)?.status.number())
-            })
+            handle::with_events(events.bits, |events| Ok(events.ack(sequence)?.status.number()))
         })
     }
 }
@@ -213,9 +208,7 @@ pub unsafe extern "C" fn lnkeep_events_descriptor(
     unsafe {
         guarded_done(err, || {
             let output = Output::required(descriptor, "descriptor")?;
-            output.set(handle::with_events(events.bits, |events| {
-                Ok(events.descriptor())
-            })?);
+            output.set(handle::with_events(events.bits, |events| Ok(events.descriptor()))?);
             Ok(())
         })
     }

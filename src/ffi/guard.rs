@@ -50,10 +50,7 @@ pub(super) unsafe fn guarded(
         body()
     }));
     let answer = answer.unwrap_or_else(|_| {
-        Err(Error::new(
-            Status::Internal,
-            "a bug of lnkeep was caught; please report it",
-        ))
+        Err(Error::new(Status::Internal, "a bug of lnkeep was caught; please report it"))
     });
     INSIDE.set(outside);
     let status = match &answer {

@@ -93,16 +93,12 @@ pub(super) fn open(object: Object) -> Result<u64> {
     };
     let Some(cell) = TABLE.get(index) else {
         USED.fetch_sub(1, Ordering::Relaxed);
-        return Err(Error::new(
-            Status::Busy,
-            format!("{SLOTS} handles are open; close some"),
-        ));
+        return Err(Error::new(Status::Busy, format!("{SLOTS} handles are open; close some")));
     };
     let slot = cell.get_or_init(Box::default);
     let generation = slot.generation.fetch_add(1, Ordering::Relaxed) + 1;
     let bits = (object.tag() as u64) << 56 | (index as u64) << 32 | u64::from(generation);
-    slot.object
-        .store(Box::into_raw(Box::new(object)), Ordering::SeqCst);
+    slot.object.store(Box::into_raw(Box::new(object)), Ordering::SeqCst);
     slot.open.store(bits, Ordering::SeqCst);
     Ok(bits)
 }
@@ -115,9 +111,7 @@ struct Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        self.slot.inside[self.shard]
-            .0
-            .fetch_sub(1, Ordering::SeqCst);
+        self.slot.inside[self.shard].0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -134,11 +128,7 @@ fn enter(bits: u64, tag: Tag) -> Result<Inside> {
     slot.inside[shard].0.fetch_add(1, Ordering::SeqCst);
     let inside = Inside { slot, shard };
     // Counted first, checked second: a close that this check misses sees the count.
-    if slot.open.load(Ordering::SeqCst) == bits {
-        Ok(inside)
-    } else {
-        Err(bad())
-    }
+    if slot.open.load(Ordering::SeqCst) == bits { Ok(inside) } else { Err(bad()) }
 }
 
 fn with_object<T>(bits: u64, tag: Tag, run: impl FnOnce(&Object) -> Result<T>) -> Result<T> {
@@ -186,15 +176,9 @@ pub(super) fn close(
 ) -> Result<()> {
     let slot = {
         let inside = enter(bits, tag)?;
-        let closed = inside
-            .slot
-            .open
-            .compare_exchange(bits, 0, Ordering::SeqCst, Ordering::SeqCst);
+        let closed = inside.slot.open.compare_exchange(bits, 0, Ordering::SeqCst, Ordering::SeqCst);
         if closed.is_err() {
-            return Err(Error::new(
-                Status::BadHandle,
-                "another thread closed the handle",
-            ));
+            return Err(Error::new(Status::BadHandle, "another thread closed the handle"));
         }
         inside.slot
     };
@@ -213,11 +197,7 @@ pub(super) fn close(
 
 fn wait_until_left(slot: &Slot) {
     let mut pause = Duration::from_micros(1);
-    while slot
-        .inside
-        .iter()
-        .any(|shard| shard.0.load(Ordering::SeqCst) != 0)
-    {
+    while slot.inside.iter().any(|shard| shard.0.load(Ordering::SeqCst) != 0) {
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(1));
     }

@@ -58,9 +58,7 @@ impl Completions {
             operations,
             outcome: args::c_outcome(outcome),
         };
-        self.answered
-            .lock()
-            .extend(outcomes.iter().enumerate().map(completion));
+        self.answered.lock().extend(outcomes.iter().enumerate().map(completion));
         self.doorbell.ring();
     }
 
@@ -88,10 +86,7 @@ impl Prepared {
     /// # Safety
     /// Views inside the operations point to readable memory.
     unsafe fn new(store: &Arc<Store>, ops: &[lnkeep_op]) -> Prepared {
-        let mut prepared = Prepared {
-            commands: Vec::new(),
-            places: Vec::new(),
-        };
+        let mut prepared = Prepared { commands: Vec::new(), places: Vec::new() };
         for op in ops {
             // SAFETY: promised by the caller.
             let place = unsafe { command_of(store, op) }.map(|command| {
@@ -149,11 +144,7 @@ unsafe fn command_of(store: &Arc<Store>, op: &lnkeep_op) -> Result<Arc<dyn Comma
 fn grouping_of(flags: u32) -> Result<Grouping> {
     args::flags(flags, LNKEEP_SUBMIT_ATOMIC, "flags")?;
     let atomic = flags & LNKEEP_SUBMIT_ATOMIC != 0;
-    Ok(if atomic {
-        Grouping::Atomic
-    } else {
-        Grouping::Independent
-    })
+    Ok(if atomic { Grouping::Atomic } else { Grouping::Independent })
 }
 
 /// # Safety
@@ -312,10 +303,7 @@ pub unsafe extern "C" fn lnkeep_submit_async(
                 object.completions.reserve(ops.len())?;
                 let accepted = accept(object, ops, grouping, cookie);
                 if accepted.is_err() {
-                    object
-                        .completions
-                        .open
-                        .fetch_sub(ops.len(), Ordering::Relaxed);
+                    object.completions.open.fetch_sub(ops.len(), Ordering::Relaxed);
                 }
                 accepted
             })
@@ -340,9 +328,7 @@ unsafe fn accept(
     let completions = Arc::clone(&object.completions);
     let Prepared { commands, places } = prepared;
     let answer = move |outcomes| completions.add(cookie, &merge(places, outcomes));
-    object
-        .store
-        .submit_async(commands, grouping, Box::new(answer))
+    object.store.submit_async(commands, grouping, Box::new(answer))
 }
 
 /// Takes outcomes of asynchronous submissions; never waits.

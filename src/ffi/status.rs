@@ -174,10 +174,7 @@ static STATUS_MESSAGE_TABLE: Texts = std::sync::LazyLock::new(|| texts(Status::m
 
 fn texts(text: fn(Status) -> &'static str) -> Vec<(i32, std::ffi::CString)> {
     let entry = |status: &Status| {
-        (
-            status.number(),
-            std::ffi::CString::new(text(*status)).unwrap_or_default(),
-        )
+        (status.number(), std::ffi::CString::new(text(*status)).unwrap_or_default())
     };
     Status::ALL.iter().map(entry).collect()
 }

@@ -191,10 +191,7 @@ pub unsafe extern "C" fn lnkeep_store_tick(
     unsafe {
         guarded_done(err, || {
             handle::with_store(store.bits, |object| {
-                object.store.tick(Clock {
-                    unix_ms,
-                    block_height,
-                })
+                object.store.tick(Clock { unix_ms, block_height })
             })
         })
     }
@@ -212,11 +209,7 @@ pub unsafe extern "C" fn lnkeep_store_sync(
     err: *mut lnkeep_error,
 ) -> lnkeep_status {
     // SAFETY: `err` is the caller's, as the header says.
-    unsafe {
-        guarded_done(err, || {
-            handle::with_store(store.bits, |object| object.store.sync())
-        })
-    }
+    unsafe { guarded_done(err, || handle::with_store(store.bits, |object| object.store.sync())) }
 }
 
 /// Figures of a store since its open: commits and their durations, queue, pages, map, readers.

@@ -11,10 +11,7 @@ use crate::events::EventKind;
 fn every_status_constant_is_the_number_of_its_status() {
     let source = include_str!("status.rs");
     let mut declared = 0;
-    for line in source
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub const LNKEEP_"))
-    {
+    for line in source.lines().filter_map(|line| line.strip_prefix("pub const LNKEEP_")) {
         let Some((name, number)) = line.split_once(": i32 = ") else {
             continue;
         };
@@ -32,14 +29,8 @@ fn every_status_constant_is_the_number_of_its_status() {
 fn states_and_kinds_have_the_numbers_of_their_constants() {
     assert_eq!(LNKEEP_STATE_INTENT, State::Intent as u32);
     assert_eq!(LNKEEP_STATE_DELETED, State::Deleted as u32);
-    assert_eq!(
-        LNKEEP_EVENT_ATTEMPT_CORRUPT,
-        EventKind::AttemptCorrupt as u32
-    );
-    assert_eq!(
-        LNKEEP_EVENT_ATTEMPT_CONFLICT,
-        EventKind::AttemptConflict as u32
-    );
+    assert_eq!(LNKEEP_EVENT_ATTEMPT_CORRUPT, EventKind::AttemptCorrupt as u32);
+    assert_eq!(LNKEEP_EVENT_ATTEMPT_CONFLICT, EventKind::AttemptConflict as u32);
 }
 
 #[test]

@@ -36,21 +36,11 @@ impl Reply {
     pub const CONFLICT: u32 = 2;
 
     pub(crate) fn done() -> Reply {
-        Reply {
-            status: Status::Done,
-            flags: Reply::CHANGED,
-            value: 0,
-            event_sequence: 0,
-        }
+        Reply { status: Status::Done, flags: Reply::CHANGED, value: 0, event_sequence: 0 }
     }
 
     pub(crate) fn already(status: Status) -> Reply {
-        Reply {
-            status,
-            flags: 0,
-            value: 0,
-            event_sequence: 0,
-        }
+        Reply { status, flags: 0, value: 0, event_sequence: 0 }
     }
 
     /// Whether the operation changed the stored state.
@@ -139,10 +129,7 @@ pub(crate) trait Rows {
 
 fn corrupt(table: Table, key: &[u8], damage: &record::Damage) -> Error {
     let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    Error::new(
-        Status::CorruptRecord,
-        format!("{} row {key}: {damage}", table.spec().name),
-    )
+    Error::new(Status::CorruptRecord, format!("{} row {key}: {damage}", table.spec().name))
 }
 
 /// A consistent view of one commit.
@@ -221,8 +208,7 @@ impl<'env> Batch<'env> {
     }
 
     pub(crate) fn change_meta(&mut self, change: impl FnOnce(&mut Meta)) {
-        self.meta_before
-            .get_or_insert_with(|| (self.meta.clone(), self.meta_changed));
+        self.meta_before.get_or_insert_with(|| (self.meta.clone(), self.meta_changed));
         change(&mut self.meta);
         self.meta_changed = true;
     }
@@ -233,17 +219,9 @@ impl<'env> Batch<'env> {
 
     /// Writes a row's body under its envelope.
     pub(crate) fn put(&mut self, table: Table, key: &[u8], body: &[u8]) -> Result<()> {
-        assert!(
-            table.spec().key.allows(key.len()),
-            "key length of {}",
-            table.spec().name
-        );
+        assert!(table.spec().key.allows(key.len()), "key length of {}", table.spec().name);
         assert!(key.len() <= KEY_BYTES_MAX, "key length (L1)");
-        assert!(
-            body.len() <= VALUE_BYTES_MAX,
-            "value length of {}",
-            table.spec().name
-        );
+        assert!(body.len() <= VALUE_BYTES_MAX, "value length of {}", table.spec().name);
         self.put_row(table, key, &record::seal(table, key, body))
     }
 
@@ -275,12 +253,7 @@ impl<'env> Batch<'env> {
     fn record(&mut self, table: Table, key: &[u8], before: Option<Vec<u8>>, after: Option<&[u8]>) {
         self.writes += 1;
         let last_key = self.heads.follow(table, key, before.as_deref(), after);
-        self.undo.push(Undo {
-            table,
-            key: key.to_vec(),
-            row: before,
-            last_key,
-        });
+        self.undo.push(Undo { table, key: key.to_vec(), row: before, last_key });
     }
 
     fn latch<T>(&mut self, result: Result<T, EngineError>) -> Result<T> {
@@ -312,8 +285,7 @@ impl<'env> Batch<'env> {
             if self.latch(result).is_err() {
                 return;
             }
-            self.heads
-                .follow(undo.table, &undo.key, now.as_deref(), undo.row.as_deref());
+            self.heads.follow(undo.table, &undo.key, now.as_deref(), undo.row.as_deref());
             if let Some(last_key) = undo.last_key {
                 self.heads.restore_last_key(undo.table, last_key);
             }
@@ -340,25 +312,30 @@ impl<'env> Batch<'env> {
             let meta = record::seal(Table::Meta, META_KEY, &self.meta.encode());
             self.txn.put(Table::Meta, META_KEY, &meta)?;
         }
-        Ok(Committing {
-            txn: self.txn,
-            heads: self.heads,
-            meta: self.meta,
-        })
+        let depth_max = self.txn.depth_max()?;
+        let committed = Committed { heads: self.heads, meta: self.meta, depth_max };
+        Ok(Committing { txn: self.txn, committed })
     }
+}
+
+/// What the store knows after a commit.
+pub(crate) struct Committed {
+    pub(crate) heads: Heads,
+    pub(crate) meta: Meta,
+    /// Depth of the deepest table.
+    pub(crate) depth_max: u64,
 }
 
 /// A batch that only lacks its commit.
 pub(crate) struct Committing<'env> {
     txn: WriteTxn<'env>,
-    heads: Heads,
-    meta: Meta,
+    committed: Committed,
 }
 
 impl Committing<'_> {
     /// After an error the outcome is unknown.
-    pub(crate) fn commit(self) -> Result<(Heads, Meta), EngineError> {
+    pub(crate) fn commit(self) -> Result<Committed, EngineError> {
         self.txn.commit()?;
-        Ok((self.heads, self.meta))
+        Ok(self.committed)
     }
 }

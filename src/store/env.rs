@@ -67,26 +67,19 @@ impl From<EngineError> for Error {
                 Status::Busy,
                 format!("all {READERS_MAX} reader slots are taken; call again later"),
             ),
-            EngineError::Corrupted(code) => Error::new(
-                Status::CorruptStore,
-                format!("LMDB found damaged pages ({code})"),
-            ),
-            EngineError::Code(code) => Error::os(
-                Status::Io,
-                error.os_errno(),
-                format!("LMDB answered error {code}"),
-            ),
+            EngineError::Corrupted(code) => {
+                Error::new(Status::CorruptStore, format!("LMDB found damaged pages ({code})"))
+            }
+            EngineError::Code(code) => {
+                Error::os(Status::Io, error.os_errno(), format!("LMDB answered error {code}"))
+            }
             EngineError::Closed => Status::Closed.into(),
         }
     }
 }
 
 fn check(code: i32) -> Result<(), EngineError> {
-    if code == 0 {
-        Ok(())
-    } else {
-        Err(EngineError::of(code))
-    }
+    if code == 0 { Ok(()) } else { Err(EngineError::of(code)) }
 }
 
 /// The engine's version that the bundled lmdb-rkv-sys carries; another one means another LMDB was linked in.
@@ -149,18 +142,23 @@ pub(crate) struct EnvFacts {
     pub(crate) pages_used: u64,
     pub(crate) readers: u32,
     pub(crate) page_bytes: u64,
-    pub(crate) depth_max: u64,
 }
 
 impl Env {
-    /// Opens the files of a directory, creating them when there are none. Makes every table.
+    /// Makes the files and every table in an empty directory.
+    pub(crate) fn create(directory: &Path, map_bytes: u64) -> Result<Env> {
+        Env::open_with(directory, map_bytes, ffi::MDB_CREATE)
+    }
+
+    /// Opens files that are there; writes nothing.
     pub(crate) fn open(directory: &Path, map_bytes: u64) -> Result<Env> {
+        Env::open_with(directory, map_bytes, 0)
+    }
+
+    fn open_with(directory: &Path, map_bytes: u64, table_flags: c_uint) -> Result<Env> {
         check_engine_version()?;
         let map_bytes = usize::try_from(map_bytes).map_err(|_| {
-            Error::new(
-                Status::InvalidArgument,
-                "map size exceeds the address space",
-            )
+            Error::new(Status::InvalidArgument, "map size exceeds the address space")
         })?;
         let environment = Environment::new()
             .set_flags(EnvironmentFlags::NO_TLS | EnvironmentFlags::NO_READAHEAD)
@@ -174,14 +172,10 @@ impl Env {
         check(unsafe { ffi::mdb_env_get_fd(environment.env(), &mut descriptor) })?;
         os::set_close_on_exec(descriptor)
             .map_err(|error| Error::io(Status::Io, &error, "setting close-on-exec"))?;
-        let databases = open_tables(&environment)?;
+        let databases = open_tables(&environment, table_flags)?;
         let environment = ManuallyDrop::new(environment);
         let env = Env {
-            open: RwLock::new(Some(Open {
-                environment,
-                databases,
-                descriptor,
-            })),
+            open: RwLock::new(Some(Open { environment, databases, descriptor })),
             idle: Mutex::new(Vec::new()),
             read_started_ns: (0..READERS_MAX).map(|_| AtomicU64::new(0)).collect(),
             places_used: AtomicU64::new(0),
@@ -199,17 +193,9 @@ impl Env {
             Some(idle) => renew(idle)?,
             None => self.begin_read(open)?,
         };
-        let snapshot = Snapshot {
-            txn: idle.txn,
-            databases: open.databases,
-        };
+        let snapshot = Snapshot { txn: idle.txn, databases: open.databases };
         self.read_started_ns[idle.place].store(self.age_ns().max(1), Ordering::Relaxed);
-        Ok(ReadTxn {
-            env: self,
-            place: idle.place,
-            snapshot,
-            guard,
-        })
+        Ok(ReadTxn { env: self, place: idle.place, snapshot, _guard: guard })
     }
 
     fn begin_read(&self, open: &Open) -> Result<Idle, EngineError> {
@@ -221,12 +207,7 @@ impl Env {
         let mut txn = ptr::null_mut();
         // SAFETY: the environment is open and stays so while the guard lives.
         let code = unsafe {
-            ffi::mdb_txn_begin(
-                open.environment.env(),
-                ptr::null_mut(),
-                ffi::MDB_RDONLY,
-                &mut txn,
-            )
+            ffi::mdb_txn_begin(open.environment.env(), ptr::null_mut(), ffi::MDB_RDONLY, &mut txn)
         };
         match check(code) {
             Ok(()) => Ok(Idle { txn, place }),
@@ -244,15 +225,8 @@ impl Env {
         let mut txn = ptr::null_mut();
         // SAFETY: the environment is open and stays so while the guard lives.
         check(unsafe { ffi::mdb_txn_begin(open.environment.env(), ptr::null_mut(), 0, &mut txn) })?;
-        let snapshot = Snapshot {
-            txn,
-            databases: open.databases,
-        };
-        Ok(WriteTxn {
-            snapshot,
-            ended: false,
-            _guard: guard,
-        })
+        let snapshot = Snapshot { txn, databases: open.databases };
+        Ok(WriteTxn { snapshot, ended: false, _guard: guard })
     }
 
     /// Replaces the map by a larger one. Waits for every running read, which are all short (L5).
@@ -284,39 +258,25 @@ impl Env {
         }
     }
 
-    /// Current figures.
+    /// Current figures. Takes no reader slot, so that the writer never depends on one.
     pub(crate) fn facts(&self) -> Result<EnvFacts, EngineError> {
-        let reading = self.read()?;
-        let open = reading.guard.as_ref().ok_or(EngineError::Closed)?;
+        let guard = self.open.read();
+        let open = guard.as_ref().ok_or(EngineError::Closed)?;
         let info = open.environment.info().map_err(|_| EngineError::Closed)?;
-        let mut depth_max = 1;
-        let mut page_bytes = 0;
-        for spec in &SPECS {
-            let stat = reading.stat(spec.table)?;
-            depth_max = depth_max.max(u64::from(stat.ms_depth));
-            page_bytes = u64::from(stat.ms_psize);
-        }
+        let stat = open.environment.stat().map_err(|_| EngineError::Closed)?;
         Ok(EnvFacts {
             map_bytes: info.map_size() as u64,
             pages_used: info.last_pgno() as u64 + 1,
             readers: info.num_readers(),
-            page_bytes,
-            depth_max,
+            page_bytes: u64::from(stat.page_size()),
         })
     }
 
     /// How long the oldest running read has lasted, 0 without one.
     pub(crate) fn oldest_read_ns(&self) -> u64 {
         let now = self.age_ns();
-        let starts = self
-            .read_started_ns
-            .iter()
-            .map(|start| start.load(Ordering::Relaxed));
-        starts
-            .filter(|start| *start != 0)
-            .map(|start| now.saturating_sub(start))
-            .max()
-            .unwrap_or(0)
+        let starts = self.read_started_ns.iter().map(|start| start.load(Ordering::Relaxed));
+        starts.filter(|start| *start != 0).map(|start| now.saturating_sub(start)).max().unwrap_or(0)
     }
 
     /// Waits for running transactions, then closes the files. Later calls answer `Closed`.
@@ -345,20 +305,17 @@ impl Drop for Env {
 
 fn open_error(error: &lmdb::Error) -> Error {
     match error {
-        lmdb::Error::Invalid | lmdb::Error::VersionMismatch | lmdb::Error::Corrupted => Error::new(
-            Status::CorruptStore,
-            format!("LMDB cannot read the file: {error}"),
-        ),
-        lmdb::Error::Other(code) => Error::os(
-            Status::Io,
-            *code,
-            format!("LMDB cannot open the files: {error}"),
-        ),
+        lmdb::Error::Invalid | lmdb::Error::VersionMismatch | lmdb::Error::Corrupted => {
+            Error::new(Status::CorruptStore, format!("LMDB cannot read the file: {error}"))
+        }
+        lmdb::Error::Other(code) => {
+            Error::os(Status::Io, *code, format!("LMDB cannot open the files: {error}"))
+        }
         error => Error::new(Status::Io, format!("LMDB cannot open the files: {error}")),
     }
 }
 
-fn open_tables(environment: &Environment) -> Result<[ffi::MDB_dbi; TABLES]> {
+fn open_tables(environment: &Environment, flags: c_uint) -> Result<[ffi::MDB_dbi; TABLES]> {
     let mut txn = ptr::null_mut();
     // SAFETY: the environment is open and no other thread knows it yet.
     check(unsafe { ffi::mdb_txn_begin(environment.env(), ptr::null_mut(), 0, &mut txn) })?;
@@ -366,10 +323,14 @@ fn open_tables(environment: &Environment) -> Result<[ffi::MDB_dbi; TABLES]> {
     for (spec, database) in SPECS.iter().zip(&mut databases) {
         let name = std::ffi::CString::new(spec.name).unwrap_or_default();
         // SAFETY: the transaction is running, the name NUL-terminated, the handle writable.
-        let code = unsafe { ffi::mdb_dbi_open(txn, name.as_ptr(), ffi::MDB_CREATE, database) };
+        let code = unsafe { ffi::mdb_dbi_open(txn, name.as_ptr(), flags, database) };
         if let Err(error) = check(code) {
             // SAFETY: the transaction is running and ends here.
             unsafe { ffi::mdb_txn_abort(txn) };
+            if code == ffi::MDB_NOTFOUND {
+                let message = format!("table {} is missing; restore a backup", spec.name);
+                return Err(Error::new(Status::CorruptStore, message));
+            }
             return Err(error.into());
         }
     }
@@ -426,11 +387,7 @@ impl Snapshot {
         let cursor = self.cursor(table)?;
         let mut key = borrowed(from);
         let mut row = nothing();
-        let first = if from.is_empty() {
-            ffi::MDB_FIRST
-        } else {
-            ffi::MDB_SET_RANGE
-        };
+        let first = if from.is_empty() { ffi::MDB_FIRST } else { ffi::MDB_SET_RANGE };
         let mut code = cursor.get(&mut key, &mut row, first);
         while code == 0 {
             // SAFETY: LMDB pointed both at the row under the cursor; `visit` copies what it keeps.
@@ -440,11 +397,7 @@ impl Snapshot {
             }
             code = cursor.get(&mut key, &mut row, ffi::MDB_NEXT);
         }
-        if code == ffi::MDB_NOTFOUND {
-            Ok(())
-        } else {
-            check(code)
-        }
+        if code == ffi::MDB_NOTFOUND { Ok(()) } else { check(code) }
     }
 
     pub(crate) fn stat(&self, table: Table) -> Result<ffi::MDB_stat, EngineError> {
@@ -459,10 +412,7 @@ impl Snapshot {
         let mut cursor = ptr::null_mut();
         // SAFETY: the transaction is running and outlives the cursor by its lifetime.
         check(unsafe { ffi::mdb_cursor_open(self.txn, self.database(table), &mut cursor) })?;
-        Ok(Cursor {
-            cursor,
-            _snapshot: self,
-        })
+        Ok(Cursor { cursor, _snapshot: self })
     }
 }
 
@@ -490,7 +440,7 @@ pub(crate) struct ReadTxn<'env> {
     env: &'env Env,
     place: usize,
     snapshot: Snapshot,
-    guard: RwLockReadGuard<'env, Option<Open>>,
+    _guard: RwLockReadGuard<'env, Option<Open>>,
 }
 
 impl std::ops::Deref for ReadTxn<'_> {
@@ -505,10 +455,7 @@ impl Drop for ReadTxn<'_> {
         // SAFETY: a running read transaction; reset keeps its slot and lets go of its pages.
         unsafe { ffi::mdb_txn_reset(self.snapshot.txn) };
         self.env.read_started_ns[self.place].store(0, Ordering::Relaxed);
-        self.env.idle.lock().push(Idle {
-            txn: self.snapshot.txn,
-            place: self.place,
-        });
+        self.env.idle.lock().push(Idle { txn: self.snapshot.txn, place: self.place });
     }
 }
 
@@ -527,18 +474,21 @@ impl std::ops::Deref for WriteTxn<'_> {
 }
 
 impl WriteTxn<'_> {
+    /// Depth of the deepest table.
+    pub(crate) fn depth_max(&self) -> Result<u64, EngineError> {
+        let mut depth_max = 1;
+        for spec in &SPECS {
+            depth_max = depth_max.max(u64::from(self.stat(spec.table)?.ms_depth));
+        }
+        Ok(depth_max)
+    }
+
     pub(crate) fn put(&mut self, table: Table, key: &[u8], row: &[u8]) -> Result<(), EngineError> {
         let mut key = borrowed(key);
         let mut row = borrowed(row);
         // SAFETY: the transaction is running; without MDB_RESERVE LMDB only reads key and row.
         check(unsafe {
-            ffi::mdb_put(
-                self.snapshot.txn,
-                self.database(table),
-                &mut key,
-                &mut row,
-                0,
-            )
+            ffi::mdb_put(self.snapshot.txn, self.database(table), &mut key, &mut row, 0)
         })
     }
 
@@ -547,12 +497,7 @@ impl WriteTxn<'_> {
         let mut key = borrowed(key);
         // SAFETY: the transaction is running; LMDB only reads the key.
         check(unsafe {
-            ffi::mdb_del(
-                self.snapshot.txn,
-                self.database(table),
-                &mut key,
-                ptr::null_mut(),
-            )
+            ffi::mdb_del(self.snapshot.txn, self.database(table), &mut key, ptr::null_mut())
         })
     }
 
@@ -574,17 +519,11 @@ impl Drop for WriteTxn<'_> {
 }
 
 fn borrowed(bytes: &[u8]) -> ffi::MDB_val {
-    ffi::MDB_val {
-        mv_size: bytes.len(),
-        mv_data: bytes.as_ptr().cast_mut().cast(),
-    }
+    ffi::MDB_val { mv_size: bytes.len(), mv_data: bytes.as_ptr().cast_mut().cast() }
 }
 
 fn nothing() -> ffi::MDB_val {
-    ffi::MDB_val {
-        mv_size: 0,
-        mv_data: ptr::null_mut(),
-    }
+    ffi::MDB_val { mv_size: 0, mv_data: ptr::null_mut() }
 }
 
 /// # Safety

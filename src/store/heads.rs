@@ -80,10 +80,7 @@ impl Heads {
         let mut reader = super::bytes::Reader::new(body);
         let mut heads = Heads {
             commit_number: reader.u64()?,
-            clock: Clock {
-                unix_ms: reader.u64()?,
-                block_height: reader.u32()?,
-            },
+            clock: Clock { unix_ms: reader.u64()?, block_height: reader.u32()? },
             heads: Default::default(),
         };
         let tables = usize::from(reader.u8()?);
@@ -114,23 +111,14 @@ mod tests {
         heads.follow(Table::Events, &[1; 8], None, Some(&b));
         heads.follow(Table::Events, &[0; 8], Some(&a), None);
         heads.follow(Table::Events, &[1; 8], Some(&b), None);
-        assert_eq!(
-            (heads.of(Table::Events).rows, heads.of(Table::Events).digest),
-            (0, 0)
-        );
+        assert_eq!((heads.of(Table::Events).rows, heads.of(Table::Events).digest), (0, 0));
         assert_eq!(heads.of(Table::Events).last_key, [1; 8]);
     }
 
     #[test]
     fn encoded_heads_read_back_and_every_truncation_is_refused() {
-        let mut heads = Heads {
-            commit_number: 7,
-            ..Heads::default()
-        };
-        heads.clock = Clock {
-            unix_ms: 5,
-            block_height: 6,
-        };
+        let mut heads = Heads { commit_number: 7, ..Heads::default() };
+        heads.clock = Clock { unix_ms: 5, block_height: 6 };
         heads.follow(Table::Attempts, &[9; 24], None, Some(b"row"));
         let body = heads.encode();
         assert_eq!(Heads::decode(&body), Some(heads));

@@ -104,10 +104,7 @@ impl Meta {
         let damaged = || Error::new(Status::CorruptStore, "the meta row does not decode");
         let mut reader = Reader::new(body);
         if reader.array() != Some(MAGIC) {
-            return Err(Error::new(
-                Status::CorruptStore,
-                "the file is not a store of lnkeep",
-            ));
+            return Err(Error::new(Status::CorruptStore, "the file is not a store of lnkeep"));
         }
         let major = reader.u16().ok_or_else(damaged)?;
         if major > FORMAT_MAJOR {
@@ -118,10 +115,7 @@ impl Meta {
         }
         let meta = Self::decode_fields(&mut reader).ok_or_else(damaged)?;
         if meta.modes.0 & !MODES_KNOWN != 0 {
-            return Err(Error::new(
-                Status::FormatTooNew,
-                "the store uses an unknown mode",
-            ));
+            return Err(Error::new(Status::FormatTooNew, "the store uses an unknown mode"));
         }
         Ok(meta)
     }
@@ -158,39 +152,17 @@ mod tests {
         let mut body = meta.encode();
         assert_eq!(Meta::decode(&body).unwrap(), meta);
         body[8] = 2;
-        assert_eq!(
-            Meta::decode(&body).unwrap_err().status(),
-            Status::FormatTooNew
-        );
+        assert_eq!(Meta::decode(&body).unwrap_err().status(), Status::FormatTooNew);
         body[0] = b'x';
-        assert_eq!(
-            Meta::decode(&body).unwrap_err().status(),
-            Status::CorruptStore
-        );
+        assert_eq!(Meta::decode(&body).unwrap_err().status(), Status::CorruptStore);
     }
 
     #[test]
     fn a_changed_device_number_alone_is_not_a_copy() {
         let mut meta = Meta::new([7; 16], Modes::default());
-        meta.identity = FileIdentity {
-            device: 1,
-            inode: 2,
-            birth_ns: 3,
-        };
-        assert!(meta.is_same_file(FileIdentity {
-            device: 9,
-            inode: 2,
-            birth_ns: 3
-        }));
-        assert!(!meta.is_same_file(FileIdentity {
-            device: 1,
-            inode: 2,
-            birth_ns: 4
-        }));
-        assert!(!meta.is_same_file(FileIdentity {
-            device: 9,
-            inode: 2,
-            birth_ns: 0
-        }));
+        meta.identity = FileIdentity { device: 1, inode: 2, birth_ns: 3 };
+        assert!(meta.is_same_file(FileIdentity { device: 9, inode: 2, birth_ns: 3 }));
+        assert!(!meta.is_same_file(FileIdentity { device: 1, inode: 2, birth_ns: 4 }));
+        assert!(!meta.is_same_file(FileIdentity { device: 9, inode: 2, birth_ns: 0 }));
     }
 }

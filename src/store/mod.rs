@@ -36,7 +36,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock};
 
-use self::batch::{Batch, Command, Cost, Lane, Rows, View};
+use self::batch::{Batch, Command, Committed, Cost, Lane, Rows, View};
 use self::env::Env;
 #[cfg(feature = "failpoints")]
 use self::failpoints::{Failpoints, Fault};
@@ -58,6 +58,9 @@ pub(crate) use self::options::EventSettings;
 pub use self::options::{OpenReport, StoreOptions};
 pub use self::queue::Grouping;
 pub use self::stats::Stats;
+
+/// Depth assumed for the commit of an open, which writes two rows of one table.
+const DEPTH_AT_OPEN: u64 = 6;
 
 /// Told after each commit, on the writer thread; must be short.
 pub(crate) trait CommitListener: Send + Sync {
@@ -113,10 +116,7 @@ impl Core {
 
     fn tell_listeners(&self, heads: &Heads) {
         let listeners = self.listeners.read();
-        listeners
-            .iter()
-            .filter_map(Weak::upgrade)
-            .for_each(|each| each.committed(heads));
+        listeners.iter().filter_map(Weak::upgrade).for_each(|each| each.committed(heads));
     }
 
     /// Commits a change of the meta row outside the writer's loop: at open and at close.
@@ -125,7 +125,7 @@ impl Core {
         heads: &Heads,
         meta: &Meta,
         change: impl FnOnce(&mut Meta),
-    ) -> Result<(Heads, Meta)> {
+    ) -> Result<Committed> {
         let txn = self.env.write()?;
         let mut batch = Batch::new(txn, heads.clone(), meta.clone(), self.clock(), self.events);
         batch.change_meta(change);
@@ -148,9 +148,7 @@ pub struct Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store")
-            .field("report", &self.report)
-            .finish_non_exhaustive()
+        f.debug_struct("Store").field("report", &self.report).finish_non_exhaustive()
     }
 }
 
@@ -168,10 +166,7 @@ impl Store {
         refuse_forked_child()?;
         let path = path.as_ref();
         if options.must_exist && !path.join("data.mdb").exists() {
-            return Err(Error::new(
-                Status::NotFound,
-                format!("{} holds no store", path.display()),
-            ));
+            return Err(Error::new(Status::NotFound, format!("{} holds no store", path.display())));
         }
         let place = Place::claim(path, options.any_file_system)?;
         let created = place.is_new()?;
@@ -221,12 +216,8 @@ impl Store {
     /// `Closed`, `Forked`.
     pub fn tick(&self, clock: Clock) -> Result<()> {
         self.check_usable()?;
-        self.core
-            .clock_unix_ms
-            .fetch_max(clock.unix_ms, Ordering::Relaxed);
-        self.core
-            .clock_block_height
-            .fetch_max(clock.block_height, Ordering::Relaxed);
+        self.core.clock_unix_ms.fetch_max(clock.unix_ms, Ordering::Relaxed);
+        self.core.clock_block_height.fetch_max(clock.block_height, Ordering::Relaxed);
         Ok(())
     }
 
@@ -297,21 +288,16 @@ impl Store {
         grouping: Grouping,
     ) -> Result<Vec<Outcome>> {
         let slot = Arc::new(Slot::default());
-        let theirs = Arc::clone(&slot);
-        self.submit_async(
-            commands,
-            grouping,
-            Box::new(move |outcomes| theirs.fill(outcomes)),
-        )?;
+        let filler = Filler { slot: Arc::clone(&slot), operations: commands.len() };
+        let answer = Box::new(move |outcomes| filler.slot.fill(outcomes));
+        self.submit_async(commands, grouping, answer)?;
         Ok(slot.wait())
     }
 
     /// Applies one command and returns when its commit is durable.
     pub(crate) fn submit_one(&self, command: impl Command + 'static) -> Outcome {
         let mut outcomes = self.submit(vec![Arc::new(command)], Grouping::Independent)?;
-        outcomes
-            .pop()
-            .unwrap_or_else(|| Err(Status::Internal.into()))
+        outcomes.pop().unwrap_or_else(|| Err(Status::Internal.into()))
     }
 
     /// Accepts commands and gives their outcomes to `answer` on the writer thread.
@@ -332,7 +318,7 @@ impl Store {
             return Err(Error::new(
                 Status::TooBig,
                 format!(
-                    "{operations} operations with {bytes} bytes; at most {BATCH_OPS_MAX} and {BATCH_BYTES_MAX}"
+                    "{operations} operations, {bytes} bytes; at most {BATCH_OPS_MAX} and {BATCH_BYTES_MAX}"
                 ),
             ));
         }
@@ -352,9 +338,7 @@ impl Store {
     ) -> Result<Arc<T>> {
         let mut components = self.components.lock();
         if let Some(known) = components.get(&TypeId::of::<T>()) {
-            return Arc::clone(known)
-                .downcast()
-                .map_err(|_| Status::Internal.into());
+            return Arc::clone(known).downcast().map_err(|_| Status::Internal.into());
         }
         let made = Arc::new(make()?);
         components.insert(TypeId::of::<T>(), made.clone());
@@ -385,8 +369,7 @@ impl Store {
     /// Ends the store as a crash would: what was not committed is lost, nothing is marked as clean.
     #[cfg(feature = "failpoints")]
     pub fn crash(&self) {
-        self.core
-            .set_poison(&Error::new(Status::Io, "crashed by a test"));
+        self.core.set_poison(&Error::new(Status::Io, "crashed by a test"));
         self.stop_writer();
         self.core.env.close();
         self.place.lock().take();
@@ -402,11 +385,7 @@ impl Drop for Store {
 }
 
 fn refuse_forked_child() -> Result<()> {
-    if os::is_forked_child() {
-        Err(Status::Forked.into())
-    } else {
-        Ok(())
-    }
+    if os::is_forked_child() { Err(Status::Forked.into()) } else { Ok(()) }
 }
 
 /// Where a blocked caller waits for its outcomes.
@@ -418,7 +397,7 @@ struct Slot {
 
 impl Slot {
     fn fill(&self, outcomes: Vec<Outcome>) {
-        *self.outcomes.lock() = Some(outcomes);
+        self.outcomes.lock().get_or_insert(outcomes);
         self.filled.notify_one();
     }
 
@@ -433,13 +412,23 @@ impl Slot {
     }
 }
 
+/// The writer's end of a slot: a submission that is lost without an answer is answered UNKNOWN, so that no
+/// caller waits for ever.
+struct Filler {
+    slot: Arc<Slot>,
+    operations: usize,
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        let lost = || Err(Error::new(Status::Unknown, "the writer thread lost the submission"));
+        self.slot.fill((0..self.operations).map(|_| lost()).collect());
+    }
+}
+
 fn create_files(directory: &Path, options: &StoreOptions) -> Result<()> {
-    let env = Env::open(directory, options.map_bytes_or_default())?;
-    let modes = Modes(if options.lnd_compat {
-        Modes::LND_COMPAT
-    } else {
-        0
-    });
+    let env = Env::create(directory, options.map_bytes_or_default())?;
+    let modes = Modes(if options.lnd_compat { Modes::LND_COMPAT } else { 0 });
     let meta = Meta::new(random_id(options)?, modes);
     let txn = env.write()?;
     let events = EventSettings::default();
@@ -498,45 +487,27 @@ impl Opening {
             clock: heads.clock,
         };
         let core = new_core(env, options, &heads);
-        Ok(Opening {
-            place,
-            core,
-            heads,
-            meta,
-            allocation,
-            report,
-        })
+        Ok(Opening { place, core, heads, meta, allocation, report })
     }
 
     /// Makes the epoch durable, then starts the writer thread.
     fn start(self) -> Result<Arc<Store>> {
-        let Opening {
-            place,
-            core,
-            heads,
-            meta,
-            mut allocation,
-            report,
-        } = self;
-        let cost = Cost {
-            rows: 2,
-            bytes: 4096,
-        };
-        if allocation.make_room(&core.env, &core.env.facts()?, cost) == Room::None {
+        let Opening { place, core, heads, meta, mut allocation, report } = self;
+        let cost = Cost { rows: 2, bytes: 4096 };
+        let room = allocation.make_room(&core.env, &core.env.facts()?, DEPTH_AT_OPEN, cost);
+        if room == Room::None {
             return Err(Error::os(
                 Status::NoSpace,
                 libc::ENOSPC,
                 "no disk space for the commit of an open; free some and open again",
             ));
         }
-        let (heads, meta) = core.commit_meta(&heads, &meta, |_| ())?;
-        core.commit_number
-            .store(heads.commit_number, Ordering::Relaxed);
-        core.allocated_bytes
-            .store(allocation.bytes(), Ordering::Relaxed);
+        let last = core.commit_meta(&heads, &meta, |_| ())?;
+        core.commit_number.store(last.heads.commit_number, Ordering::Relaxed);
+        core.allocated_bytes.store(allocation.bytes(), Ordering::Relaxed);
         let lnd_compat = meta.modes.lnd_compat();
         let core = Arc::new(core);
-        let writer = Writer::new(Arc::clone(&core), heads, meta, allocation);
+        let writer = Writer::new(Arc::clone(&core), last, allocation);
         let thread = os::spawn_without_signals("lnkeep-writer", move || writer.run())
             .map_err(|error| Error::io(Status::Io, &error, "starting the writer thread"))?;
         Ok(Arc::new(Store {
@@ -585,19 +556,13 @@ fn read_meta(env: &Env) -> Result<(Heads, Meta)> {
     };
     let meta = Meta::decode(&body(META_KEY, "meta")?)?;
     let heads = Heads::decode(&body(HEADS_KEY, "heads")?).ok_or_else(|| damaged("heads"))?;
-    for spec in tables::SPECS
-        .iter()
-        .filter(|spec| spec.table != Table::Meta)
-    {
+    for spec in tables::SPECS.iter().filter(|spec| spec.table != Table::Meta) {
         let rows = view.snapshot().stat(spec.table)?.ms_entries as u64;
         let counted = heads.of(spec.table).rows;
         if rows != counted {
             return Err(Error::new(
                 Status::CorruptStore,
-                format!(
-                    "table {} has {rows} rows and its head says {counted}",
-                    spec.name
-                ),
+                format!("table {} has {rows} rows and its head says {counted}", spec.name),
             ));
         }
     }
@@ -606,14 +571,8 @@ fn read_meta(env: &Env) -> Result<(Heads, Meta)> {
 
 /// The meta row of the new epoch, or why the store must not be opened.
 fn next_meta(stored: &Meta, identity: FileIdentity, options: &StoreOptions) -> Result<Meta> {
-    if options
-        .expected_store_id
-        .is_some_and(|expected| expected != stored.store_id)
-    {
-        return Err(Error::new(
-            Status::RolledBack,
-            "this is another store than the expected one",
-        ));
+    if options.expected_store_id.is_some_and(|expected| expected != stored.store_id) {
+        return Err(Error::new(Status::RolledBack, "this is another store than the expected one"));
     }
     if stored.epoch < options.epoch_min {
         return Err(Error::new(
@@ -632,11 +591,7 @@ fn next_meta(stored: &Meta, identity: FileIdentity, options: &StoreOptions) -> R
     }
     let mut meta = stored.clone();
     let copied = !meta.is_same_file(identity);
-    meta.modes = Modes(if options.lnd_compat {
-        Modes::LND_COMPAT
-    } else {
-        0
-    });
+    meta.modes = Modes(if options.lnd_compat { Modes::LND_COMPAT } else { 0 });
     meta.copied |= copied;
     meta.identity = identity;
     meta.epoch = meta

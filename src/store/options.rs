@@ -40,31 +40,18 @@ pub struct StoreOptions {
 
 impl StoreOptions {
     pub(crate) fn map_bytes_or_default(&self) -> u64 {
-        let bytes = if self.map_bytes == 0 {
-            MAP_BYTES_DEFAULT
-        } else {
-            self.map_bytes
-        };
-        bytes
-            .min(self.map_bytes_max_or_default())
-            .next_multiple_of(65_536)
+        let bytes = if self.map_bytes == 0 { MAP_BYTES_DEFAULT } else { self.map_bytes };
+        bytes.min(self.map_bytes_max_or_default()).next_multiple_of(65_536)
     }
 
     pub(crate) fn map_bytes_max_or_default(&self) -> u64 {
-        let bytes = if self.map_bytes_max == 0 {
-            MAP_BYTES_MAX_DEFAULT
-        } else {
-            self.map_bytes_max
-        };
+        let bytes =
+            if self.map_bytes_max == 0 { MAP_BYTES_MAX_DEFAULT } else { self.map_bytes_max };
         bytes.min(1 << 46).next_multiple_of(65_536)
     }
 
     pub(crate) fn queue_operations_max_or_default(&self) -> usize {
-        if self.queue_operations_max == 0 {
-            QUEUE_OPS_MAX
-        } else {
-            self.queue_operations_max
-        }
+        if self.queue_operations_max == 0 { QUEUE_OPS_MAX } else { self.queue_operations_max }
     }
 
     pub(crate) fn event_settings(&self) -> EventSettings {
@@ -72,11 +59,7 @@ impl StoreOptions {
             0 => EVENTS_BYTES_MAX_DEFAULT,
             bytes => bytes,
         };
-        EventSettings {
-            kinds: self.event_kinds,
-            bytes_max,
-            age_max_secs: self.events_age_max_secs,
-        }
+        EventSettings { kinds: self.event_kinds, bytes_max, age_max_secs: self.events_age_max_secs }
     }
 }
 

@@ -50,11 +50,7 @@ impl Place {
                 format!("{} is open in this or another process", directory.display()),
             ));
         };
-        Ok(Place {
-            directory,
-            file_system,
-            _owner: owner,
-        })
+        Ok(Place { directory, file_system, _owner: owner })
     }
 
     pub(crate) fn data_file(&self) -> PathBuf {
@@ -86,10 +82,7 @@ impl Place {
         if aside.exists() {
             fs::remove_dir_all(&aside).map_err(io("removing an unfinished creation"))?;
         }
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(&aside)
-            .map_err(io("making a directory"))?;
+        fs::DirBuilder::new().mode(0o700).create(&aside).map_err(io("making a directory"))?;
         fill(&aside)?;
         fs::rename(aside.join(DATA_FILE), self.data_file()).map_err(io("renaming data.mdb"))?;
         fs::remove_dir_all(&aside).map_err(io("removing the creation directory"))?;

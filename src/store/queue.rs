@@ -42,22 +42,12 @@ impl Submission {
     ) -> Submission {
         let bulk = commands.iter().any(|command| command.lane() == Lane::Bulk);
         let lane = if bulk { Lane::Bulk } else { Lane::Urgent };
-        Submission {
-            commands,
-            grouping,
-            lane,
-            answer,
-        }
+        Submission { commands, grouping, lane, answer }
     }
 
     /// Nothing to apply: answered when everything before it in its lane is durable.
     pub(crate) fn barrier(lane: Lane, answer: Answer) -> Submission {
-        Submission {
-            commands: Vec::new(),
-            grouping: Grouping::Independent,
-            lane,
-            answer,
-        }
+        Submission { commands: Vec::new(), grouping: Grouping::Independent, lane, answer }
     }
 
     pub(crate) fn cost(&self) -> Cost {
@@ -101,11 +91,7 @@ pub(crate) enum Taken {
 
 impl Queue {
     pub(crate) fn new(operations_max: usize) -> Queue {
-        Queue {
-            waiting: Mutex::default(),
-            changed: Condvar::new(),
-            operations_max,
-        }
+        Queue { waiting: Mutex::default(), changed: Condvar::new(), operations_max }
     }
 
     pub(crate) fn push(&self, submission: Submission) -> Result<()> {
@@ -118,10 +104,7 @@ impl Queue {
         if operations != 0 && waiting.operations + operations > self.operations_max {
             return Err(Error::new(
                 Status::Busy,
-                format!(
-                    "{} operations wait for the disk; nothing was applied",
-                    waiting.operations
-                ),
+                format!("{} operations wait for the disk; nothing was applied", waiting.operations),
             ));
         }
         waiting.operations += operations;
@@ -146,22 +129,9 @@ impl Queue {
             }
         }
         let mut batch = Vec::new();
-        take_lane(
-            &mut waiting.urgent,
-            &mut batch,
-            BATCH_OPS_MAX,
-            BATCH_BYTES_MAX as u64,
-        );
-        take_lane(
-            &mut waiting.bulk,
-            &mut batch,
-            BATCH_OPS_MAX,
-            BULK_BYTES_MAX as u64,
-        );
-        let taken: usize = batch
-            .iter()
-            .map(|submission| submission.commands.len())
-            .sum();
+        take_lane(&mut waiting.urgent, &mut batch, BATCH_OPS_MAX, BATCH_BYTES_MAX as u64);
+        take_lane(&mut waiting.bulk, &mut batch, BATCH_OPS_MAX, BULK_BYTES_MAX as u64);
+        let taken: usize = batch.iter().map(|submission| submission.commands.len()).sum();
         waiting.operations -= taken;
         Taken::Batch(batch)
     }
@@ -218,10 +188,7 @@ mod tests {
             Ok(Reply::done())
         }
         fn cost(&self) -> Cost {
-            Cost {
-                rows: 1,
-                bytes: self.bytes,
-            }
+            Cost { rows: 1, bytes: self.bytes }
         }
         fn lane(&self) -> Lane {
             self.lane
@@ -260,9 +227,7 @@ mod tests {
     fn bulk_takes_one_slice_beside_all_urgent_work_and_never_starves() {
         let queue = Queue::new(100);
         for _ in 0..3 {
-            queue
-                .push(submission(Lane::Bulk, 2 * BULK_BYTES_MAX as u64))
-                .unwrap();
+            queue.push(submission(Lane::Bulk, 2 * BULK_BYTES_MAX as u64)).unwrap();
             queue.push(submission(Lane::Urgent, 1)).unwrap();
         }
         assert_eq!(taken(&queue), 4);

@@ -40,9 +40,7 @@ pub(crate) fn seal(table: Table, key: &[u8], body: &[u8]) -> Vec<u8> {
 
 /// The body of a stored row.
 pub(crate) fn open<'row>(table: Table, key: &[u8], row: &'row [u8]) -> Result<&'row [u8], Damage> {
-    let (envelope, body) = row
-        .split_at_checked(ENVELOPE_BYTES)
-        .ok_or(Damage::TooShort)?;
+    let (envelope, body) = row.split_at_checked(ENVELOPE_BYTES).ok_or(Damage::TooShort)?;
     let head = [envelope[0], envelope[1]];
     if checksum(table, key, head, body) != stored_checksum(row) {
         return Err(Damage::Checksum);
@@ -94,10 +92,7 @@ mod tests {
         let row = seal(Table::Attempts, b"key", b"body");
         assert_eq!(open(Table::Attempts, b"key", &row), Ok(&b"body"[..]));
         assert_eq!(open(Table::Attempts, b"kez", &row), Err(Damage::Checksum));
-        assert_eq!(
-            open(Table::AttemptKeys, b"key", &row),
-            Err(Damage::Checksum)
-        );
+        assert_eq!(open(Table::AttemptKeys, b"key", &row), Err(Damage::Checksum));
     }
 
     #[test]
@@ -106,28 +101,19 @@ mod tests {
         for bit in 0..row.len() * 8 {
             let mut damaged = row.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert!(
-                open(Table::Attempts, b"key", &damaged).is_err(),
-                "bit {bit}"
-            );
+            assert!(open(Table::Attempts, b"key", &damaged).is_err(), "bit {bit}");
         }
     }
 
     #[test]
     fn short_rows_are_damaged_and_still_have_a_digest() {
         assert_eq!(open(Table::Meta, b"k", b"short"), Err(Damage::TooShort));
-        assert_ne!(
-            digest_share(Table::Meta, b"k", b"a"),
-            digest_share(Table::Meta, b"k", b"b")
-        );
+        assert_ne!(digest_share(Table::Meta, b"k", b"a"), digest_share(Table::Meta, b"k", b"b"));
     }
 
     #[test]
     fn keys_with_trailing_zeros_have_their_own_digest() {
         let row = seal(Table::Meta, b"k", b"");
-        assert_ne!(
-            digest_share(Table::Meta, b"k", &row),
-            digest_share(Table::Meta, b"k\0", &row)
-        );
+        assert_ne!(digest_share(Table::Meta, b"k", &row), digest_share(Table::Meta, b"k\0", &row));
     }
 }

@@ -40,8 +40,14 @@ impl Allocation {
     }
 
     /// Extends the file for a batch of this cost and says what the batch may do.
-    pub(crate) fn make_room(&mut self, env: &Env, facts: &EnvFacts, cost: Cost) -> Room {
-        let needed = (facts.pages_used + pages_bound(facts, cost)) * facts.page_bytes;
+    pub(crate) fn make_room(
+        &mut self,
+        env: &Env,
+        facts: &EnvFacts,
+        depth_max: u64,
+        cost: Cost,
+    ) -> Room {
+        let needed = (facts.pages_used + pages_bound(facts, depth_max, cost)) * facts.page_bytes;
         let wanted = needed + RESERVE_BYTES;
         if self.bytes >= wanted {
             return Room::Ample;
@@ -55,11 +61,7 @@ impl Allocation {
         if self.bytes < needed && env.allocate(self.bytes, needed).is_ok() {
             self.bytes = needed;
         }
-        if self.bytes >= needed {
-            Room::Reserve
-        } else {
-            Room::None
-        }
+        if self.bytes >= needed { Room::Reserve } else { Room::None }
     }
 }
 
@@ -69,8 +71,8 @@ impl Allocation {
 /// leaf at most once, and a level above once in many rows; large rows take pages of their own. Two paths
 /// per table cover a split of the root and the rows written once per batch; freed page numbers are written
 /// eight bytes each into the free list, which copies a path of its own.
-fn pages_bound(facts: &EnvFacts, cost: Cost) -> u64 {
-    let path = facts.depth_max + 1;
+fn pages_bound(facts: &EnvFacts, depth_max: u64, cost: Cost) -> u64 {
+    let path = depth_max + 1;
     let copied = (cost.rows * path).min(facts.pages_used);
     let split = cost.rows + cost.rows / 8;
     let large = cost.bytes.div_ceil(facts.page_bytes / 2);
@@ -85,27 +87,10 @@ mod tests {
 
     #[test]
     fn the_bound_follows_rows_and_bytes() {
-        let facts = EnvFacts {
-            map_bytes: 1 << 30,
-            pages_used: 1_000_000,
-            readers: 0,
-            page_bytes: 4096,
-            depth_max: 4,
-        };
-        let one = pages_bound(
-            &facts,
-            Cost {
-                rows: 1,
-                bytes: 200,
-            },
-        );
-        let many = pages_bound(
-            &facts,
-            Cost {
-                rows: 1000,
-                bytes: 200_000,
-            },
-        );
+        let facts =
+            EnvFacts { map_bytes: 1 << 30, pages_used: 1_000_000, readers: 0, page_bytes: 4096 };
+        let one = pages_bound(&facts, 4, Cost { rows: 1, bytes: 200 });
+        let many = pages_bound(&facts, 4, Cost { rows: 1000, bytes: 200_000 });
         assert!((50..400).contains(&one), "{one}");
         assert!((6_000..9_000).contains(&many), "{many}");
     }

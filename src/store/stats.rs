@@ -31,11 +31,8 @@ impl Durations {
 
     /// The duration that `percent` of all durations do not exceed, 0 without any.
     pub(crate) fn percentile_ns(&self, percent: u64) -> u64 {
-        let counts: Vec<u64> = self
-            .buckets
-            .iter()
-            .map(|count| count.load(Ordering::Relaxed))
-            .collect();
+        let counts: Vec<u64> =
+            self.buckets.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         let total: u64 = counts.iter().sum();
         let rank = (total * percent).div_ceil(100);
         let mut seen = 0;

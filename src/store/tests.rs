@@ -18,17 +18,11 @@ struct Put {
 
 impl Put {
     fn one(sequence: u64) -> Put {
-        Put {
-            rows: vec![(sequence, sequence.to_le_bytes().to_vec())],
-            refuse: false,
-        }
+        Put { rows: vec![(sequence, sequence.to_le_bytes().to_vec())], refuse: false }
     }
 
     fn shared(sequence: u64, refuse: bool) -> Arc<dyn Command> {
-        Arc::new(Put {
-            refuse,
-            ..Put::one(sequence)
-        })
+        Arc::new(Put { refuse, ..Put::one(sequence) })
     }
 }
 
@@ -45,10 +39,7 @@ impl Command for Put {
 
     fn cost(&self) -> Cost {
         let bytes = self.rows.iter().map(|(_, body)| body.len() as u64).sum();
-        Cost {
-            rows: self.rows.len() as u64,
-            bytes,
-        }
+        Cost { rows: self.rows.len() as u64, bytes }
     }
 
     fn space(&self) -> Space {
@@ -61,9 +52,7 @@ fn open(path: &Path) -> Arc<Store> {
 }
 
 fn open_error(path: &Path) -> Status {
-    Store::open(path, &StoreOptions::default())
-        .unwrap_err()
-        .status()
+    Store::open(path, &StoreOptions::default()).unwrap_err().status()
 }
 
 fn rows(store: &Store) -> Vec<u64> {
@@ -81,9 +70,7 @@ fn rows(store: &Store) -> Vec<u64> {
 }
 
 fn status_of(outcome: &Outcome) -> Status {
-    outcome
-        .as_ref()
-        .map_or_else(Error::status, |reply| reply.status)
+    outcome.as_ref().map_or_else(Error::status, |reply| reply.status)
 }
 
 #[test]
@@ -107,11 +94,7 @@ fn a_directory_that_others_may_write_to_is_refused() {
     std::fs::create_dir(&path).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o770)).unwrap();
     assert_eq!(open_error(&path), Status::UnsafePlace);
-    assert_eq!(
-        std::fs::read_dir(&path).unwrap().count(),
-        0,
-        "nothing was written"
-    );
+    assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "nothing was written");
 }
 
 #[test]
@@ -181,32 +164,16 @@ fn an_older_or_other_store_than_the_host_remembers_is_refused() {
     let store = open(&path);
     let id = store.report().store_id;
     store.close().unwrap();
-    let status = |options: StoreOptions| {
-        Store::open(&path, &options)
-            .map(|_| ())
-            .unwrap_err()
-            .status()
-    };
-    assert_eq!(
-        status(StoreOptions {
-            epoch_min: 2,
-            ..Default::default()
-        }),
-        Status::RolledBack
-    );
+    let status =
+        |options: StoreOptions| Store::open(&path, &options).map(|_| ()).unwrap_err().status();
+    assert_eq!(status(StoreOptions { epoch_min: 2, ..Default::default() }), Status::RolledBack);
     let other = Some([0xee; 16]);
     assert_eq!(
-        status(StoreOptions {
-            expected_store_id: other,
-            ..Default::default()
-        }),
+        status(StoreOptions { expected_store_id: other, ..Default::default() }),
         Status::RolledBack
     );
-    let options = StoreOptions {
-        epoch_min: 1,
-        expected_store_id: Some(id),
-        ..StoreOptions::default()
-    };
+    let options =
+        StoreOptions { epoch_min: 1, expected_store_id: Some(id), ..StoreOptions::default() };
     Store::open(&path, &options).unwrap();
 }
 
@@ -215,18 +182,9 @@ fn another_mode_is_refused_unless_converted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     open(&path).close().unwrap();
-    let lnd = StoreOptions {
-        lnd_compat: true,
-        ..StoreOptions::default()
-    };
-    assert_eq!(
-        Store::open(&path, &lnd).unwrap_err().status(),
-        Status::WrongMode
-    );
-    let convert = StoreOptions {
-        convert: true,
-        ..lnd.clone()
-    };
+    let lnd = StoreOptions { lnd_compat: true, ..StoreOptions::default() };
+    assert_eq!(Store::open(&path, &lnd).unwrap_err().status(), Status::WrongMode);
+    let convert = StoreOptions { convert: true, ..lnd.clone() };
     Store::open(&path, &convert).unwrap().close().unwrap();
     assert!(Store::open(&path, &lnd).unwrap().lnd_compat());
 }
@@ -235,24 +193,15 @@ fn another_mode_is_refused_unless_converted() {
 fn must_exist_creates_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
-    let options = StoreOptions {
-        must_exist: true,
-        ..StoreOptions::default()
-    };
-    assert_eq!(
-        Store::open(&path, &options).unwrap_err().status(),
-        Status::NotFound
-    );
+    let options = StoreOptions { must_exist: true, ..StoreOptions::default() };
+    assert_eq!(Store::open(&path, &options).unwrap_err().status(), Status::NotFound);
     assert!(!path.exists());
 }
 
 #[test]
 fn a_copied_file_is_noticed_until_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
-    let (path, copy) = (
-        directory.path().join("store"),
-        directory.path().join("copy"),
-    );
+    let (path, copy) = (directory.path().join("store"), directory.path().join("copy"));
     let store = open(&path);
     store.submit_one(Put::one(1)).unwrap();
     store.close().unwrap();
@@ -270,11 +219,7 @@ fn a_copied_file_is_noticed_until_acknowledged() {
 fn a_refused_command_leaves_nothing_although_it_wrote_first() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));
-    let commands = vec![
-        Put::shared(1, false),
-        Put::shared(2, true),
-        Put::shared(3, false),
-    ];
+    let commands = vec![Put::shared(1, false), Put::shared(2, true), Put::shared(3, false)];
     let outcomes = store.submit(commands, Grouping::Independent).unwrap();
     let statuses: Vec<_> = outcomes.iter().map(status_of).collect();
     assert_eq!(statuses, [Status::Done, Status::Conflict, Status::Done]);
@@ -286,24 +231,12 @@ fn an_atomic_group_is_applied_whole_or_not_at_all() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let store = open(&path);
-    let commands = vec![
-        Put::shared(1, false),
-        Put::shared(2, true),
-        Put::shared(3, false),
-    ];
+    let commands = vec![Put::shared(1, false), Put::shared(2, true), Put::shared(3, false)];
     let outcomes = store.submit(commands, Grouping::Atomic).unwrap();
     let statuses: Vec<_> = outcomes.iter().map(status_of).collect();
-    assert_eq!(
-        statuses,
-        [Status::Aborted, Status::Conflict, Status::Aborted]
-    );
+    assert_eq!(statuses, [Status::Aborted, Status::Conflict, Status::Aborted]);
     assert_eq!(rows(&store), []);
-    store
-        .submit(
-            vec![Put::shared(1, false), Put::shared(2, false)],
-            Grouping::Atomic,
-        )
-        .unwrap();
+    store.submit(vec![Put::shared(1, false), Put::shared(2, false)], Grouping::Atomic).unwrap();
     store.close().unwrap();
     // The open compares each table's rows with its head, so a head left behind by an undo would show.
     assert_eq!(rows(&open(&path)), [1, 2]);
@@ -311,36 +244,20 @@ fn an_atomic_group_is_applied_whole_or_not_at_all() {
 
 #[test]
 fn after_a_failed_commit_everybody_is_told_and_reopening_settles_it() {
-    for (fault, survives) in [
-        (Fault::CommitFailsBefore, false),
-        (Fault::CommitFailsAfter, true),
-        (Fault::Panic, false),
-    ] {
+    for (fault, survives) in
+        [(Fault::CommitFailsBefore, false), (Fault::CommitFailsAfter, true), (Fault::Panic, false)]
+    {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
         let store = open(&path);
         store.submit_one(Put::one(1)).unwrap();
         store.inject(Some(fault));
         let outcomes = store
-            .submit(
-                vec![Put::shared(2, false), Put::shared(3, true)],
-                Grouping::Independent,
-            )
+            .submit(vec![Put::shared(2, false), Put::shared(3, true)], Grouping::Independent)
             .unwrap();
-        assert!(
-            outcomes
-                .iter()
-                .all(|outcome| status_of(outcome) == Status::Unknown),
-            "{fault:?}"
-        );
-        assert_eq!(
-            store.submit_one(Put::one(4)).unwrap_err().status(),
-            Status::Poisoned
-        );
-        assert_eq!(
-            store.read(|_| Ok(())).unwrap_err().status(),
-            Status::Poisoned
-        );
+        assert!(outcomes.iter().all(|outcome| status_of(outcome) == Status::Unknown), "{fault:?}");
+        assert_eq!(store.submit_one(Put::one(4)).unwrap_err().status(), Status::Poisoned);
+        assert_eq!(store.read(|_| Ok(())).unwrap_err().status(), Status::Poisoned);
         assert_eq!(store.sync().unwrap_err().status(), Status::Poisoned);
         assert_eq!(store.stats().unwrap_err().status(), Status::Poisoned);
         assert_eq!(store.close().unwrap_err().status(), Status::Poisoned);
@@ -354,10 +271,7 @@ fn a_full_disk_is_definite_and_heals() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));
     store.inject(Some(Fault::NoSpace));
-    assert_eq!(
-        store.submit_one(Put::one(1)).unwrap_err().status(),
-        Status::NoSpace
-    );
+    assert_eq!(store.submit_one(Put::one(1)).unwrap_err().status(), Status::NoSpace);
     assert_eq!(rows(&store), []);
     store.submit_one(Put::one(1)).unwrap();
     assert_eq!(rows(&store), [1]);
@@ -366,11 +280,8 @@ fn a_full_disk_is_definite_and_heals() {
 #[test]
 fn a_full_map_grows_under_readers_and_stops_at_its_cap() {
     let directory = tempfile::tempdir().unwrap();
-    let options = StoreOptions {
-        map_bytes: 1 << 18,
-        map_bytes_max: 8 << 20,
-        ..StoreOptions::default()
-    };
+    let options =
+        StoreOptions { map_bytes: 1 << 18, map_bytes_max: 8 << 20, ..StoreOptions::default() };
     let store = Store::open(directory.path().join("store"), &options).unwrap();
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -384,10 +295,7 @@ fn a_full_map_grows_under_readers_and_stops_at_its_cap() {
         let mut sequence = 0;
         let refusal = loop {
             sequence += 1;
-            let put = Put {
-                rows: vec![(sequence, vec![7; 100_000])],
-                refuse: false,
-            };
+            let put = Put { rows: vec![(sequence, vec![7; 100_000])], refuse: false };
             if let Err(error) = store.submit_one(put) {
                 break error;
             }
@@ -413,10 +321,7 @@ fn no_commit_writes_beyond_the_allocated_length() {
             .map(|i| {
                 let sequence = (round * 200 + i).wrapping_mul(0x9e37_79b9_7f4a_7c15);
                 let rows = vec![(sequence, vec![1; (i as usize * 37) % 5000])];
-                Arc::new(Put {
-                    rows,
-                    refuse: false,
-                }) as Arc<dyn Command>
+                Arc::new(Put { rows, refuse: false }) as Arc<dyn Command>
             })
             .collect();
         store.submit(commands, Grouping::Independent).unwrap();
@@ -431,34 +336,12 @@ fn the_clock_only_rises_and_survives_with_the_next_commit() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let store = open(&path);
-    store
-        .tick(Clock {
-            unix_ms: 50,
-            block_height: 7,
-        })
-        .unwrap();
-    store
-        .tick(Clock {
-            unix_ms: 40,
-            block_height: 9,
-        })
-        .unwrap();
-    assert_eq!(
-        store.clock(),
-        Clock {
-            unix_ms: 50,
-            block_height: 9
-        }
-    );
+    store.tick(Clock { unix_ms: 50, block_height: 7 }).unwrap();
+    store.tick(Clock { unix_ms: 40, block_height: 9 }).unwrap();
+    assert_eq!(store.clock(), Clock { unix_ms: 50, block_height: 9 });
     store.submit_one(Put::one(1)).unwrap();
     store.crash();
-    assert_eq!(
-        open(&path).report().clock,
-        Clock {
-            unix_ms: 50,
-            block_height: 9
-        }
-    );
+    assert_eq!(open(&path).report().clock, Clock { unix_ms: 50, block_height: 9 });
 }
 
 #[test]
@@ -473,18 +356,13 @@ fn close_answers_everything_that_was_accepted() {
             sender.send(status_of(&outcomes[0])).unwrap_or_default();
         });
         let commands = vec![Put::shared(sequence, false)];
-        store
-            .submit_async(commands, Grouping::Independent, answer)
-            .unwrap();
+        store.submit_async(commands, Grouping::Independent, answer).unwrap();
     }
     drop(sender);
     store.close().unwrap();
     let answers: Vec<_> = receiver.iter().collect();
     assert_eq!(answers, vec![Status::Done; 500]);
-    assert_eq!(
-        store.submit_one(Put::one(1)).unwrap_err().status(),
-        Status::Closed
-    );
+    assert_eq!(store.submit_one(Put::one(1)).unwrap_err().status(), Status::Closed);
     assert_eq!(store.read(|_| Ok(())).unwrap_err().status(), Status::Closed);
     store.close().unwrap();
     assert_eq!(rows(&open(&path)).len(), 500);
@@ -497,9 +375,7 @@ fn sync_returns_after_what_was_accepted_before_it() {
     let answered = Arc::new(AtomicBool::new(false));
     let told = Arc::clone(&answered);
     let answer = Box::new(move |_| told.store(true, Ordering::SeqCst));
-    store
-        .submit_async(vec![Put::shared(1, false)], Grouping::Independent, answer)
-        .unwrap();
+    store.submit_async(vec![Put::shared(1, false)], Grouping::Independent, answer).unwrap();
     store.sync().unwrap();
     assert!(answered.load(Ordering::SeqCst));
 }
@@ -508,9 +384,7 @@ fn sync_returns_after_what_was_accepted_before_it() {
 fn more_than_a_commit_may_hold_is_refused_whole() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));
-    let many = (0..BATCH_OPS_MAX as u64 + 1)
-        .map(|i| Put::shared(i, false))
-        .collect();
+    let many = (0..BATCH_OPS_MAX as u64 + 1).map(|i| Put::shared(i, false)).collect();
     let refused = store.submit(many, Grouping::Independent).unwrap_err();
     assert_eq!(refused.status(), Status::TooBig);
     assert_eq!(rows(&store), []);
@@ -554,9 +428,7 @@ fn a_damaged_row_is_an_error_and_never_a_wrong_answer() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));
     store.submit_one(Raw).unwrap();
-    let error = store
-        .read(|view| view.row(Table::Events, &[9; 8]))
-        .unwrap_err();
+    let error = store.read(|view| view.row(Table::Events, &[9; 8])).unwrap_err();
     assert_eq!(error.status(), Status::CorruptRecord);
     assert!(error.message().contains("events"), "{error}");
 }

@@ -42,11 +42,7 @@ pub(crate) fn preflight(data_file: &Path) -> Result<MetaPage> {
             first.page_bytes, second.page_bytes
         )));
     }
-    let newer = if second.transaction > first.transaction {
-        second
-    } else {
-        first
-    };
+    let newer = if second.transaction > first.transaction { second } else { first };
     let needed = newer
         .last_page
         .checked_add(1)
@@ -64,11 +60,8 @@ fn read_meta(file: &File, offset: u64) -> Result<MetaPage> {
     let mut bytes = [0; META_BYTES];
     file.read_exact_at(&mut bytes, offset)
         .map_err(|_| damaged(format!("the meta page at byte {offset} is missing")))?;
-    parse_meta(&bytes).ok_or_else(|| {
-        damaged(format!(
-            "the meta page at byte {offset} is not an LMDB meta page"
-        ))
-    })
+    parse_meta(&bytes)
+        .ok_or_else(|| damaged(format!("the meta page at byte {offset} is not an LMDB meta page")))
 }
 
 fn parse_meta(bytes: &[u8; META_BYTES]) -> Option<MetaPage> {
@@ -81,11 +74,7 @@ fn parse_meta(bytes: &[u8; META_BYTES]) -> Option<MetaPage> {
         && u32_at(20) == DATA_VERSION
         && page_bytes.is_power_of_two()
         && (PAGE_BYTES_MIN..=PAGE_BYTES_MAX).contains(&page_bytes);
-    well_formed.then(|| MetaPage {
-        page_bytes,
-        last_page: u64_at(136),
-        transaction: u64_at(144),
-    })
+    well_formed.then(|| MetaPage { page_bytes, last_page: u64_at(136), transaction: u64_at(144) })
 }
 
 fn damaged(what: String) -> Error {

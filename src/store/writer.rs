@@ -12,12 +12,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Core;
-use super::batch::{Batch, Cost, Outcome, Space};
+use super::batch::{Batch, Committed, Cost, Outcome, Space};
 use super::env::EngineError;
 #[cfg(feature = "failpoints")]
 use super::failpoints::Fault;
 use super::heads::Heads;
-use super::meta::Meta;
 use super::queue::{Grouping, Submission, Taken};
 use super::space::{Allocation, Room};
 use crate::error::{Error, Status};
@@ -28,8 +27,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(60);
 /// What the writer knows of the last commit.
 pub(crate) struct Writer {
     core: Arc<Core>,
-    heads: Heads,
-    meta: Meta,
+    last: Committed,
     allocation: Allocation,
     /// The map reached its largest size: only finish and remove.
     map_exhausted: bool,
@@ -47,59 +45,53 @@ enum Failure {
 }
 
 impl Writer {
-    pub(crate) fn new(core: Arc<Core>, heads: Heads, meta: Meta, allocation: Allocation) -> Writer {
-        Writer {
-            core,
-            heads,
-            meta,
-            allocation,
-            map_exhausted: false,
-            last_housekeeping: Instant::now(),
-        }
+    pub(crate) fn new(core: Arc<Core>, last: Committed, allocation: Allocation) -> Writer {
+        Writer { core, last, allocation, map_exhausted: false, last_housekeeping: Instant::now() }
     }
 
     /// Runs until the queue is closed and empty, then marks the store as cleanly closed.
     pub(crate) fn run(mut self) {
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve_all()));
+        if served.is_ok() {
+            self.mark_clean();
+            return;
+        }
+        self.core.set_poison(&Error::new(Status::Internal, "the writer thread ended"));
+        self.core.queue.close();
+        self.refuse_waiting();
+    }
+
+    fn serve_all(&mut self) {
         loop {
             match self.core.queue.take(HOUSEKEEPING) {
                 Taken::Batch(batch) => self.serve(batch),
                 Taken::Idle => {}
-                Taken::Closed => break,
+                Taken::Closed => return,
             }
             self.housekeeping();
         }
-        self.mark_clean();
+    }
+
+    fn refuse_waiting(&self) {
+        let poison = self.core.poison().unwrap_or_else(|| Status::Poisoned.into());
+        self.core.queue.drain().into_iter().for_each(|waiting| waiting.refuse(&poison));
     }
 
     /// Commits a batch and answers its callers.
     pub(crate) fn serve(&mut self, batch: Vec<Submission>) {
         if let Some(poison) = self.core.poison() {
-            batch
-                .into_iter()
-                .for_each(|submission| submission.refuse(&poison));
+            batch.into_iter().for_each(|submission| submission.refuse(&poison));
             return;
         }
         match self.commit(&batch) {
             Ok(outcomes) => self.answer(batch, outcomes),
             Err(Failure::Refused(error)) => {
-                batch
-                    .into_iter()
-                    .for_each(|submission| submission.refuse(&error));
+                batch.into_iter().for_each(|submission| submission.refuse(&error));
             }
             Err(Failure::Broken(error) | Failure::Unknown(error)) => {
                 self.core.set_poison(&error);
-                batch
-                    .into_iter()
-                    .for_each(|submission| submission.refuse(&error));
-                let poison = self
-                    .core
-                    .poison()
-                    .unwrap_or_else(|| Status::Poisoned.into());
-                self.core
-                    .queue
-                    .drain()
-                    .into_iter()
-                    .for_each(|waiting| waiting.refuse(&poison));
+                batch.into_iter().for_each(|submission| submission.refuse(&error));
+                self.refuse_waiting();
             }
         }
     }
@@ -109,9 +101,7 @@ impl Writer {
             let applied = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
             let refused = outcomes.len() as u64 - applied;
             self.core.operations.fetch_add(applied, Ordering::Relaxed);
-            self.core
-                .operations_refused
-                .fetch_add(refused, Ordering::Relaxed);
+            self.core.operations_refused.fetch_add(refused, Ordering::Relaxed);
             (submission.answer)(outcomes);
         }
     }
@@ -153,25 +143,14 @@ impl Writer {
     fn room_for(&mut self, batch: &[Submission]) -> Result<Room, Failure> {
         let facts = self.core.env.facts().map_err(broken)?;
         let cost =
-            batch
-                .iter()
-                .map(Submission::cost)
-                .fold(Cost { rows: 0, bytes: 0 }, |sum, cost| Cost {
-                    rows: sum.rows.saturating_add(cost.rows),
-                    bytes: sum.bytes.saturating_add(cost.bytes),
-                });
-        let room = self.allocation.make_room(&self.core.env, &facts, cost);
-        self.core
-            .allocated_bytes
-            .store(self.allocation.bytes(), Ordering::Relaxed);
-        self.core
-            .space_is_short
-            .store(room != Room::Ample, Ordering::Relaxed);
-        Ok(if self.map_exhausted && room == Room::Ample {
-            Room::Reserve
-        } else {
-            room
-        })
+            batch.iter().map(Submission::cost).fold(Cost { rows: 0, bytes: 0 }, |sum, cost| Cost {
+                rows: sum.rows.saturating_add(cost.rows),
+                bytes: sum.bytes.saturating_add(cost.bytes),
+            });
+        let room = self.allocation.make_room(&self.core.env, &facts, self.last.depth_max, cost);
+        self.core.allocated_bytes.store(self.allocation.bytes(), Ordering::Relaxed);
+        self.core.space_is_short.store(room != Room::Ample, Ordering::Relaxed);
+        Ok(if self.map_exhausted && room == Room::Ample { Room::Reserve } else { room })
     }
 
     /// Doubles the map up to its cap; at the cap, later batches may only finish and remove.
@@ -201,9 +180,7 @@ impl Writer {
         self.last_housekeeping = Instant::now();
         if let Ok(cleared) = self.core.env.clear_stale_readers() {
             let cleared = u64::try_from(cleared).unwrap_or(0);
-            self.core
-                .stale_readers_cleared
-                .fetch_add(cleared, Ordering::Relaxed);
+            self.core.stale_readers_cleared.fetch_add(cleared, Ordering::Relaxed);
         }
     }
 
@@ -213,8 +190,7 @@ impl Writer {
             return;
         }
         let marked = catch_unwind(AssertUnwindSafe(|| {
-            self.core
-                .commit_meta(&self.heads, &self.meta, |meta| meta.clean = true)
+            self.core.commit_meta(&self.last.heads, &self.last.meta, |meta| meta.clean = true)
         }));
         drop(marked);
     }
@@ -249,8 +225,8 @@ impl Attempt<'_> {
     ) -> Result<Vec<Vec<Outcome>>, Stop> {
         let core = Arc::clone(&self.writer.core);
         let txn = core.env.write()?;
-        let heads = self.writer.heads.clone();
-        let meta = self.writer.meta.clone();
+        let heads = self.writer.last.heads.clone();
+        let meta = self.writer.last.meta.clone();
         let mut batch = Batch::new(txn, heads, meta, core.clock(), core.events);
         let mut outcomes = Vec::with_capacity(submissions.len());
         for submission in submissions {
@@ -260,20 +236,18 @@ impl Attempt<'_> {
         fail_before_commit(fault)?;
         if !batch.is_empty() {
             let started = Instant::now();
-            let (heads, meta) = batch.finish()?.commit().map_err(unknown)?;
+            let committed = batch.finish()?.commit().map_err(unknown)?;
             let took = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
             core.commit_durations.add(took);
             core.commits.fetch_add(1, Ordering::Relaxed);
-            core.commit_number
-                .store(heads.commit_number, Ordering::Relaxed);
-            self.writer.heads = heads;
-            self.writer.meta = meta;
+            core.commit_number.store(committed.heads.commit_number, Ordering::Relaxed);
+            self.writer.last = committed;
         }
         #[cfg(feature = "failpoints")]
         if let Some(outcomes) = fail_after_commit(fault, submissions)? {
             return Ok(outcomes);
         }
-        notify(&core, &self.writer.heads, submissions, &outcomes);
+        notify(&core, &self.writer.last.heads, submissions, &outcomes);
         Ok(outcomes)
     }
 
@@ -386,11 +360,7 @@ fn fail_after_commit(
         Some(Fault::CommitFailsAfter) => Err(unknown(EngineError::Code(libc::EIO))),
         Some(Fault::NoSpaceAfter) => {
             let refuse = |submission: &Submission| {
-                submission
-                    .commands
-                    .iter()
-                    .map(|_| Err(no_space()))
-                    .collect()
+                submission.commands.iter().map(|_| Err(no_space())).collect()
             };
             Ok(Some(submissions.iter().map(refuse).collect()))
         }

@@ -42,12 +42,7 @@ pub fn run(case: &Value) -> Verdict {
 
 fn run_under(case: &Value, lnd: bool) -> Result<(), String> {
     let mut world = World::new(lnd);
-    for (number, step) in case["steps"]
-        .as_array()
-        .ok_or("no steps")?
-        .iter()
-        .enumerate()
-    {
+    for (number, step) in case["steps"].as_array().ok_or("no steps")?.iter().enumerate() {
         let actual = match world.step(step) {
             Ok(value) => value,
             Err(code) => json!({ "err": code }),
@@ -98,18 +93,12 @@ impl World {
     }
 
     fn open(&mut self, external: bool) -> Answer {
-        let options = StoreOptions {
-            lnd_compat: self.lnd,
-            ..StoreOptions::default()
-        };
+        let options = StoreOptions { lnd_compat: self.lnd, ..StoreOptions::default() };
         let path = self.directory.path().join("store");
         let store = Store::open(path, &options).map_err(|error| self.code("open", &error))?;
         self.store = Some(Arc::clone(&store));
-        let options = AttemptsOptions {
-            external,
-            unmarked_host: true,
-            ..AttemptsOptions::default()
-        };
+        let options =
+            AttemptsOptions { external, unmarked_host: true, ..AttemptsOptions::default() };
         match Attempts::open(&store, options) {
             Ok(attempts) => self.attempts = Some(attempts),
             Err(error) => {
@@ -147,11 +136,7 @@ impl World {
 
     /// Runs an operation with the fault that waits for it, if one does.
     fn with_fault(&mut self, op: &str, step: &Value) -> Answer {
-        let target = if op.starts_with("dispatch") || op.starts_with("init") {
-            "init"
-        } else {
-            op
-        };
+        let target = if op.starts_with("dispatch") || op.starts_with("init") { "init" } else { op };
         let fault = self.faults.remove(target);
         let ambiguous = target == "init";
         let store = self.store.clone().ok_or("NOT_OPEN")?;
@@ -189,10 +174,9 @@ impl World {
                 let result = result_of(&step["result"])?;
                 Ok(reply_of(attempts.store_result(key, result).map_err(fail)?))
             }
-            "fail_pending" => attempts
-                .fail_pending(key, Rollback::default())
-                .map(reply_of)
-                .map_err(fail),
+            "fail_pending" => {
+                attempts.fail_pending(key, Rollback::default()).map(reply_of).map_err(fail)
+            }
             "get" => Ok(json!({ "result": json_of(&attempts.result(key).map_err(fail)?) })),
             "has_result" => Ok(json!({ "value": attempts.has_result(key).map_err(fail)? })),
             "fetch_pending" => Ok(ids_of("ids", &attempts.pending(namespace).map_err(fail)?)),
@@ -205,17 +189,13 @@ impl World {
             }
             "clean" => {
                 let keep = list_of(&step["keep"]).into_iter().collect();
-                attempts
-                    .clean(namespace, &keep, Retain::Forget)
-                    .map_err(fail)?;
+                attempts.clean(namespace, &keep, Retain::Forget).map_err(fail)?;
                 Ok(json!({ "ok": true }))
             }
             "delete" => self.delete(step),
             "recover" => {
                 let circuits = circuits_of(&step["circuits"]);
-                let recovered = attempts
-                    .recover(namespace, Some(&circuits), true)
-                    .map_err(fail)?;
+                let recovered = attempts.recover(namespace, Some(&circuits), true).map_err(fail)?;
                 Ok(ids_of("failed", &recovered.failed))
             }
             "marker" => Ok(json!({ "present": attempts.is_external().map_err(fail)? })),
@@ -274,18 +254,10 @@ impl World {
             let mut seen = std::collections::HashSet::new();
             ids.retain(|id| seen.insert(*id));
         }
-        let keys: Vec<_> = ids
-            .iter()
-            .map(|id| AttemptKey::new(namespace, *id))
-            .collect();
-        let retain = if step["retain"] == "tombstone" {
-            Retain::Tombstone
-        } else {
-            Retain::Forget
-        };
-        let outcomes = attempts
-            .delete_many(&keys, retain)
-            .map_err(|error| self.code("delete", &error))?;
+        let keys: Vec<_> = ids.iter().map(|id| AttemptKey::new(namespace, *id)).collect();
+        let retain = if step["retain"] == "tombstone" { Retain::Tombstone } else { Retain::Forget };
+        let outcomes =
+            attempts.delete_many(&keys, retain).map_err(|error| self.code("delete", &error))?;
         let mut statuses = Map::new();
         for (id, outcome) in ids.iter().zip(outcomes) {
             let status = match outcome {
@@ -333,10 +305,7 @@ fn counted(step: &Value, call: impl Fn() -> String + Sync) -> Value {
     let n = step["n"].as_u64().unwrap_or(0);
     let names: Vec<String> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..n).map(|_| scope.spawn(&call)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let mut counts = BTreeMap::new();
     for name in names {
@@ -396,9 +365,7 @@ fn dispatched(answer: &Dispatched) -> Value {
 }
 
 fn encode_id(step: &Value) -> Answer {
-    let client = step["client"]
-        .as_u64()
-        .and_then(|client| u8::try_from(client).ok());
+    let client = step["client"].as_u64().and_then(|client| u8::try_from(client).ok());
     let raw = number_of(&step["raw"]);
     match client.map(|client| classify::encode_client_id(client, raw)) {
         Some(Ok(id)) => Ok(json!({ "id": id.to_string() })),
@@ -438,14 +405,11 @@ fn reply_of(reply: Reply) -> Value {
 fn result_of(value: &Value) -> Result<AttemptResult, String> {
     let ending = match value["kind"].as_str().unwrap_or("") {
         "settle" => {
-            let preimage: [u8; 32] = bytes_of(&value["preimage"])
-                .try_into()
-                .map_err(|_| "preimage length")?;
+            let preimage: [u8; 32] =
+                bytes_of(&value["preimage"]).try_into().map_err(|_| "preimage length")?;
             Ending::Settle(Preimage::new(preimage))
         }
-        "fail" => Ending::Fail {
-            failure_code: value["code"].as_u64().unwrap_or(0) as u16,
-        },
+        "fail" => Ending::Fail { failure_code: value["code"].as_u64().unwrap_or(0) as u16 },
         _ => return Err("UNKNOWN_RESULT_KIND".into()),
     };
     Ok(AttemptResult {
@@ -477,9 +441,7 @@ fn json_of(result: &AttemptResult) -> Value {
 fn request_of(step: &Value) -> InitRequest {
     let mut request = InitRequest::new(key_of(step));
     if step["fingerprint"].is_string() {
-        let hash = bytes_of(&step["fingerprint"])
-            .try_into()
-            .expect("32 bytes of fingerprint");
+        let hash = bytes_of(&step["fingerprint"]).try_into().expect("32 bytes of fingerprint");
         request.fingerprint = Some(Fingerprint(hash));
     }
     request
@@ -490,14 +452,7 @@ fn circuits_of(value: &Value) -> HashMap<u64, Circuit> {
     entries
         .map(|(id, state)| {
             let open = state == "open";
-            (
-                id.parse().unwrap(),
-                if open {
-                    Circuit::Open
-                } else {
-                    Circuit::HalfOpen
-                },
-            )
+            (id.parse().unwrap(), if open { Circuit::Open } else { Circuit::HalfOpen })
         })
         .collect()
 }
@@ -524,18 +479,11 @@ fn handle_of(step: &Value) -> String {
 }
 
 fn number_of(value: &Value) -> u64 {
-    value
-        .as_str()
-        .map_or(0, |text| text.parse().expect("a decimal number"))
+    value.as_str().map_or(0, |text| text.parse().expect("a decimal number"))
 }
 
 fn list_of(value: &Value) -> Vec<u64> {
-    value
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(number_of)
-        .collect()
+    value.as_array().into_iter().flatten().map(number_of).collect()
 }
 
 fn bytes_of(value: &Value) -> Vec<u8> {

@@ -1,0 +1,259 @@
+//! A million finished attempts: filling, size, open after a clean close, get, listing what is unfinished, heap.
+#![allow(missing_docs)]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use common::Settings;
+use common::faces::{BULK, CFace, Face, RustFace, preload, request};
+use common::measure::Spread;
+use lnkeep::attempts::{Operation, Query, States};
+use lnkeep::{AttemptKey, Namespace};
+
+/// Counts what Rust code allocates. LMDB allocates with malloc itself; see [`Heap`].
+struct Counting;
+
+static RUST_BYTES: AtomicUsize = AtomicUsize::new(0);
+static RUST_PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = RUST_BYTES.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        RUST_PEAK.fetch_max(now, Ordering::Relaxed);
+        // SAFETY: promised by the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        RUST_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: promised by the caller.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Bytes in use: of Rust code, and of all code including LMDB where the C library tells.
+#[derive(Clone, Copy)]
+struct Heap {
+    rust: usize,
+    all: usize,
+}
+
+impl Heap {
+    fn now() -> Heap {
+        let rust = RUST_BYTES.load(Ordering::Relaxed);
+        Heap { rust, all: malloc_bytes().unwrap_or(rust) }
+    }
+
+    fn since(self, before: Heap) -> Heap {
+        Heap {
+            rust: self.rust.saturating_sub(before.rust),
+            all: self.all.saturating_sub(before.all),
+        }
+    }
+}
+
+impl std::fmt::Display for Heap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:>7.2} MB with LMDB, {:>7.2} MB of it Rust", mb(self.all), mb(self.rust))
+    }
+}
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn malloc_bytes() -> Option<usize> {
+    // SAFETY: no arguments; the C library locks its arenas one after the other.
+    let info = unsafe { libc::mallinfo2() };
+    Some(info.uordblks + info.hblkhd)
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn malloc_bytes() -> Option<usize> {
+    None
+}
+
+fn mb(bytes: usize) -> f64 {
+    bytes as f64 / (1 << 20) as f64
+}
+
+/// The most that was in use while `work` ran, looked at a thousand times a second.
+fn heap_peak(before: Heap, work: impl FnOnce()) -> Heap {
+    RUST_PEAK.store(RUST_BYTES.load(Ordering::Relaxed), Ordering::Relaxed);
+    let done = AtomicBool::new(false);
+    let all = std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut most = 0;
+            while !done.load(Ordering::Relaxed) {
+                most = most.max(Heap::now().all);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            most
+        });
+        work();
+        done.store(true, Ordering::Relaxed);
+        watcher.join().expect("the watcher panicked")
+    });
+    let rust = RUST_PEAK.load(Ordering::Relaxed);
+    Heap { rust, all }.since(before)
+}
+
+fn print(what: &str, figure: impl std::fmt::Display, target: &str) {
+    println!("  {what:<58} {figure}   {target}");
+}
+
+/// Durations of repeated calls, in units of `1 / scale` seconds.
+fn timed(times: usize, scale: f64, mut call: impl FnMut(usize)) -> Spread {
+    Spread::of((0..times).map(|time| {
+        let started = Instant::now();
+        call(time);
+        started.elapsed().as_secs_f64() * scale
+    }))
+}
+
+fn fill(folder: &Path, count: u64) -> u64 {
+    let face = RustFace::open(folder);
+    let started = Instant::now();
+    let filled = preload(&face, count);
+    let seconds = started.elapsed().as_secs_f64();
+    print(
+        "insert, submits of 1,024 inits and of 1,024 settles",
+        format!("{:.0} attempts/s, two commits per 1,024", filled as f64 / seconds),
+        "",
+    );
+    face.store.close().expect("close");
+    filled
+}
+
+fn print_size(folder: &Path, attempts: u64) {
+    use std::os::unix::fs::MetadataExt;
+    let file = std::fs::metadata(folder.join("data.mdb")).expect("data.mdb");
+    let per_attempt = file.len() as f64 / attempts as f64;
+    let text = format!(
+        "{:.1} MB ({:.1} MB on disk), {per_attempt:.0} bytes per attempt",
+        mb(file.len() as usize),
+        mb(file.blocks() as usize * 512)
+    );
+    print("data.mdb after a clean close", text, "");
+}
+
+/// Opens and closes in turn, with one lone init in between: what a commit costs at the same time.
+fn print_opens(folder: &Path, times: usize, first_id: u64) {
+    let (mut opens, mut commits) = (Vec::new(), Vec::new());
+    for id in (first_id..).take(times) {
+        let started = Instant::now();
+        let face = RustFace::open(folder);
+        opens.push(started.elapsed().as_secs_f64() * 1e3);
+        let started = Instant::now();
+        face.init(id);
+        commits.push(started.elapsed().as_secs_f64() * 1e3);
+        face.settle(id);
+        face.store.close().expect("close");
+    }
+    let beyond = Spread::of(opens.iter().zip(&commits).map(|(open, commit)| open - commit));
+    print("open after a clean close, ms", Spread::of(opens.iter().copied()), "");
+    print("a lone commit (init), ms", Spread::of(commits.iter().copied()), "");
+    print("open less that commit, ms", beyond, "target <= 5");
+}
+
+fn print_gets(what: &str, face: &impl Face, attempts: u64, times: usize) {
+    let call = |turn: usize| face.get(common::scatter(turn as u64) % attempts + 1);
+    timed(times, 1e6, call);
+    print(what, timed(times, 1e6, call), "target: median <= 3");
+}
+
+fn add_unfinished(face: &RustFace, attempts: u64, count: u64) {
+    // Ids between the finished ones do not exist, so the unfinished ones stand in namespaces of their own
+    // and in the same: what counts is that the index is read and not the records.
+    let inits = (1..=count).map(|offset| Operation::Init(request(attempts + (1 << 32) + offset)));
+    face.submit(inits.collect());
+}
+
+fn print_listing(face: &RustFace, expected: usize, times: usize) {
+    let query = Query {
+        namespace: Some(Namespace::default()),
+        states: States::PENDING,
+        ..Query::default()
+    };
+    let list = |_| {
+        let page = face.attempts.list(&query).expect("list");
+        assert_eq!((page.attempts.len(), page.next), (expected, None));
+    };
+    print("list of 100 unfinished, ms", timed(times, 1e3, list), "target <= 5");
+}
+
+/// Attempts that were registered and are waited for.
+fn print_in_flight(face: &RustFace, before: Heap, first: u64, count: u64) {
+    let bulks = (first..first + count).step_by(BULK as usize);
+    let keys = |first| (first..first + BULK).map(|id| AttemptKey::new(Namespace::default(), id));
+    let peak = heap_peak(before, || {
+        for first in bulks.clone() {
+            face.init_bulk(first);
+            for key in keys(first) {
+                face.attempts.subscribe(key, true).expect("subscribe");
+            }
+        }
+    });
+    let held = Heap::now().since(before);
+    print(&format!("heap, {count} in flight, each with a subscription"), held, "");
+    print("most while they were registered", peak, "");
+}
+
+fn print_heap_per_attempt(idle: Heap, held: Heap, count: u64) {
+    let bytes = held.since(idle).rust as f64 / count as f64;
+    print("heap per attempt in flight, bytes", format!("{bytes:.0}"), "target <= 200");
+}
+
+fn threads_init(face: &RustFace, first: u64, threads: u64, each: u64) {
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let ids = first + thread * each..first + (thread + 1) * each;
+            scope.spawn(move || ids.for_each(|id| face.init(id)));
+        }
+    });
+}
+
+fn print_heap(folder: &Path, attempts: u64, times: usize) {
+    let before = Heap::now();
+    let face = RustFace::open(folder);
+    print("heap after open", Heap::now().since(before), "target <= 8 MB");
+    let work = || {
+        (0..times).for_each(|turn| face.get(common::scatter(turn as u64) % attempts + 1));
+        threads_init(&face, attempts + (2 << 32), 16, times as u64 / 100);
+    };
+    let peak = heap_peak(before, work);
+    print("most during gets, then 16 threads of init", peak, "target <= 8 MB");
+    let idle = Heap::now();
+    print("heap when quiet again", idle.since(before), "target <= 8 MB");
+    let in_flight = 16 * BULK;
+    print_in_flight(&face, before, attempts + (3 << 32), in_flight);
+    print_heap_per_attempt(idle, Heap::now(), in_flight);
+    face.store.close().expect("close");
+}
+
+fn main() {
+    let settings = Settings::from_env();
+    let (count, calls) = if settings.brief { (4_096, 100) } else { (1_000_000, 200_000) };
+    let folder = common::folder();
+    let store = folder.path().join("store");
+    println!("{count} finished attempts; median [range]");
+    let attempts = fill(&store, count);
+    print_size(&store, attempts);
+    print_opens(&store, 4 * settings.rounds, attempts + 1);
+    {
+        let face = CFace::open(&store);
+        print_gets("get by a random id, C ABI, us", &face, attempts, calls);
+    }
+    let face = RustFace::open(&store);
+    print_gets("get by a random id, Rust, us", &face, attempts, calls);
+    add_unfinished(&face, attempts, 100);
+    print_listing(&face, 100, 50 * settings.rounds);
+    face.store.close().expect("close");
+    drop(face);
+    print_heap(&store, attempts, calls);
+}

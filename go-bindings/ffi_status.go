@@ -1,0 +1,88 @@
+package lnkeep
+
+// #include <lnkeep.h>
+import "C"
+
+import (
+	"syscall"
+	"unsafe"
+)
+
+func cStatusClass(s Status) Class     { return Class(C.lnkeep_status_class(C.lnkeep_status(s))) }
+func cStatusName(s Status) string     { return C.GoString(C.lnkeep_status_name(C.lnkeep_status(s))) }
+func cStatusMessage(s Status) string  { return C.GoString(C.lnkeep_status_message(C.lnkeep_status(s))) }
+func cClassName(c Class) string       { return C.GoString(C.lnkeep_class_name(C.lnkeep_class(c))) }
+func cVersion() string                { return C.GoString(C.lnkeep_version()) }
+func cABIVersion() uint32             { return uint32(C.lnkeep_abi_version()) }
+func newError() (e C.lnkeep_error)    { e.size = C.sizeof_lnkeep_error; return e }
+func store(handle uint64) (s C.lnkeep_store) { s.bits = C.uint64_t(handle); return s }
+
+// text is the message of an error that the library filled in; it ends at its NUL.
+func text(e *C.lnkeep_error) string { return C.GoString(&e.message[0]) }
+
+// check is the error of a call, nil for DONE and ALREADY.
+func check(op string, status C.lnkeep_status, detail *C.lnkeep_error) error {
+	if status >= C.LNKEEP_DONE {
+		return nil
+	}
+	code := Status(status)
+	msg := text(detail)
+	if msg == "" {
+		msg = code.Message()
+	}
+	return &Error{Op: op, Code: code, Class: code.Class(), Errno: syscall.Errno(detail.os_errno), Msg: msg}
+}
+
+// change is the outcome of a call that changes something and answers nothing but its status.
+func change(op string, status C.lnkeep_status, detail *C.lnkeep_error) (Outcome, error) {
+	if err := check(op, status, detail); err != nil {
+		return failed(err), err
+	}
+	done := status == C.LNKEEP_DONE
+	return Outcome{Done: done, Already: !done, Changed: done, Code: Status(status)}, nil
+}
+
+// failure is the error of one operation of a submission.
+func (raw rawOutcome) failure(op *Operation, status Status, detail string) *Error {
+	if detail == "" {
+		detail = "attempt " + op.key.String() + ": " + status.Message()
+	}
+	return &Error{
+		Op: op.kind.String(), Code: status, Class: status.Class(), Errno: syscall.Errno(raw.errno), Msg: detail,
+	}
+}
+
+// bytes16 is NULL for nil, and else the first byte of a namespace or of a similar array.
+func bytes16(b *Namespace) *C.uint8_t {
+	if b == nil {
+		return nil
+	}
+	return (*C.uint8_t)(unsafe.Pointer(&b[0]))
+}
+
+// view lends bytes to one call.
+func view(b []byte) C.lnkeep_bytes {
+	return C.lnkeep_bytes{ptr: (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(b))), len: C.size_t(len(b))}
+}
+
+func cKey(k Key) (c C.lnkeep_attempt_key) {
+	copyBytes(&c.namespace_bytes, k.Namespace[:])
+	c.id = C.uint64_t(k.ID)
+	return c
+}
+
+func goKey(c *C.lnkeep_attempt_key) Key {
+	return Key{Namespace: *(*Namespace)(unsafe.Pointer(&c.namespace_bytes)), ID: uint64(c.id)}
+}
+
+// copyBytes fills a C array of bytes, which is a Go array of the same layout.
+func copyBytes[A any](array *A, from []byte) {
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(array)), unsafe.Sizeof(*array)), from)
+}
+
+func flag(set bool, bit C.uint32_t) C.uint32_t {
+	if set {
+		return bit
+	}
+	return 0
+}
