@@ -57,12 +57,14 @@ pub fn classify(result: &AttemptResult, decryptor: Decryptor) -> Classified {
     }
 }
 
-/// The failure code in a locally made reason: `u16 length, failure message, u16 length, padding` (BOLT 4).
+/// The failure code in a locally made reason: `u16 length, failure message, u16 length, padding`, where message
+/// and padding have at least 256 bytes together (BOLT 4).
 pub fn local_failure_code(reason: &[u8]) -> Option<u16> {
     let (length, rest) = split_u16(reason)?;
     let (message, rest) = rest.split_at_checked(usize::from(length))?;
     let (padding, rest) = split_u16(rest)?;
-    if usize::from(padding) != rest.len() {
+    let long_enough = message.len() + rest.len() >= LOCAL_FAILURE_BYTES;
+    if usize::from(padding) != rest.len() || !long_enough {
         return None;
     }
     split_u16(message).map(|(code, _)| code)

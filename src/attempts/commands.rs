@@ -38,7 +38,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    fn key(&self) -> Option<AttemptKey> {
+    pub(super) fn key(&self) -> Option<AttemptKey> {
         match self {
             Operation::Init(request) => Some(request.key),
             Operation::MarkHandedOff(key)
@@ -204,15 +204,15 @@ impl Command for SetExternal {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
         let mut all = table::namespace_row(batch, ALL_NAMESPACES)?;
         let marked = all.flags & NamespaceRow::EXTERNAL != 0;
-        if marked == self.0 {
-            return Ok(Reply::already(Status::Already));
-        }
         let records = batch.heads.of(Table::Attempts).rows;
-        if marked && records != 0 {
+        if !self.0 && records != 0 {
             return Err(Error::new(
                 Status::EntriesExist,
                 format!("{records} attempt records remain; drain and delete them first"),
             ));
+        }
+        if marked == self.0 {
+            return Ok(Reply::already(Status::Already));
         }
         all.flags ^= NamespaceRow::EXTERNAL;
         table::put_namespace_row(batch, ALL_NAMESPACES, &all)?;

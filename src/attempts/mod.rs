@@ -579,30 +579,48 @@ impl Attempts {
     /// # Errors
     /// `TooBig`, `Busy`, and the store's errors; then none was applied, unless the class is UNKNOWN.
     pub fn submit(&self, operations: Vec<Operation>, grouping: Grouping) -> Result<Vec<Outcome>> {
+        let keys: Vec<_> = operations.iter().map(Operation::key).collect();
         let commands = operations
             .into_iter()
             .map(|operation| self.command(operation))
             .collect::<Result<_>>()?;
-        self.store.submit(commands, grouping)
+        let outcomes = self.store.submit(commands, grouping)?;
+        for (key, outcome) in keys.into_iter().zip(&outcomes) {
+            self.serve_late_waiters(key, outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// A refusal that names a final result shows that it is stored: whoever still waits for it is served,
+    /// such as after an earlier call that stored it and reported an error.
+    fn serve_late_waiters(&self, key: Option<AttemptKey>, outcome: &Outcome) {
+        let told = |error: &Error| matches!(error.status(), Status::NotPending | Status::Conflict);
+        let Some(key) = key.filter(|_| outcome.as_ref().is_err_and(told)) else { return };
+        if self.waiters(key) == 0 {
+            return;
+        }
+        if let Ok(result) = self.result(key) {
+            self.shared.subscriptions.deliver(key, &result);
+        }
     }
 
     /// The command of an operation, after what can be checked without the store.
     pub(crate) fn command(&self, operation: Operation) -> Result<Arc<dyn Command>> {
         operation.validate()?;
-        Ok(Arc::new(self.change_of(operation)))
-    }
-
-    fn change_of(&self, operation: Operation) -> Change {
-        Change {
+        Ok(Arc::new(Change {
             operation,
             profile: self.profile,
             subscriptions: Arc::clone(&self.shared.subscriptions),
-        }
+        }))
     }
 
-    fn change(&self, operation: Operation) -> Result<Reply> {
-        operation.validate()?;
-        self.store.submit_one(self.change_of(operation))
+    /// Applies one operation in a commit that it shares with whatever else is waiting.
+    ///
+    /// # Errors
+    /// As the typed method of the operation.
+    pub fn change(&self, operation: Operation) -> Result<Reply> {
+        let mut outcomes = self.submit(vec![operation], Grouping::Independent)?;
+        outcomes.pop().unwrap_or_else(|| Err(Status::Internal.into()))
     }
 
     /// Puts bytes under a key as they are, so that tests have an unreadable record.

@@ -381,3 +381,19 @@ fn opening_again_needs_equal_options() {
     let refused = Attempts::open(attempts.store(), other).unwrap_err();
     assert_eq!(refused.status(), Status::AlreadyOpen);
 }
+
+#[test]
+fn a_waiter_of_a_result_that_was_stored_with_an_error_is_served_by_the_repeat() {
+    use crate::store::failpoints::Fault;
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    attempts.init(&InitRequest::new(key(1))).unwrap();
+    let subscription = attempts.subscribe(key(1), true).unwrap();
+    attempts.store().inject(Some(Fault::NoSpaceAfter));
+    let error = attempts.fail_pending(key(1), Rollback::default()).unwrap_err();
+    assert_eq!(error.status(), Status::NoSpace);
+    assert_eq!(attempts.poll(subscription), Polled::Waiting);
+    let repeat = attempts.fail_pending(key(1), Rollback::default()).unwrap_err();
+    assert_eq!(repeat.status(), Status::NotPending);
+    assert!(matches!(attempts.poll(subscription), Polled::Result(_)));
+}

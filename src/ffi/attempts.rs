@@ -12,7 +12,6 @@ use crate::attempts::rules::{InitRequest, Retain, Rollback};
 use crate::attempts::{AttemptResult, Attempts, AttemptsOptions, Ending, Operation};
 use crate::error::{Error, Result, Status};
 use crate::limits::BATCH_OPS_MAX;
-use crate::store::Grouping;
 use crate::types::{Fingerprint, Namespace, PaymentHash, Preimage, RawMessage};
 
 /// Opens the attempts of a store. Opening again with equal options gives another handle on the same instance.
@@ -219,10 +218,8 @@ unsafe fn change(
         guarded(err, || {
             let output = Output::optional(outcome, "outcome")?;
             let operation = operation()?;
-            let reply = handle::with_attempts(attempts.bits, |attempts| {
-                let outcomes = attempts.submit(vec![operation], Grouping::Independent)?;
-                outcomes.into_iter().next().unwrap_or_else(|| Err(Status::Internal.into()))
-            })?;
+            let reply =
+                handle::with_attempts(attempts.bits, |attempts| attempts.change(operation))?;
             output.set(args::c_outcome(&Ok(reply)));
             Ok(reply.status.number())
         })
@@ -537,10 +534,8 @@ pub unsafe extern "C" fn lnkeep_attempts_allocate(
             let external_key = args::bytes(external_key, "external_key")?;
             let operation =
                 Operation::Allocate(args::namespace(namespace_bytes), external_key.to_vec());
-            let reply = handle::with_attempts(attempts.bits, |attempts| {
-                let outcomes = attempts.submit(vec![operation], Grouping::Independent)?;
-                outcomes.into_iter().next().unwrap_or_else(|| Err(Status::Internal.into()))
-            })?;
+            let reply =
+                handle::with_attempts(attempts.bits, |attempts| attempts.change(operation))?;
             output.set(reply.value);
             Ok(reply.status.number())
         })

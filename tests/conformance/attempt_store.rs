@@ -169,7 +169,7 @@ impl World {
                 InitAnswer::Granted => Ok(json!({ "ok": true })),
                 InitAnswer::AlreadyExists => Err("ALREADY_EXISTS".into()),
             },
-            "init_concurrent" => Ok(init_concurrent(attempts, step)),
+            "init_concurrent" => Ok(self.init_concurrent(attempts, step)),
             "store" => {
                 let result = result_of(&step["result"])?;
                 Ok(reply_of(attempts.store_result(key, result).map_err(fail)?))
@@ -274,6 +274,15 @@ impl World {
         Ok(json!({ "statuses": statuses }))
     }
 
+    fn init_concurrent(&self, attempts: &Attempts, step: &Value) -> Value {
+        let request = request_of(step);
+        counted(step, || match attempts.init(&request) {
+            Ok(InitAnswer::Granted) => "ok".to_owned(),
+            Ok(InitAnswer::AlreadyExists) => "ALREADY_EXISTS".to_owned(),
+            Err(error) => self.code("init", &error),
+        })
+    }
+
     /// The FORMAT's name of an error. A full disk is its STORAGE; lnd calls an unreadable record so too.
     fn code(&self, op: &str, error: &Error) -> String {
         match (error.status(), op) {
@@ -283,15 +292,6 @@ impl World {
             (status, _) => status.name().into(),
         }
     }
-}
-
-fn init_concurrent(attempts: &Attempts, step: &Value) -> Value {
-    let request = request_of(step);
-    counted(step, || match attempts.init(&request) {
-        Ok(InitAnswer::Granted) => "ok".to_owned(),
-        Ok(InitAnswer::AlreadyExists) => "ALREADY_EXISTS".to_owned(),
-        Err(error) => error.status().name().to_owned(),
-    })
 }
 
 fn dispatch_concurrent(attempts: &Attempts, step: &Value) -> Value {
@@ -469,8 +469,10 @@ fn key_of(step: &Value) -> AttemptKey {
 
 fn namespace_of(step: &Value) -> Namespace {
     let mut bytes = [0; 16];
-    let name = step["ns"].as_str().unwrap_or("").as_bytes();
-    bytes[..name.len()].copy_from_slice(name);
+    // Names longer than a namespace are folded.
+    for (at, byte) in step["ns"].as_str().unwrap_or("").bytes().enumerate() {
+        bytes[at % 16] ^= byte.rotate_left((at / 16) as u32);
+    }
     Namespace(bytes)
 }
 
