@@ -243,6 +243,28 @@ fn one_file_names_lmdb() {
     }));
 }
 
+/// Flags that would let a commit be acknowledged before it is durable, or break the file's locks.
+const REFUSED_FLAGS: [&str; 7] = [
+    "NO_SYNC",
+    "NO_META_SYNC",
+    "WRITE_MAP",
+    "MAP_ASYNC",
+    "NO_LOCK",
+    "NO_MEM_INIT",
+    "FIXED_MAP",
+];
+
+#[test]
+fn no_flag_of_the_engine_weakens_a_commit() {
+    expect_none(complaints(&sources(), |_, line| {
+        let code = code_of(line).replace("MDB_", "").replace("NOSYNC", "NO_SYNC");
+        let refused = REFUSED_FLAGS.iter().find(|flag| mentions(&code, flag));
+        refused.map(|flag| format!("{flag} is never used (L4)"))
+    }));
+    let env = read("src/store/env.rs");
+    assert!(env.contains(".set_flags(EnvironmentFlags::NO_TLS | EnvironmentFlags::NO_READAHEAD)"));
+}
+
 #[test]
 fn unsafe_code_stays_where_it_is_expected() {
     expect_none(complaints(&sources(), |file, line| {

@@ -57,8 +57,8 @@ pub fn classify(result: &AttemptResult, decryptor: Decryptor) -> Classified {
     }
 }
 
-/// The failure code in a locally made reason: `u16 length, failure message, u16 length, padding`, where message
-/// and padding have at least 256 bytes together (BOLT 4).
+/// The failure code in a locally made reason: `u16 length, failure message, u16 length, padding`, where
+/// message and padding have at least 256 bytes together (BOLT 4).
 pub fn local_failure_code(reason: &[u8]) -> Option<u16> {
     let (length, rest) = split_u16(reason)?;
     let (message, rest) = rest.split_at_checked(usize::from(length))?;
