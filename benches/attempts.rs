@@ -59,10 +59,10 @@ impl Field {
         let count = settings.preload;
         let path = |name: &str| folder.join(name);
         let rust = RustFace::open(&path("rust"));
-        let preloaded = preload(&rust, count);
+        let preloaded = preload(&rust, count, |_| true);
         // The C ABI's store is filled through the Rust face too, so that both start with the same file.
         let filler = RustFace::open(&path("c"));
-        preload(&filler, count);
+        preload(&filler, count, |_| true);
         filler.store.close().expect("close");
         drop(filler);
         let by_hand = ByHand::open(&path("by-hand"));
@@ -209,10 +209,11 @@ fn times(a: &Round, b: &Round) -> f64 {
 
 fn print_flush(all: &[Series]) {
     println!(
-        "\nflush of this disk, median: fdatasync {:.0} us, O_DSYNC write {:.0} us ({} us added); a commit of LMDB has one of each",
+        "\nflush of this disk, {} us of it added: fdatasync {:.0} us, O_DSYNC write {:.0} us;\n\
+         a commit of LMDB has one of each, and needs both",
+        common::flush_delay_us(),
         of(all, "flush alone: 4 KiB, fdatasync", 1).p50_us(),
         of(all, "flush alone: 4 KiB, O_DSYNC", 1).p50_us(),
-        common::flush_delay_us(),
     );
 }
 

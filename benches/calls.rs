@@ -53,10 +53,10 @@ fn main() {
     let settings = Settings::from_env();
     let folder = folder();
     let rust = RustFace::open(&folder.path().join("rust"));
-    let count = preload(&rust, settings.preload);
+    let count = preload(&rust, settings.preload, |_| true);
     let c_folder = folder.path().join("c");
     let filler = RustFace::open(&c_folder);
-    preload(&filler, settings.preload);
+    preload(&filler, settings.preload, |_| true);
     filler.store.close().expect("close");
     drop(filler);
 

@@ -244,15 +244,8 @@ fn one_file_names_lmdb() {
 }
 
 /// Flags that would let a commit be acknowledged before it is durable, or break the file's locks.
-const REFUSED_FLAGS: [&str; 7] = [
-    "NO_SYNC",
-    "NO_META_SYNC",
-    "WRITE_MAP",
-    "MAP_ASYNC",
-    "NO_LOCK",
-    "NO_MEM_INIT",
-    "FIXED_MAP",
-];
+const REFUSED_FLAGS: [&str; 7] =
+    ["NO_SYNC", "NO_META_SYNC", "WRITE_MAP", "MAP_ASYNC", "NO_LOCK", "NO_MEM_INIT", "FIXED_MAP"];
 
 #[test]
 fn no_flag_of_the_engine_weakens_a_commit() {

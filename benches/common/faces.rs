@@ -253,12 +253,14 @@ impl Ids {
     }
 }
 
-/// Fills a store with settled attempts 1 to `count`, rounded up to whole bulks; answers how many.
-pub fn preload(face: &RustFace, count: u64) -> u64 {
+/// Fills a store with attempts 1 to `count`, rounded up to whole bulks; answers how many. Those that are
+/// not `finished` stay pending.
+pub fn preload(face: &RustFace, count: u64, finished: impl Fn(u64) -> bool) -> u64 {
     let count = count.next_multiple_of(BULK);
     for first in (1..=count).step_by(BULK as usize) {
         face.init_bulk(first);
-        let results = (first..first + BULK).map(|id| {
+        let ids = (first..first + BULK).filter(|id| finished(*id));
+        let results = ids.map(|id| {
             let key = AttemptKey::new(Namespace::default(), id);
             Operation::StoreResult(key, settle(id))
         });

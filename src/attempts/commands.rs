@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::record::{AttemptResult, NamespaceRow, State};
 use super::rules::{self, Gate, InitRequest, Profile, Retain, Rollback};
 use super::subscriptions::Subscriptions;
-use super::table::{self, ALL_NAMESPACES, Loaded};
+use super::table::{self, ALL_NAMESPACES, Loaded, Stage};
 use crate::error::{Error, Result, Status};
-use crate::events::EVENT_ROWS;
+use crate::events::{EVENT_ROWS, EventKind};
 use crate::limits::{EXTERNAL_KEY_BYTES_MAX, MESSAGE_BYTES_MAX};
 use crate::store::batch::{Batch, Command, Cost, Outcome, Reply, Rows, Space};
 use crate::store::tables::Table;
@@ -355,37 +355,30 @@ pub(super) struct Retention {
 }
 
 /// One step of retention: acknowledged records become tombstones, tombstones are forgotten if the host
-/// allows it. Replies with the number handled.
+/// allows it. Replies with the number of rows of the retention queue it dealt with.
 pub(super) struct SweepStep {
     pub(super) retention: Retention,
 }
 
+/// A row of the retention queue that a step deals with.
+struct Due {
+    row: Vec<u8>,
+    key: AttemptKey,
+    /// The host told no time when it was queued, so its time starts with this step.
+    undated: bool,
+}
+
 impl Command for SweepStep {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
-        let acked = self.due(batch, table::Stage::Acked)?;
         let mut handled = 0;
-        let now = table::now(batch);
-        for (row, key) in acked {
-            batch.delete(Table::AttemptsRetained, &row)?;
-            let before = table::load(batch, key)?;
-            let Loaded::Found(attempt) = &before else {
-                continue;
-            };
-            if attempt.state.is_final() && attempt.flags.has(super::Flags::ACKED) {
-                let decision = rules::delete(key, before.stored(), Retain::Tombstone, now)?;
-                table::apply(batch, key, &before, decision)?;
-                handled += 1;
-            }
-        }
-        for (row, key) in self.due(batch, table::Stage::Tombstone)? {
-            batch.delete(Table::AttemptsRetained, &row)?;
-            let before = table::load(batch, key)?;
-            let Loaded::Found(attempt) = &before else {
-                continue;
-            };
-            if attempt.state == State::Deleted {
-                let gone = rules::Decision::Remove(crate::events::EventKind::AttemptDeleted);
-                table::apply(batch, key, &before, gone)?;
+        for stage in [Stage::Acked, Stage::Tombstone] {
+            for due in self.due(batch, stage)? {
+                batch.delete(Table::AttemptsRetained, &due.row)?;
+                if due.undated {
+                    table::put_retained(batch, stage, due.key)?;
+                } else {
+                    finish(batch, stage, due.key)?;
+                }
                 handled += 1;
             }
         }
@@ -401,11 +394,29 @@ impl Command for SweepStep {
     }
 }
 
+/// Ends what a record waited for, unless it went on since it was queued.
+fn finish(batch: &mut Batch<'_>, stage: Stage, key: AttemptKey) -> Result<()> {
+    let before = table::load(batch, key)?;
+    let Loaded::Found(attempt) = &before else { return Ok(()) };
+    let acked = attempt.state.is_final() && attempt.flags.has(super::Flags::ACKED);
+    let decision = match stage {
+        Stage::Acked if acked => {
+            rules::delete(key, before.stored(), Retain::Tombstone, table::now(batch))?
+        }
+        Stage::Tombstone if attempt.state == State::Deleted => {
+            rules::Decision::Remove(EventKind::AttemptDeleted)
+        }
+        _ => return Ok(()),
+    };
+    table::apply(batch, key, &before, decision)?;
+    Ok(())
+}
+
 impl SweepStep {
-    fn due(&self, batch: &Batch<'_>, stage: table::Stage) -> Result<Vec<(Vec<u8>, AttemptKey)>> {
+    fn due(&self, batch: &Batch<'_>, stage: Stage) -> Result<Vec<Due>> {
         let (secs, surplus) = match stage {
-            table::Stage::Acked => (self.retention.acked_secs, 0),
-            table::Stage::Tombstone => (self.retention.tombstone_secs, self.surplus(batch)?),
+            Stage::Acked => (self.retention.acked_secs, 0),
+            Stage::Tombstone => (self.retention.tombstone_secs, self.surplus(batch)?),
         };
         let now_ms = batch.clock().unix_ms;
         let mut due = Vec::new();
@@ -413,16 +424,19 @@ impl SweepStep {
             return Ok(due);
         }
         batch.scan(Table::AttemptsRetained, &stage.key(0, 0), |row, body| {
+            if row.first() != Some(&(stage as u8)) {
+                return false;
+            }
             let Some((key, since_ms)) = body.ok().and_then(table::decode_retained) else {
                 return true;
             };
-            let age_ms = now_ms.saturating_sub(since_ms);
-            let old = secs != 0 && since_ms != 0 && age_ms >= secs.saturating_mul(1000);
+            let old = secs != 0 && now_ms.saturating_sub(since_ms) >= secs.saturating_mul(1000);
             let over = (due.len() as u64) < surplus;
-            if row.first() != Some(&(stage as u8)) || !(old || over) {
+            let undated = since_ms == 0 && !over;
+            if undated && now_ms == 0 || !(old || over || undated) {
                 return false;
             }
-            due.push((row.to_vec(), key));
+            due.push(Due { row: row.to_vec(), key, undated });
             due.len() < STEP_ROWS / 2
         })?;
         Ok(due)

@@ -121,20 +121,27 @@ pub fn dispatch(
     }
 }
 
+/// Only what says something about this request is definite: any other refusal leaves open whether an earlier
+/// call sent it.
 fn refused(error: Error) -> Dispatched {
-    match error.class() {
-        Class::Unknown => Dispatched::Unavailable(Reason::InitFailed),
-        Class::Refused => Dispatched::FailedPrecondition(Some(error)),
+    match error.status() {
+        Status::FingerprintMismatch
+        | Status::CorruptRecord
+        | Status::InvalidArgument
+        | Status::TooBig => Dispatched::FailedPrecondition(Some(error)),
+        _ if error.class() == Class::Unknown => Dispatched::Unavailable(Reason::InitFailed),
         _ => Dispatched::Unavailable(Reason::Unknown),
     }
 }
 
 /// F2: the answer is given only once the rollback is durable. When it cannot be, nobody may conclude
-/// anything: recovery rolls back later.
+/// anything: recovery rolls back later. When the attempt ended or left meanwhile, it is to be tracked.
 fn rolled_back(attempts: &Attempts, request: &InitRequest, answer: Dispatched) -> Dispatched {
     match attempts.fail_pending(request.key, Rollback::default()) {
         Ok(_) => answer,
-        Err(error) if error.status() == Status::NotPending => answer,
+        Err(error) if matches!(error.status(), Status::NotPending | Status::HandedOff) => {
+            Dispatched::AlreadyExists
+        }
         Err(_) => Dispatched::Unavailable(Reason::Unknown),
     }
 }

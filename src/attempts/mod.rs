@@ -191,43 +191,35 @@ impl Attempts {
     }
 
     /// Acknowledges every final record of a namespace with an id below `below`, in bounded steps. Answers
-    /// how many. Meant for hosts whose ids rise: a record made later below a finished one is not seen.
+    /// how many. The next call starts at the lowest record that was not final: a host whose ids rise pays for
+    /// what is in flight, not for its history. A record made later below that mark is not seen.
     ///
     /// # Errors
     /// The store's errors; steps done before an error stay done.
     pub fn ack_below(&self, namespace: Namespace, below: u64) -> Result<u64> {
+        commands::refuse_reserved(namespace)?;
+        let mut from =
+            self.store.read(|view| Ok(table::namespace_row(view, namespace)?.acked_below))?;
         let mut acked = 0;
+        let mut lowest_open = None;
         loop {
-            let (step, more) = self.plan_ack(namespace, below)?;
+            let (keys, next) = self.store.read(|view| {
+                let (mut keys, more) = query::keys_from(view, namespace, from, STEP_ROWS)?;
+                let next = keys.last().filter(|_| more).map(|last| last.id.0 + 1);
+                keys.retain(|key| key.id.0 < below);
+                if lowest_open.is_none() {
+                    lowest_open = query::first_not_final(view, &keys)?;
+                }
+                Ok((keys, next.filter(|next| *next < below)))
+            })?;
+            let mark = lowest_open.unwrap_or(next.unwrap_or(below));
+            let step = AckStep { keys, acked_below: (namespace, mark) };
             acked += self.store.submit_one(step)?.value;
-            if !more {
-                return Ok(acked);
+            match next {
+                Some(next) => from = next,
+                None => return Ok(acked),
             }
         }
-    }
-
-    fn plan_ack(&self, namespace: Namespace, below: u64) -> Result<(AckStep, bool)> {
-        commands::refuse_reserved(namespace)?;
-        self.store.read(|view| {
-            let from = table::namespace_row(view, namespace)?.acked_below;
-            let (mut keys, mut more) = query::keys_from(view, namespace, from, STEP_ROWS)?;
-            let before = keys.len();
-            keys.retain(|key| key.id.0 < below);
-            more &= keys.len() == before;
-            let mut reached = match keys.last() {
-                Some(last) if more => last.id.0 + 1,
-                _ => below.max(from),
-            };
-            for key in &keys {
-                let loaded = table::load(view, *key)?;
-                if !matches!(&loaded, Loaded::Found(attempt) if !attempt.state.is_pending()) {
-                    reached = reached.min(key.id.0);
-                }
-            }
-            // A pending record holds the mark back; the step after it would start there again.
-            more &= reached > from;
-            Ok((AckStep { keys, acked_below: (namespace, reached) }, more))
-        })
     }
 
     /// Deletes a finished attempt. Its id stays burned unless `retain` says forget.

@@ -173,6 +173,17 @@ pub(super) fn keys_from(
     Ok((keys, more))
 }
 
+/// The first of some ascending keys whose record is neither final nor a tombstone.
+pub(super) fn first_not_final(rows: &impl Rows, keys: &[AttemptKey]) -> Result<Option<u64>> {
+    for key in keys {
+        let loaded = table::load(rows, *key)?;
+        if !matches!(&loaded, Loaded::Found(attempt) if !attempt.state.is_pending()) {
+            return Ok(Some(key.id.0));
+        }
+    }
+    Ok(None)
+}
+
 pub(super) fn counts(rows: &impl Rows, namespace: Option<Namespace>) -> Result<Counts> {
     let mut sum = [0u64; 5];
     let mut add = |row: NamespaceRow| {

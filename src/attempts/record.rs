@@ -419,4 +419,22 @@ mod tests {
         assert_eq!(NamespaceRow::decode(&row.encode()), Some(row));
         assert_eq!(NamespaceRow::decode(&[0; 10]), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_decode_to_a_record_that_encodes_to_them_or_to_nothing(
+            state in 0u8..8,
+            flags in proptest::num::u8::ANY,
+            present in 0u8..4,
+            tail in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        ) {
+            let mut body = vec![state, flags, present, 0];
+            body.extend_from_slice(&tail);
+            if let Some(attempt) = Attempt::decode(full().key, &body) {
+                let again = attempt.encode();
+                proptest::prop_assert_eq!(Attempt::decode(full().key, &again), Some(attempt));
+            }
+            drop(NamespaceRow::decode(&body));
+        }
+    }
 }

@@ -184,6 +184,11 @@ fn retain(
     } else {
         return Ok(());
     };
+    put_retained(batch, stage, key)
+}
+
+/// Queues a record at the end of what is retained.
+pub(super) fn put_retained(batch: &mut Batch<'_>, stage: Stage, key: AttemptKey) -> Result<()> {
     let (commit, order) = batch.next_ordinal();
     let mut row = [0; 32];
     row[..24].copy_from_slice(&key.to_bytes());

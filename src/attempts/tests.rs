@@ -201,20 +201,67 @@ fn allocated_ids_are_unique_over_namespaces_and_stay_with_their_key() {
 }
 
 #[test]
-fn acknowledging_below_an_id_stops_at_what_is_pending_and_goes_on_later() {
+fn acknowledging_below_an_id_passes_what_is_pending_and_comes_back_to_it() {
     let world = World::new(AttemptsOptions::default());
     let attempts = world.open();
     let namespace = Namespace::default();
-    for id in 0..600 {
+    let store = |ids: std::ops::Range<u64>| {
+        let operations = ids.map(|id| Operation::StoreResult(key(id), settle(1))).collect();
+        attempts.submit(operations, Grouping::Independent).unwrap();
+    };
+    store(0..10);
+    attempts.init(&InitRequest::new(key(10))).unwrap();
+    store(11..1_000);
+    assert_eq!(attempts.ack_below(namespace, 5).unwrap(), 5);
+    assert_eq!(attempts.ack_below(namespace, 900).unwrap(), 894);
+    assert!(!attempts.get(key(10)).unwrap().flags.has(Flags::ACKED));
+    assert!(!attempts.get(key(900)).unwrap().flags.has(Flags::ACKED));
+    store(10..11);
+    assert_eq!(attempts.ack_below(namespace, 900).unwrap(), 1);
+    assert_eq!(attempts.ack_below(namespace, 900).unwrap(), 0);
+    assert_eq!(attempts.ack_below(namespace, u64::MAX).unwrap(), 100);
+}
+
+#[test]
+fn a_record_queued_before_the_first_tick_ages_from_then_on_and_blocks_nobody() {
+    let world =
+        World::new(AttemptsOptions { acked_retention_secs: 10, ..AttemptsOptions::default() });
+    let attempts = world.open();
+    let tick = |unix_ms| attempts.store().tick(Clock { unix_ms, block_height: 0 }).unwrap();
+    let finish = |id| {
         attempts.store_result(key(id), settle(1)).unwrap();
+        attempts.ack(key(id)).unwrap();
+    };
+    finish(1);
+    assert_eq!(attempts.sweep().unwrap(), 0, "no time is known");
+    tick(1_000);
+    finish(2);
+    tick(11_000);
+    while attempts.sweep().unwrap() != 0 {}
+    assert_eq!(attempts.get(key(2)).unwrap_err().status(), Status::Deleted);
+    assert!(attempts.get(key(1)).is_ok());
+    tick(21_000);
+    while attempts.sweep().unwrap() != 0 {}
+    assert_eq!(attempts.get(key(1)).unwrap_err().status(), Status::Deleted);
+}
+
+#[test]
+fn a_dispatch_that_the_store_bars_is_never_called_definite() {
+    use super::dispatch::{Certainty, Dispatcher, Invalid, Sent, dispatch};
+    struct Never;
+    impl Dispatcher for Never {
+        fn validate(&self) -> std::result::Result<(), Invalid> {
+            panic!("not granted")
+        }
+        fn send(&self) -> Sent {
+            panic!("not granted")
+        }
     }
-    attempts.init(&InitRequest::new(key(600))).unwrap();
-    attempts.store_result(key(601), settle(1)).unwrap();
-    assert_eq!(attempts.ack_below(namespace, 1_000).unwrap(), 601);
-    assert!(!attempts.get(key(600)).unwrap().flags.has(Flags::ACKED));
-    attempts.store_result(key(600), settle(1)).unwrap();
-    assert_eq!(attempts.ack_below(namespace, 1_000).unwrap(), 1);
-    assert_eq!(attempts.ack_below(namespace, 1_000).unwrap(), 0);
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    attempts.store().close().unwrap();
+    let answer = dispatch(&attempts, &InitRequest::new(key(1)), &Never);
+    assert_eq!(answer.certainty(), Some(Certainty::Indefinite));
 }
 
 #[test]

@@ -23,8 +23,9 @@ fn install_quiet_hook() {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             let inside = INSIDE.try_with(Cell::get).unwrap_or(true);
-            let writer = std::thread::current().name() == Some("lnkeep-writer");
-            if !inside && !writer {
+            let thread = std::thread::current();
+            let ours = thread.name().is_some_and(|name| name.starts_with("lnkeep-"));
+            if !inside && !ours {
                 before(panic);
             }
         }));

@@ -227,9 +227,12 @@ impl<'env> Batch<'env> {
 
     /// Writes a row as it is, without an envelope: how tests make an unreadable record.
     pub(crate) fn put_row(&mut self, table: Table, key: &[u8], row: &[u8]) -> Result<()> {
-        let before = self.row_before(table, key)?;
-        let put = self.txn.put(table, key, row);
-        self.latch(put)?;
+        let before = self.txn.insert(table, key, row).map(|row| row.map(<[u8]>::to_vec));
+        let before = self.latch(before)?;
+        if before.is_some() {
+            let put = self.txn.put(table, key, row);
+            self.latch(put)?;
+        }
         self.record(table, key, before, Some(row));
         Ok(())
     }

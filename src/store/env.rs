@@ -483,6 +483,33 @@ impl WriteTxn<'_> {
         Ok(depth_max)
     }
 
+    /// Writes a row that is not there yet, or answers the row that is. One descent of the tree serves both.
+    pub(crate) fn insert(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        row: &[u8],
+    ) -> Result<Option<&[u8]>, EngineError> {
+        let mut key = borrowed(key);
+        let mut value = borrowed(row);
+        // SAFETY: the transaction is running; LMDB reads key and row, and on MDB_KEYEXIST points `value` at
+        // the row that is there, which lives until the next write.
+        let code = unsafe {
+            ffi::mdb_put(
+                self.snapshot.txn,
+                self.database(table),
+                &mut key,
+                &mut value,
+                ffi::MDB_NOOVERWRITE,
+            )
+        };
+        if code == ffi::MDB_KEYEXIST {
+            // SAFETY: as above.
+            return Ok(Some(unsafe { bytes_of(&value) }));
+        }
+        check(code).map(|()| None)
+    }
+
     pub(crate) fn put(&mut self, table: Table, key: &[u8], row: &[u8]) -> Result<(), EngineError> {
         let mut key = borrowed(key);
         let mut row = borrowed(row);

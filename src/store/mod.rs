@@ -164,16 +164,15 @@ impl Store {
     /// an empty directory may have been made.
     pub fn open(path: impl AsRef<Path>, options: &StoreOptions) -> Result<Arc<Store>> {
         refuse_forked_child()?;
-        let path = path.as_ref();
-        if options.must_exist && !path.join("data.mdb").exists() {
-            return Err(Error::new(Status::NotFound, format!("{} holds no store", path.display())));
-        }
-        let place = Place::claim(path, options.any_file_system)?;
-        let created = place.is_new()?;
-        if created {
-            place.create(|aside| create_files(aside, options))?;
-        }
-        Opening::read(place, options, created)?.start()
+        let path = path.as_ref().to_owned();
+        let options = options.clone();
+        // A thread of its own takes no signal: with a low RLIMIT_FSIZE the kernel would end the host by
+        // SIGXFSZ where a refused extension is meant.
+        let (sender, receiver) = mpsc::channel();
+        let open = move || sender.send(open_files(&path, &options)).unwrap_or_default();
+        os::spawn_without_signals("lnkeep-open", open)
+            .map_err(|error| Error::io(Status::Io, &error, "starting a thread"))?;
+        receiver.recv().unwrap_or_else(|_| Err(Status::Internal.into()))
     }
 
     /// What the open found.
@@ -424,6 +423,18 @@ impl Drop for Filler {
         let lost = || Err(Error::new(Status::Unknown, "the writer thread lost the submission"));
         self.slot.fill((0..self.operations).map(|_| lost()).collect());
     }
+}
+
+fn open_files(path: &Path, options: &StoreOptions) -> Result<Arc<Store>> {
+    if options.must_exist && !path.join("data.mdb").exists() {
+        return Err(Error::new(Status::NotFound, format!("{} holds no store", path.display())));
+    }
+    let place = Place::claim(path, options.any_file_system)?;
+    let created = place.is_new()?;
+    if created {
+        place.create(|aside| create_files(aside, options))?;
+    }
+    Opening::read(place, options, created)?.start()
 }
 
 fn create_files(directory: &Path, options: &StoreOptions) -> Result<()> {

@@ -432,3 +432,32 @@ fn a_damaged_row_is_an_error_and_never_a_wrong_answer() {
     assert_eq!(error.status(), Status::CorruptRecord);
     assert!(error.message().contains("events"), "{error}");
 }
+
+proptest::proptest! {
+    #[test]
+    fn decoders_of_the_store_answer_any_bytes_without_a_panic(
+        bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
+    ) {
+        drop(Heads::decode(&bytes));
+        drop(Meta::decode(&bytes));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("data.mdb");
+        std::fs::write(&path, &bytes).unwrap();
+        proptest::prop_assert!(walk::preflight(&path).is_err());
+    }
+
+    #[test]
+    fn a_changed_byte_of_the_meta_pages_is_refused_or_harmless(
+        at in 0usize..8192,
+        value in proptest::num::u8::ANY,
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        open(&path).close().unwrap();
+        let data = path.join("data.mdb");
+        let mut bytes = std::fs::read(&data).unwrap();
+        bytes[at] = value;
+        std::fs::write(&data, &bytes).unwrap();
+        drop(walk::preflight(&data));
+    }
+}
