@@ -4,7 +4,7 @@
 //! U2 one that is cancelled or shut down delivers nothing. U3 subscribe registers first and reads second, so
 //! that no commit falls between. U4 ids of subscriptions are never reused while the store is open.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use parking_lot::Mutex;
 
@@ -29,15 +29,16 @@ pub enum Polled {
 #[derive(Debug)]
 enum Waiter {
     Waiting,
-    Ready(AttemptResult),
+    /// Boxed: most subscriptions wait, and waiting ones are what memory is bounded for.
+    Ready(Box<AttemptResult>),
     Done,
 }
 
 #[derive(Default)]
 struct Table {
     last_id: u64,
-    waiters: HashMap<u64, (AttemptKey, Waiter)>,
-    waiting: HashMap<AttemptKey, Vec<u64>>,
+    waiters: BTreeMap<u64, (AttemptKey, Waiter)>,
+    waiting: BTreeSet<(AttemptKey, u64)>,
     ready: VecDeque<u64>,
 }
 
@@ -71,19 +72,21 @@ impl Subscriptions {
         table.last_id += 1;
         let id = table.last_id;
         table.waiters.insert(id, (key, Waiter::Waiting));
-        table.waiting.entry(key).or_default().push(id);
+        table.waiting.insert((key, id));
         Ok(id)
     }
 
     /// Gives a result to everybody who waits for it (U1).
     pub(super) fn deliver(&self, key: AttemptKey, result: &AttemptResult) {
         let mut table = self.table.lock();
-        let Some(ids) = table.waiting.remove(&key) else {
+        let ids: Vec<u64> = table.waiting.range(waiters_of(key)).map(|(_, id)| *id).collect();
+        if ids.is_empty() {
             return;
-        };
+        }
         for id in ids {
+            table.waiting.remove(&(key, id));
             if let Some((_, waiter)) = table.waiters.get_mut(&id) {
-                *waiter = Waiter::Ready(result.clone());
+                *waiter = Waiter::Ready(Box::new(result.clone()));
                 table.ready.push_back(id);
             }
         }
@@ -102,7 +105,7 @@ impl Subscriptions {
                 *waiter = Waiter::Waiting;
                 Polled::Waiting
             }
-            Waiter::Ready(result) => Polled::Result(result),
+            Waiter::Ready(result) => Polled::Result(*result),
             Waiter::Done => Polled::Done,
         }
     }
@@ -113,12 +116,7 @@ impl Subscriptions {
         let Some((key, _)) = table.waiters.remove(&id) else {
             return Err(Error::new(Status::NotFound, format!("subscription {id} is not open")));
         };
-        if let Some(ids) = table.waiting.get_mut(&key) {
-            ids.retain(|waiting| *waiting != id);
-            if ids.is_empty() {
-                table.waiting.remove(&key);
-            }
-        }
+        table.waiting.remove(&(key, id));
         table.ready.retain(|ready| *ready != id);
         Ok(())
     }
@@ -132,7 +130,7 @@ impl Subscriptions {
 
     /// How many wait for an attempt.
     pub(super) fn waiting_for(&self, key: AttemptKey) -> usize {
-        self.table.lock().waiting.get(&key).map_or(0, Vec::len)
+        self.table.lock().waiting.range(waiters_of(key)).count()
     }
 
     /// Numbers of subscriptions that became ready, each told once.
@@ -146,6 +144,11 @@ impl Subscriptions {
         }
         ready
     }
+}
+
+/// The places of one attempt's waiters among all of them.
+fn waiters_of(key: AttemptKey) -> std::ops::RangeInclusive<(AttemptKey, u64)> {
+    (key, 0)..=(key, u64::MAX)
 }
 
 #[cfg(test)]
