@@ -137,7 +137,10 @@
 /** Returned when the attempt id is registered: do not dispatch, track it. */
 #define LNKEEP_ALREADY_EXISTS 2
 
-/** Returned when an argument is malformed: NULL, misaligned, a length, an unknown flag, a non-zero reserved byte. */
+/**
+ * Returned when an argument is malformed: NULL, misaligned, a length, an unknown flag or number, a reserved
+ * byte that is not zero.
+ */
 #define LNKEEP_INVALID_ARGUMENT (-1)
 
 /** Returned when the handle is zero, stale, forged, closed twice or of another type. */
@@ -1156,9 +1159,11 @@ lnkeep_status lnkeep_completions_descriptor(lnkeep_store store,
  *
  * Returns: LNKEEP_DONE; LNKEEP_EXTERNAL_MARKER when an external router owns the attempts and options do
  *   not say LNKEEP_ATTEMPTS_EXTERNAL; LNKEEP_ALREADY_OPEN when they are open with other options;
- *   LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_BUSY, LNKEEP_POISONED.
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_BUSY,
+ *   LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_POISONED.
  * In: options, NULL for the safe defaults.
  * Out: attempts, the handle.
+ * Durable: the external mark, when LNKEEP_ATTEMPTS_EXTERNAL sets it.
  * Threads: any.
  * Ownership: close the handle with lnkeep_attempts_close.
  */
@@ -1290,7 +1295,8 @@ lnkeep_status lnkeep_attempts_ack(lnkeep_attempts attempts,
 
 /**
  * Acknowledges every final record of a namespace with an id below `below`, in bounded steps of one commit
- * each. For hosts whose ids rise: a record made later below a finished one is not seen by the next call.
+ * each. The next call starts at the lowest record that was not final; a record made later below that mark is
+ * not seen.
  *
  * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
  *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
@@ -1395,7 +1401,7 @@ lnkeep_status lnkeep_attempts_allocate(lnkeep_attempts attempts,
  *
  * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
  *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
- * Out: handled, how many records changed, NULL if not wanted.
+ * Out: handled, how many waiting records were dealt with, NULL if not wanted.
  * Durable: on LNKEEP_DONE.
  * Threads: any.
  */

@@ -176,3 +176,29 @@ fn every_function_of_the_header_is_documented() {
     }
     assert!(bare.is_empty(), "declared without a comment: {bare:#?}");
 }
+
+#[test]
+fn the_header_compiles_as_c11_and_as_cpp17_without_a_warning() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    for (name, standard, cpp) in [("c11.c", "-std=c11", false), ("cpp17.cpp", "-std=c++17", true)] {
+        let source = directory.path().join(name);
+        let text = "#include \"lnkeep.h\"\nlnkeep_error error = LNKEEP_ERROR_INIT;\n";
+        std::fs::write(&source, text).expect("the source is written");
+        let compiled = cc::Build::new()
+            .cargo_metadata(false)
+            .warnings_into_errors(true)
+            .extra_warnings(true)
+            .target(&target)
+            .host(&target)
+            .opt_level(0)
+            .out_dir(directory.path())
+            .include(root().join("include"))
+            .flag(standard)
+            .flag("-Wpedantic")
+            .cpp(cpp)
+            .file(&source)
+            .try_compile(standard.trim_start_matches("-std="));
+        assert!(compiled.is_ok(), "{name}: {compiled:?}");
+    }
+}
