@@ -73,13 +73,6 @@ type completion struct {
 	outcome rawOutcome
 }
 
-// rawOutcome is an outcome before its operation is known.
-type rawOutcome struct {
-	status, errno int32
-	flags         uint32
-	value, event  uint64
-}
-
 // asynchronous matches outcomes with their submissions, in one goroutine that the doorbell wakes.
 type asynchronous struct {
 	handle  uint64
@@ -192,23 +185,3 @@ func (a *asynchronous) close() {
 		close(submission.done)
 	}
 }
-
-// of is the outcome of an operation. Without a detail the status has to explain itself.
-func (raw rawOutcome) of(op *Operation, detail string) Outcome {
-	status := Status(raw.status)
-	outcome := Outcome{
-		Done: status == StatusDone, Already: status > StatusDone, Code: status,
-		Changed: raw.flags&outcomeChanged != 0, Conflict: raw.flags&outcomeConflict != 0,
-		ID: raw.value, EventSequence: raw.event,
-	}
-	if status < StatusDone {
-		outcome.Err = raw.failure(op, status, detail)
-	}
-	return outcome
-}
-
-// Flags of outcomes in the C ABI.
-const (
-	outcomeChanged  uint32 = 1
-	outcomeConflict uint32 = 2
-)

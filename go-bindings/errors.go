@@ -39,7 +39,8 @@ func (e *Error) Error() string {
 	text.WriteString(e.Class.String())
 	text.WriteString("): ")
 	text.WriteString(e.Msg)
-	if e.Errno != 0 {
+	// The library's own words on a failed system call end in "(os error 20)".
+	if e.Errno != 0 && !strings.Contains(e.Msg, "os error") {
 		text.WriteString(": ")
 		text.WriteString(e.Errno.Error())
 	}

@@ -78,9 +78,9 @@ func encode(ops []*Operation) (*arena, *C.lnkeep_op) {
 	}
 	a := newArena(size)
 	memory := a.take(uintptr(len(ops)) * C.sizeof_lnkeep_op)
-	for i, c := range unsafe.Slice((*C.lnkeep_op)(memory), len(ops)) {
-		_ = c
-		encodeOne(a, (*C.lnkeep_op)(unsafe.Add(memory, i*C.sizeof_lnkeep_op)), ops[i])
+	encoded := unsafe.Slice((*C.lnkeep_op)(memory), len(ops))
+	for i, op := range ops {
+		encodeOne(a, &encoded[i], op)
 	}
 	return a, (*C.lnkeep_op)(memory)
 }

@@ -5,7 +5,7 @@ import "C"
 
 import "unsafe"
 
-func attempts(handle uint64) (a C.lnkeep_attempts) { a.bits = C.uint64_t(handle); return a }
+func cAttempts(handle uint64) (a C.lnkeep_attempts) { a.bits = C.uint64_t(handle); return a }
 
 func cAttemptsOpen(handle uint64, o AttemptsOptions) (uint64, error) {
 	var given C.lnkeep_attempts_options
@@ -20,21 +20,21 @@ func cAttemptsOpen(handle uint64, o AttemptsOptions) (uint64, error) {
 	given.subscriptions_max = C.uint64_t(o.SubscriptionsMax)
 	var opened C.lnkeep_attempts
 	detail := newError()
-	status := C.lnkeep_attempts_open(store(handle), &given, &opened, &detail)
+	status := C.lnkeep_attempts_open(cStore(handle), &given, &opened, &detail)
 	return uint64(opened.bits), check("open attempts", status, &detail)
 }
 
 func cAttemptsClose(handle uint64) error {
-	a, detail := attempts(handle), newError()
+	a, detail := cAttempts(handle), newError()
 	return check("close attempts", C.lnkeep_attempts_close(&a, &detail), &detail)
 }
 
-func cAttemptsIsOpen(handle uint64) bool { return C.lnkeep_attempts_is_open(attempts(handle)) != 0 }
+func cAttemptsIsOpen(handle uint64) bool { return C.lnkeep_attempts_is_open(cAttempts(handle)) != 0 }
 
 func cAttemptsAckBelow(handle uint64, namespace Namespace, below uint64) (uint64, error) {
 	var acked C.uint64_t
 	detail := newError()
-	status := C.lnkeep_attempts_ack_below(attempts(handle), bytes16(&namespace), C.uint64_t(below), &acked, &detail)
+	status := C.lnkeep_attempts_ack_below(cAttempts(handle), bytes16(&namespace), C.uint64_t(below), &acked, &detail)
 	return uint64(acked), check("ack_below", status, &detail)
 }
 
@@ -46,7 +46,7 @@ func cAttemptsDelete(handle uint64, keys []Key, forget bool) ([]Outcome, error) 
 		answers[i].status = unanswered
 	}
 	detail := newError()
-	status := C.lnkeep_attempts_delete(attempts(handle), unsafe.SliceData(named), C.size_t(len(keys)),
+	status := C.lnkeep_attempts_delete(cAttempts(handle), unsafe.SliceData(named), C.size_t(len(keys)),
 		flag(forget, C.LNKEEP_DELETE_FORGET), unsafe.SliceData(answers), &detail)
 	if status != C.LNKEEP_BATCH {
 		if err := check("delete", status, &detail); err != nil {
@@ -63,7 +63,7 @@ func cAttemptsDelete(handle uint64, keys []Key, forget bool) ([]Outcome, error) 
 func cAttemptsClean(handle uint64, namespace Namespace, keep []uint64, forget bool) (Cleaned, error) {
 	var removed, unreadable C.uint64_t
 	detail := newError()
-	status := C.lnkeep_attempts_clean(attempts(handle), bytes16(&namespace),
+	status := C.lnkeep_attempts_clean(cAttempts(handle), bytes16(&namespace),
 		(*C.uint64_t)(unsafe.SliceData(keep)), C.size_t(len(keep)), flag(forget, C.LNKEEP_DELETE_FORGET),
 		&removed, &unreadable, &detail)
 	return Cleaned{Removed: uint64(removed), Unreadable: uint64(unreadable)}, check("clean", status, &detail)
@@ -72,13 +72,13 @@ func cAttemptsClean(handle uint64, namespace Namespace, keep []uint64, forget bo
 func cAttemptsSweep(handle uint64) (uint64, error) {
 	var handled C.uint64_t
 	detail := newError()
-	status := C.lnkeep_attempts_sweep(attempts(handle), &handled, &detail)
+	status := C.lnkeep_attempts_sweep(cAttempts(handle), &handled, &detail)
 	return uint64(handled), check("sweep", status, &detail)
 }
 
 func cAttemptsDisableExternal(handle uint64) (Outcome, error) {
 	detail := newError()
-	status := C.lnkeep_attempts_disable_external(attempts(handle), &detail)
+	status := C.lnkeep_attempts_disable_external(cAttempts(handle), &detail)
 	return change("disable_external", status, &detail)
 }
 
@@ -89,7 +89,7 @@ func cAttemptsAcknowledgeRestore(handle uint64, floors []IDFloor) (Outcome, erro
 		given[i].id_floor = C.uint64_t(floor.Floor)
 	}
 	detail := newError()
-	status := C.lnkeep_attempts_acknowledge_restore(attempts(handle), unsafe.SliceData(given),
+	status := C.lnkeep_attempts_acknowledge_restore(cAttempts(handle), unsafe.SliceData(given),
 		C.size_t(len(given)), &detail)
 	return change("acknowledge_restore", status, &detail)
 }
@@ -104,7 +104,7 @@ func cAttemptsRecover(handle uint64, o *RecoverOptions) (Recovery, error) {
 		flag(o.CircuitsComplete, C.LNKEEP_RECOVER_CIRCUITS_COMPLETE)
 	var found *C.lnkeep_recovery
 	detail := newError()
-	status := C.lnkeep_attempts_recover(attempts(handle), bytes16(&o.Namespace), unsafe.SliceData(circuits),
+	status := C.lnkeep_attempts_recover(cAttempts(handle), bytes16(&o.Namespace), unsafe.SliceData(circuits),
 		C.size_t(len(circuits)), flags, &found, &detail)
 	if err := check("recover", status, &detail); err != nil {
 		return Recovery{}, err

@@ -5,28 +5,28 @@ import "C"
 
 import "unsafe"
 
-func events(handle uint64) (e C.lnkeep_events) { e.bits = C.uint64_t(handle); return e }
+func cEvents(handle uint64) (e C.lnkeep_events) { e.bits = C.uint64_t(handle); return e }
 
 func cEventsOpen(handle uint64, name string, fromNewest bool) (uint64, error) {
 	var opened C.lnkeep_events
 	detail := newError()
-	status := C.lnkeep_events_open(store(handle), view([]byte(name)),
+	status := C.lnkeep_events_open(cStore(handle), view([]byte(name)),
 		flag(fromNewest, C.LNKEEP_EVENTS_FROM_NEWEST), &opened, &detail)
 	return uint64(opened.bits), check("open events", status, &detail)
 }
 
 func cEventsClose(handle uint64) error {
-	e, detail := events(handle), newError()
+	e, detail := cEvents(handle), newError()
 	return check("close events", C.lnkeep_events_close(&e, &detail), &detail)
 }
 
-func cEventsIsOpen(handle uint64) bool { return C.lnkeep_events_is_open(events(handle)) != 0 }
+func cEventsIsOpen(handle uint64) bool { return C.lnkeep_events_is_open(cEvents(handle)) != 0 }
 
 func cEventsTake(handle uint64, n int) ([]Event, error) {
 	taken := make([]C.lnkeep_event, min(max(n, 1), eventsTakenMax))
 	var got C.size_t
 	detail := newError()
-	status := C.lnkeep_events_take(events(handle), unsafe.SliceData(taken), C.size_t(min(n, len(taken))),
+	status := C.lnkeep_events_take(cEvents(handle), unsafe.SliceData(taken), C.size_t(min(n, len(taken))),
 		&got, &detail)
 	if err := check("take", status, &detail); err != nil {
 		return nil, err
@@ -55,24 +55,24 @@ func eventOf(c *C.lnkeep_event) Event {
 
 func cEventsAck(handle, sequence uint64) (Outcome, error) {
 	detail := newError()
-	return change("ack event", C.lnkeep_events_ack(events(handle), C.uint64_t(sequence), &detail), &detail)
+	return change("ack event", C.lnkeep_events_ack(cEvents(handle), C.uint64_t(sequence), &detail), &detail)
 }
 
 func cEventsUnregister(handle uint64) error {
 	detail := newError()
-	return check("unregister", C.lnkeep_events_unregister(events(handle), &detail), &detail)
+	return check("unregister", C.lnkeep_events_unregister(cEvents(handle), &detail), &detail)
 }
 
 func cEventsFirstAvailable(handle uint64) (uint64, error) {
 	var sequence C.uint64_t
 	detail := newError()
-	status := C.lnkeep_events_first_available(events(handle), &sequence, &detail)
+	status := C.lnkeep_events_first_available(cEvents(handle), &sequence, &detail)
 	return uint64(sequence), check("first available", status, &detail)
 }
 
 func cEventsDescriptor(handle uint64) (int, error) {
 	var descriptor C.int
 	detail := newError()
-	status := C.lnkeep_events_descriptor(events(handle), &descriptor, &detail)
+	status := C.lnkeep_events_descriptor(cEvents(handle), &descriptor, &detail)
 	return int(descriptor), check("open events", status, &detail)
 }

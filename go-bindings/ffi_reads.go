@@ -9,7 +9,7 @@ func cAttemptsGet(handle uint64, key Key) (Attempt, error) {
 	named := cKey(key)
 	var found *C.lnkeep_attempt
 	detail := newError()
-	status := C.lnkeep_attempts_get(attempts(handle), &named, &found, &detail)
+	status := C.lnkeep_attempts_get(cAttempts(handle), &named, &found, &detail)
 	if err := check("get", status, &detail); err != nil {
 		return Attempt{}, err
 	}
@@ -67,7 +67,7 @@ func cAttemptsResult(handle uint64, key Key) (Result, error) {
 	named := cKey(key)
 	var found *C.lnkeep_attempt_result
 	detail := newError()
-	status := C.lnkeep_attempts_result(attempts(handle), &named, &found, &detail)
+	status := C.lnkeep_attempts_result(cAttempts(handle), &named, &found, &detail)
 	if err := check("result", status, &detail); err != nil {
 		return Result{}, err
 	}
@@ -79,15 +79,15 @@ func cAttemptsHasResult(handle uint64, key Key) (bool, error) {
 	named := cKey(key)
 	var has C.uint32_t
 	detail := newError()
-	status := C.lnkeep_attempts_has_result(attempts(handle), &named, &has, &detail)
+	status := C.lnkeep_attempts_has_result(cAttempts(handle), &named, &has, &detail)
 	return has != 0, check("has_result", status, &detail)
 }
 
 func cAttemptsList(handle uint64, q *Query) (Page, error) {
-	given := query(q)
+	given := cQuery(q)
 	var found *C.lnkeep_attempt_page
 	detail := newError()
-	status := C.lnkeep_attempts_list(attempts(handle), &given, &found, &detail)
+	status := C.lnkeep_attempts_list(cAttempts(handle), &given, &found, &detail)
 	if err := check("list", status, &detail); err != nil {
 		return Page{}, err
 	}
@@ -109,7 +109,7 @@ func cAttemptsList(handle uint64, q *Query) (Page, error) {
 	return page, nil
 }
 
-func query(q *Query) (c C.lnkeep_attempt_query) {
+func cQuery(q *Query) (c C.lnkeep_attempt_query) {
 	c.size = C.sizeof_lnkeep_attempt_query
 	c.flags = flag(q.AllNamespaces, C.LNKEEP_QUERY_ALL_NAMESPACES) |
 		flag(q.After != nil, C.LNKEEP_QUERY_AFTER)
@@ -131,7 +131,7 @@ func cAttemptsCounts(handle uint64, namespace *Namespace) (Counts, error) {
 	var c C.lnkeep_attempt_counts
 	c.size = C.sizeof_lnkeep_attempt_counts
 	detail := newError()
-	status := C.lnkeep_attempts_counts(attempts(handle), bytes16(namespace), &c, &detail)
+	status := C.lnkeep_attempts_counts(cAttempts(handle), bytes16(namespace), &c, &detail)
 	if err := check("counts", status, &detail); err != nil {
 		return Counts{}, err
 	}
@@ -144,7 +144,7 @@ func cAttemptsCounts(handle uint64, namespace *Namespace) (Counts, error) {
 func cAttemptsIsExternal(handle uint64) (bool, error) {
 	var external C.uint32_t
 	detail := newError()
-	status := C.lnkeep_attempts_is_external(attempts(handle), &external, &detail)
+	status := C.lnkeep_attempts_is_external(cAttempts(handle), &external, &detail)
 	return external != 0, check("is_external", status, &detail)
 }
 

@@ -4,21 +4,30 @@ package lnkeep
 import "C"
 
 import (
+	"bytes"
 	"syscall"
 	"unsafe"
 )
 
-func cStatusClass(s Status) Class     { return Class(C.lnkeep_status_class(C.lnkeep_status(s))) }
-func cStatusName(s Status) string     { return C.GoString(C.lnkeep_status_name(C.lnkeep_status(s))) }
-func cStatusMessage(s Status) string  { return C.GoString(C.lnkeep_status_message(C.lnkeep_status(s))) }
-func cClassName(c Class) string       { return C.GoString(C.lnkeep_class_name(C.lnkeep_class(c))) }
-func cVersion() string                { return C.GoString(C.lnkeep_version()) }
-func cABIVersion() uint32             { return uint32(C.lnkeep_abi_version()) }
-func newError() (e C.lnkeep_error)    { e.size = C.sizeof_lnkeep_error; return e }
-func store(handle uint64) (s C.lnkeep_store) { s.bits = C.uint64_t(handle); return s }
+func cStatusClass(s Status) Class             { return Class(C.lnkeep_status_class(C.lnkeep_status(s))) }
+func cStatusName(s Status) string             { return C.GoString(C.lnkeep_status_name(C.lnkeep_status(s))) }
+func cStatusMessage(s Status) string          { return C.GoString(C.lnkeep_status_message(C.lnkeep_status(s))) }
+func cClassName(c Class) string               { return C.GoString(C.lnkeep_class_name(C.lnkeep_class(c))) }
+func cVersion() string                        { return C.GoString(C.lnkeep_version()) }
+func cABIVersion() uint32                     { return uint32(C.lnkeep_abi_version()) }
+func newError() (e C.lnkeep_error)            { e.size = C.sizeof_lnkeep_error; return e }
+func cStore(handle uint64) (s C.lnkeep_store) { s.bits = C.uint64_t(handle); return s }
 
-// text is the message of an error that the library filled in; it ends at its NUL.
-func text(e *C.lnkeep_error) string { return C.GoString(&e.message[0]) }
+// text is the message of an error that the library filled in; it ends at its NUL. C.GoString would do the
+// same and move every error to the heap.
+func text(e *C.lnkeep_error) string {
+	message := unsafe.Slice((*byte)(unsafe.Pointer(&e.message[0])), len(e.message))
+	end := bytes.IndexByte(message, 0)
+	if end < 0 {
+		end = len(message)
+	}
+	return string(message[:end])
+}
 
 // check is the error of a call, nil for DONE and ALREADY.
 func check(op string, status C.lnkeep_status, detail *C.lnkeep_error) error {
@@ -40,16 +49,6 @@ func change(op string, status C.lnkeep_status, detail *C.lnkeep_error) (Outcome,
 	}
 	done := status == C.LNKEEP_DONE
 	return Outcome{Done: done, Already: !done, Changed: done, Code: Status(status)}, nil
-}
-
-// failure is the error of one operation of a submission.
-func (raw rawOutcome) failure(op *Operation, status Status, detail string) *Error {
-	if detail == "" {
-		detail = "attempt " + op.key.String() + ": " + status.Message()
-	}
-	return &Error{
-		Op: op.kind.String(), Code: status, Class: status.Class(), Errno: syscall.Errno(raw.errno), Msg: detail,
-	}
 }
 
 // bytes16 is NULL for nil, and else the first byte of a namespace or of a similar array.

@@ -65,28 +65,28 @@ func reportOf(c *C.lnkeep_store_report) Report {
 }
 
 func cStoreClose(handle uint64) error {
-	s, detail := store(handle), newError()
+	s, detail := cStore(handle), newError()
 	return check("close", C.lnkeep_store_close(&s, &detail), &detail)
 }
 
-func cStoreIsOpen(handle uint64) bool { return C.lnkeep_store_is_open(store(handle)) != 0 }
+func cStoreIsOpen(handle uint64) bool { return C.lnkeep_store_is_open(cStore(handle)) != 0 }
 
 func cStoreTick(handle, unixMilli uint64, blockHeight uint32) error {
 	detail := newError()
-	status := C.lnkeep_store_tick(store(handle), C.uint64_t(unixMilli), C.uint32_t(blockHeight), &detail)
+	status := C.lnkeep_store_tick(cStore(handle), C.uint64_t(unixMilli), C.uint32_t(blockHeight), &detail)
 	return check("tick", status, &detail)
 }
 
 func cStoreSync(handle uint64) error {
 	detail := newError()
-	return check("sync", C.lnkeep_store_sync(store(handle), &detail), &detail)
+	return check("sync", C.lnkeep_store_sync(cStore(handle), &detail), &detail)
 }
 
 func cStoreStats(handle uint64) (Stats, error) {
 	var c C.lnkeep_stats
 	c.size = C.sizeof_lnkeep_stats
 	detail := newError()
-	if err := check("stats", C.lnkeep_store_stats(store(handle), &c, &detail), &detail); err != nil {
+	if err := check("stats", C.lnkeep_store_stats(cStore(handle), &c, &detail), &detail); err != nil {
 		return Stats{}, err
 	}
 	return Stats{

@@ -18,7 +18,7 @@ func cSubmit(handle uint64, ops []*Operation, atomic bool, outcomes []Outcome) e
 		answers[i].status = unanswered
 	}
 	detail := newError()
-	status := C.lnkeep_submit(store(handle), first, C.size_t(len(ops)), flag(atomic, C.LNKEEP_SUBMIT_ATOMIC),
+	status := C.lnkeep_submit(cStore(handle), first, C.size_t(len(ops)), flag(atomic, C.LNKEEP_SUBMIT_ATOMIC),
 		unsafe.SliceData(answers), &detail)
 	var failure error
 	if status != C.LNKEEP_BATCH {
@@ -36,7 +36,7 @@ func cSubmit(handle uint64, ops []*Operation, atomic bool, outcomes []Outcome) e
 		words = text(&detail)
 	}
 	for i := range answers {
-		if failure != nil || answers[i].status == unanswered {
+		if failure != nil {
 			outcomes[i] = failed(failure)
 			continue
 		}
@@ -56,7 +56,7 @@ func cSubmitAsync(handle uint64, ops []*Operation, atomic bool, cookie uint64) e
 	a, first := encode(ops)
 	defer a.release()
 	detail := newError()
-	status := C.lnkeep_submit_async(store(handle), first, C.size_t(len(ops)),
+	status := C.lnkeep_submit_async(cStore(handle), first, C.size_t(len(ops)),
 		flag(atomic, C.LNKEEP_SUBMIT_ATOMIC), C.uint64_t(cookie), &detail)
 	return check("submit", status, &detail)
 }
@@ -66,7 +66,7 @@ func cCompletionsTake(handle uint64, into []completion) (int, error) {
 	var n C.size_t
 	detail := newError()
 	capacity := C.size_t(min(len(into), len(taken)))
-	status := C.lnkeep_completions_take(store(handle), &taken[0], capacity, &n, &detail)
+	status := C.lnkeep_completions_take(cStore(handle), &taken[0], capacity, &n, &detail)
 	if err := check("completions", status, &detail); err != nil {
 		return 0, err
 	}
@@ -81,7 +81,7 @@ func cCompletionsTake(handle uint64, into []completion) (int, error) {
 func cCompletionsDescriptor(handle uint64) (int, error) {
 	var descriptor C.int
 	detail := newError()
-	status := C.lnkeep_completions_descriptor(store(handle), &descriptor, &detail)
+	status := C.lnkeep_completions_descriptor(cStore(handle), &descriptor, &detail)
 	return int(descriptor), check("completions", status, &detail)
 }
 
@@ -100,7 +100,7 @@ func cAttemptsDo(op *Operation) Outcome {
 }
 
 func attemptsDo(op *C.lnkeep_op, answer *C.lnkeep_outcome, detail *C.lnkeep_error) C.lnkeep_status {
-	handle := attempts(uint64(op.component))
+	handle := cAttempts(uint64(op.component))
 	body := unsafe.Pointer(&op.body)
 	key := (*C.lnkeep_attempt_key)(body)
 	switch opKind(op.kind) {

@@ -35,20 +35,29 @@ func SetLeakHandler(handler func(Leak)) {
 	leakHandler.Store(&handler)
 }
 
-// setAlarm watches a value that its owner must close; closing stops the alarm.
-func setAlarm[T any](value *T, kind, name string) runtime.Cleanup {
-	leak := Leak{Kind: kind, Name: name, Opened: "unknown"}
-	// 2: the caller of the function that opens.
-	if _, file, line, ok := runtime.Caller(2); ok {
-		leak.Opened = fmt.Sprintf("%s:%d", file, line)
-	}
-	return runtime.AddCleanup(value, sound, leak)
+// alarmed is what the runtime hands over when a value is gone; it must not refer to the value.
+type alarmed struct {
+	leak Leak
+	core *core
 }
 
-func sound(leak Leak) {
-	if handler := leakHandler.Load(); handler != nil {
-		(*handler)(leak)
+// setAlarm watches a value that its owner must close; closing it stops the alarm, and closing its store
+// silences it. depth is 2 for the caller of the function that calls this one.
+func setAlarm[T any](value *T, core *core, depth int, kind, name string) runtime.Cleanup {
+	leak := Leak{Kind: kind, Name: name, Opened: "unknown"}
+	if _, file, line, ok := runtime.Caller(depth); ok {
+		leak.Opened = fmt.Sprintf("%s:%d", file, line)
+	}
+	return runtime.AddCleanup(value, sound, alarmed{leak, core})
+}
+
+func sound(a alarmed) {
+	if a.core.closed.Load() {
 		return
 	}
-	log.Print(leak)
+	if handler := leakHandler.Load(); handler != nil {
+		(*handler)(a.leak)
+		return
+	}
+	log.Print(a.leak)
 }

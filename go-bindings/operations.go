@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strconv"
 )
 
 // OperationsMax is how many operations one Submit may carry; more is refused with ErrTooBig.
@@ -48,6 +49,14 @@ type Operation struct {
 	failureCode              uint16
 	// message is also the external key of an allocation.
 	message []byte
+}
+
+// subject names in errors what an operation is about.
+func (op *Operation) subject() string {
+	if op.kind == opAllocate {
+		return "external key of " + strconv.Itoa(len(op.message)) + " bytes"
+	}
+	return "attempt " + op.key.String()
 }
 
 // OpInit is Init as an operation for Submit.

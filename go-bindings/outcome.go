@@ -1,6 +1,9 @@
 package lnkeep
 
-import "errors"
+import (
+	"errors"
+	"syscall"
+)
 
 // Outcome is what became of one operation. At most one of Done, Already and Err is set; the zero value
 // says that nothing is known, and never that something was done.
@@ -63,3 +66,40 @@ func severity(class Class) int {
 	}
 	return 0
 }
+
+// rawOutcome is an outcome as the library gives it, before its operation is known.
+type rawOutcome struct {
+	status, errno int32
+	flags         uint32
+	value, event  uint64
+}
+
+// of is the outcome of an operation. Without a detail the status has to explain itself.
+func (raw rawOutcome) of(op *Operation, detail string) Outcome {
+	status := Status(raw.status)
+	outcome := Outcome{
+		Done: status == StatusDone, Already: status > StatusDone, Code: status,
+		Changed: raw.flags&outcomeChanged != 0, Conflict: raw.flags&outcomeConflict != 0,
+		ID: raw.value, EventSequence: raw.event,
+	}
+	if status < StatusDone {
+		outcome.Err = raw.failure(op, status, detail)
+	}
+	return outcome
+}
+
+// failure is the error of one operation of a submission.
+func (raw rawOutcome) failure(op *Operation, status Status, detail string) *Error {
+	if detail == "" {
+		detail = op.subject() + ": " + status.Message()
+	}
+	return &Error{
+		Op: op.kind.String(), Code: status, Class: status.Class(), Errno: syscall.Errno(raw.errno), Msg: detail,
+	}
+}
+
+// Flags of outcomes in the C ABI.
+const (
+	outcomeChanged  uint32 = 1
+	outcomeConflict uint32 = 2
+)

@@ -68,7 +68,7 @@ func Open(path string, options *StoreOptions) (*Store, error) {
 	}
 	c.submitter = newSubmitter(handle, options)
 	store := &Store{core: c}
-	store.alarm = setAlarm(store, "Store", path)
+	store.alarm = setAlarm(store, c, 2, "Store", path)
 	return store, nil
 }
 

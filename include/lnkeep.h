@@ -233,7 +233,10 @@
 /** Returned when a bug of lnkeep was caught; a write may or may not have been applied. */
 #define LNKEEP_INTERNAL (-201)
 
-/** Returned when an operation of a batch is neither DONE nor ALREADY: read the outcomes, the worst is in err. */
+/**
+ * Returned when an operation of a batch is neither DONE nor ALREADY. Its own class says nothing: take the class
+ * of each outcome's status, or of err.status, which is the worst of them.
+ */
 #define LNKEEP_BATCH (-202)
 
 /** Returned when an earlier commit failed: close, reopen, repeat what was UNKNOWN. */
@@ -1003,7 +1006,8 @@ const char *lnkeep_version(void);
  * Opens the store of a directory, creating directory (mode 0700) and files (mode 0600) when there are none.
  *
  * Returns: LNKEEP_DONE; LNKEEP_LOCKED when it is open elsewhere; LNKEEP_UNSAFE_PLACE,
- *   LNKEEP_NOT_FOUND, LNKEEP_WRONG_MODE, LNKEEP_ROLLED_BACK, LNKEEP_FORMAT_TOO_NEW,
+ *   LNKEEP_NOT_FOUND when the parent directory, or with LNKEEP_STORE_MUST_EXIST the store, is missing;
+ *   LNKEEP_WRONG_MODE, LNKEEP_ROLLED_BACK, LNKEEP_FORMAT_TOO_NEW,
  *   LNKEEP_CORRUPT_STORE, LNKEEP_NO_SPACE, LNKEEP_ABI_MISMATCH, LNKEEP_WRONG_ENGINE, LNKEEP_IO.
  * In: path, a directory on a local disk; options, NULL for the safe defaults.
  * Out: store, the handle; report, what was found, NULL if not wanted.
@@ -1155,7 +1159,8 @@ lnkeep_status lnkeep_completions_descriptor(lnkeep_store store,
                                             lnkeep_error *err);
 
 /**
- * Opens the attempts of a store. Opening again with equal options gives another handle on the same instance.
+ * Opens the attempts of a store. While they are open, opening again with equal options gives another handle on
+ * the same instance: the same subscriptions, and one list of ready ones for all its handles.
  *
  * Returns: LNKEEP_DONE; LNKEEP_EXTERNAL_MARKER when an external router owns the attempts and options do
  *   not say LNKEEP_ATTEMPTS_EXTERNAL; LNKEEP_ALREADY_OPEN when they are open with other options;
@@ -1174,7 +1179,7 @@ lnkeep_status lnkeep_attempts_open(lnkeep_store store,
                                    lnkeep_error *err);
 
 /**
- * Closes a handle on attempts. Subscriptions stay open while the store is.
+ * Closes a handle on attempts. The last one takes the subscriptions with it.
  *
  * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE when it is not open.
  * In: attempts, a pointer to the handle; it is set to LNKEEP_ATTEMPTS_NONE.
@@ -1547,8 +1552,11 @@ lnkeep_status lnkeep_attempts_counts(lnkeep_attempts attempts,
  * that was handed off is never rolled back: without an open circuit it is listed as unresolved. By default
  * only attempts registered in earlier opens are looked at.
  *
- * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also when the host does not mark and the circuit list is
- *   not said to be complete; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ * A host that does not mark must pass its complete circuit list. So must one that once stored a result of the
+ * network for an attempt it had not marked: that shows that it does not always mark.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also when the circuit list has to be complete and is not said
+ *   to be; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
  *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: namespace_bytes, 16 of them or NULL for the default; circuits, circuits_len of them; flags, bits of
  *   LNKEEP_RECOVER_*.
@@ -1674,7 +1682,8 @@ lnkeep_status lnkeep_attempts_unsubscribe(lnkeep_attempts attempts,
                                           lnkeep_error *err);
 
 /**
- * Cancels every subscription that still waits, such as at shutdown; ready results can still be polled.
+ * Closes every subscription that still waits, such as at shutdown: each is named by lnkeep_attempts_ready and
+ * polls LNKEEP_POLL_CLOSED. Results that are ready can still be polled.
  *
  * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE.
  * Threads: any.
@@ -1698,7 +1707,8 @@ lnkeep_status lnkeep_attempts_waiters(lnkeep_attempts attempts,
                                       lnkeep_error *err);
 
 /**
- * Numbers of subscriptions that became ready, each told once; never waits.
+ * Numbers of subscriptions to poll: served or closed, each told once, over all handles on these attempts;
+ * never waits.
  *
  * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
  * In: capacity, of subscriptions.
@@ -1716,7 +1726,7 @@ lnkeep_status lnkeep_attempts_ready(lnkeep_attempts attempts,
  * A descriptor that is readable while subscriptions are ready, for poll or epoll.
  *
  * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
- * Out: descriptor, valid until the store and every handle on its attempts are closed.
+ * Out: descriptor, valid until the last handle on these attempts is closed.
  * Threads: any.
  * Ownership: the library's; never read, write or close it. It is close-on-exec.
  */

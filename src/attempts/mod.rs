@@ -103,7 +103,8 @@ impl std::fmt::Debug for Attempts {
 }
 
 impl Attempts {
-    /// Opens the attempts of a store. Opening again with equal options gives the same instance.
+    /// Opens the attempts of a store. While they are open, opening again with equal options gives the same
+    /// instance, subscriptions included.
     ///
     /// # Errors
     /// `ExternalMarker` when an external router owns the attempts and `external` is not set; `AlreadyOpen`
@@ -403,7 +404,7 @@ impl Attempts {
                 Err(error) if error.status() == Status::ResultPending => {}
                 Err(error) if require_known => return Err(error),
                 // A tombstone never gets a result: the subscription is accepted and closed.
-                Err(error) if error.status() == Status::Deleted => subscriptions.cancel(id)?,
+                Err(error) if error.status() == Status::Deleted => subscriptions.close(id),
                 Err(_) => {}
             }
             Ok(())
@@ -411,8 +412,7 @@ impl Attempts {
         match known {
             Ok(()) => Ok(id),
             Err(error) => {
-                // Already gone when the store failed after the subscription was closed.
-                drop(subscriptions.cancel(id));
+                subscriptions.cancel(id)?;
                 Err(error)
             }
         }
@@ -431,9 +431,9 @@ impl Attempts {
         self.shared.subscriptions.cancel(subscription)
     }
 
-    /// Cancels every subscription that waits; results that are ready can still be polled.
+    /// Closes every subscription that waits; results that are ready can still be polled.
     pub fn unsubscribe_all(&self) {
-        self.shared.subscriptions.cancel_waiting();
+        self.shared.subscriptions.close_waiting();
     }
 
     /// How many subscriptions wait for an attempt.

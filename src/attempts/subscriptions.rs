@@ -32,6 +32,7 @@ enum Waiter {
     /// Boxed: most subscriptions wait, and waiting ones are what memory is bounded for.
     Ready(Box<AttemptResult>),
     Done,
+    Closed,
 }
 
 #[derive(Default)]
@@ -107,6 +108,10 @@ impl Subscriptions {
             }
             Waiter::Ready(result) => Polled::Result(*result),
             Waiter::Done => Polled::Done,
+            Waiter::Closed => {
+                *waiter = Waiter::Closed;
+                Polled::Closed
+            }
         }
     }
 
@@ -121,11 +126,22 @@ impl Subscriptions {
         Ok(())
     }
 
-    /// Cancels every subscription that still waits; results that are ready stay to be taken.
-    pub(super) fn cancel_waiting(&self) {
+    /// Ends a subscription that will never be served; its owner is told like one that is.
+    pub(super) fn close(&self, id: u64) {
         let mut table = self.table.lock();
-        table.waiting.clear();
-        table.waiters.retain(|_, (_, waiter)| !matches!(waiter, Waiter::Waiting));
+        let Some((key, waiter)) = table.waiters.get_mut(&id) else { return };
+        let key = *key;
+        *waiter = Waiter::Closed;
+        table.waiting.remove(&(key, id));
+        table.ready.push_back(id);
+        drop(table);
+        self.doorbell.ring();
+    }
+
+    /// Ends every subscription that still waits; results that are ready stay to be taken.
+    pub(super) fn close_waiting(&self) {
+        let waiting: Vec<u64> = self.table.lock().waiting.iter().map(|(_, id)| *id).collect();
+        waiting.into_iter().for_each(|id| self.close(id));
     }
 
     /// How many wait for an attempt.
@@ -204,7 +220,9 @@ mod tests {
         let all = Subscriptions::new(9).unwrap();
         let (waits, ready) = (all.register(key(1)).unwrap(), all.register(key(2)).unwrap());
         all.deliver(key(2), &settle(1));
-        all.cancel_waiting();
+        all.close_waiting();
+        assert_eq!(all.take_ready(9), [ready, waits]);
+        assert_eq!(all.poll(waits), Polled::Closed);
         assert_eq!(all.poll(waits), Polled::Closed);
         assert_eq!(all.poll(ready), Polled::Result(settle(1)));
     }

@@ -444,3 +444,28 @@ fn a_waiter_of_a_result_that_was_stored_with_an_error_is_served_by_the_repeat() 
     assert_eq!(repeat.status(), Status::NotPending);
     assert!(matches!(attempts.poll(subscription), Polled::Result(_)));
 }
+
+#[test]
+fn a_subscription_that_will_never_be_served_is_named_as_ready() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    attempts.store_result(key(1), settle(1)).unwrap();
+    attempts.delete(key(1), Retain::Tombstone).unwrap();
+    let burned = attempts.subscribe(key(1), false).unwrap();
+    let waits = attempts.subscribe(key(2), false).unwrap();
+    assert_eq!(attempts.ready(9), [burned]);
+    attempts.unsubscribe_all();
+    assert_eq!(attempts.ready(9), [waits]);
+    assert_eq!((attempts.poll(burned), attempts.poll(waits)), (Polled::Closed, Polled::Closed));
+    attempts.unsubscribe(waits).unwrap();
+}
+
+#[test]
+fn other_options_are_accepted_once_nobody_holds_the_attempts() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let store = Arc::clone(attempts.store());
+    drop(attempts);
+    let other = AttemptsOptions { tombstones_max: 1, ..AttemptsOptions::default() };
+    Attempts::open(&store, other).unwrap();
+}

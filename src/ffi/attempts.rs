@@ -14,7 +14,8 @@ use crate::error::{Error, Result, Status};
 use crate::limits::BATCH_OPS_MAX;
 use crate::types::{Fingerprint, Namespace, PaymentHash, Preimage, RawMessage};
 
-/// Opens the attempts of a store. Opening again with equal options gives another handle on the same instance.
+/// Opens the attempts of a store. While they are open, opening again with equal options gives another handle on
+/// the same instance: the same subscriptions, and one list of ready ones for all its handles.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_EXTERNAL_MARKER when an external router owns the attempts and options do
 ///   not say LNKEEP_ATTEMPTS_EXTERNAL; LNKEEP_ALREADY_OPEN when they are open with other options;
@@ -62,7 +63,7 @@ fn attempts_options(given: &lnkeep_attempts_options) -> Result<AttemptsOptions> 
     })
 }
 
-/// Closes a handle on attempts. Subscriptions stay open while the store is.
+/// Closes a handle on attempts. The last one takes the subscriptions with it.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE when it is not open.
 /// In: attempts, a pointer to the handle; it is set to LNKEEP_ATTEMPTS_NONE.

@@ -112,7 +112,8 @@ pub unsafe extern "C" fn lnkeep_attempts_unsubscribe(
     }
 }
 
-/// Cancels every subscription that still waits, such as at shutdown; ready results can still be polled.
+/// Closes every subscription that still waits, such as at shutdown: each is named by lnkeep_attempts_ready and
+/// polls LNKEEP_POLL_CLOSED. Results that are ready can still be polled.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE.
 /// Threads: any.
@@ -160,7 +161,8 @@ pub unsafe extern "C" fn lnkeep_attempts_waiters(
     }
 }
 
-/// Numbers of subscriptions that became ready, each told once; never waits.
+/// Numbers of subscriptions to poll: served or closed, each told once, over all handles on these attempts;
+/// never waits.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
 /// In: capacity, of subscriptions.
@@ -194,7 +196,7 @@ pub unsafe extern "C" fn lnkeep_attempts_ready(
 /// A descriptor that is readable while subscriptions are ready, for poll or epoll.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
-/// Out: descriptor, valid until the store and every handle on its attempts are closed.
+/// Out: descriptor, valid until the last handle on these attempts is closed.
 /// Threads: any.
 /// Ownership: the library's; never read, write or close it. It is close-on-exec.
 #[must_use]

@@ -80,11 +80,14 @@ pub const LNKEEP_NO_SPACE: i32 = -101;
 /// Returned when the store is open in another process, or under another handle of this one.
 pub const LNKEEP_LOCKED: i32 = -102;
 
+// -199 is reserved for bindings: a call that ended before it was submitted.
+
 /// Returned when nobody knows whether the commit reached the disk: reopen and repeat the SAME identifier.
 pub const LNKEEP_UNKNOWN: i32 = -200;
 /// Returned when a bug of lnkeep was caught; a write may or may not have been applied.
 pub const LNKEEP_INTERNAL: i32 = -201;
-/// Returned when an operation of a batch is neither DONE nor ALREADY: read the outcomes, the worst is in err.
+/// Returned when an operation of a batch is neither DONE nor ALREADY. Its own class says nothing: take the class
+/// of each outcome's status, or of err.status, which is the worst of them.
 pub const LNKEEP_BATCH: i32 = -202;
 
 /// Returned when an earlier commit failed: close, reopen, repeat what was UNKNOWN.

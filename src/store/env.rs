@@ -58,23 +58,32 @@ impl EngineError {
     }
 }
 
+impl std::fmt::Display for EngineError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            EngineError::MapFull => f.write_str("the map is full"),
+            EngineError::ReadersFull => f.write_str("every reader slot is taken"),
+            EngineError::Corrupted(code) => write!(f, "LMDB found damaged pages, error {code}"),
+            EngineError::Code(code @ 1..) => {
+                write!(f, "{}", std::io::Error::from_raw_os_error(*code))
+            }
+            EngineError::Code(code) => write!(f, "LMDB error {code}"),
+            EngineError::Closed => f.write_str("the store is closed"),
+        }
+    }
+}
+
 impl From<EngineError> for Error {
     /// As a read sees it: no write was under way.
     fn from(error: EngineError) -> Error {
-        match error {
-            EngineError::MapFull => Error::new(Status::NoSpace, "the map is full"),
-            EngineError::ReadersFull => Error::new(
-                Status::Busy,
-                format!("all {READERS_MAX} reader slots are taken; call again later"),
-            ),
-            EngineError::Corrupted(code) => {
-                Error::new(Status::CorruptStore, format!("LMDB found damaged pages ({code})"))
-            }
-            EngineError::Code(code) => {
-                Error::os(Status::Io, error.os_errno(), format!("LMDB answered error {code}"))
-            }
-            EngineError::Closed => Status::Closed.into(),
-        }
+        let status = match error {
+            EngineError::MapFull => Status::NoSpace,
+            EngineError::ReadersFull => Status::Busy,
+            EngineError::Corrupted(_) => Status::CorruptStore,
+            EngineError::Code(_) => Status::Io,
+            EngineError::Closed => Status::Closed,
+        };
+        Error::os(status, error.os_errno(), error.to_string())
     }
 }
 

@@ -143,7 +143,7 @@ pub struct Store {
     place: Mutex<Option<Place>>,
     report: OpenReport,
     lnd_compat: bool,
-    components: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
+    components: Mutex<HashMap<TypeId, Weak<dyn Any + Send + Sync>>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -330,17 +330,18 @@ impl Store {
         read(&View(self.core.env.read()?))
     }
 
-    /// The store's one instance of a component, made by `make` at its first use.
+    /// The store's one instance of a component, made by `make` unless somebody holds it.
     pub(crate) fn component<T: Any + Send + Sync>(
         &self,
         make: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
         let mut components = self.components.lock();
-        if let Some(known) = components.get(&TypeId::of::<T>()) {
-            return Arc::clone(known).downcast().map_err(|_| Status::Internal.into());
+        if let Some(known) = components.get(&TypeId::of::<T>()).and_then(Weak::upgrade) {
+            return known.downcast().map_err(|_| Status::Internal.into());
         }
         let made = Arc::new(make()?);
-        components.insert(TypeId::of::<T>(), made.clone());
+        let weak: Weak<dyn Any + Send + Sync> = Arc::<T>::downgrade(&made);
+        components.insert(TypeId::of::<T>(), weak);
         Ok(made)
     }
 

@@ -94,16 +94,24 @@ fn make_directory(path: &Path) -> Result<()> {
     if path.exists() {
         return Ok(());
     }
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(path)
-        .map_err(|error| Error::io(Status::Io, &error, "making the store's directory"))?;
+    fs::DirBuilder::new().mode(0o700).create(path).map_err(|error| making_failed(path, &error))?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     os::sync_directory(parent)
         .map_err(|error| Error::io(Status::Io, &error, "flushing the parent directory"))
+}
+
+/// A path that cannot hold a directory is the caller's matter, not the disk's.
+fn making_failed(path: &Path, error: &std::io::Error) -> Error {
+    let status = match error.raw_os_error() {
+        Some(libc::ENOENT) => Status::NotFound,
+        Some(libc::ENOTDIR | libc::EACCES | libc::EROFS | libc::EPERM) => Status::UnsafePlace,
+        Some(libc::ENOSPC | libc::EDQUOT) => Status::NoSpace,
+        _ => Status::Io,
+    };
+    Error::io(status, error, &format!("making the directory {}", path.display()))
 }
 
 fn refuse_unsafe(directory: &Path) -> Result<()> {

@@ -190,6 +190,16 @@ fn another_mode_is_refused_unless_converted() {
 }
 
 #[test]
+fn a_path_that_cannot_be_a_directory_is_not_called_an_io_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    assert_eq!(open_error(&file), Status::UnsafePlace);
+    assert_eq!(open_error(&file.join("below")), Status::UnsafePlace);
+    assert_eq!(open_error(&directory.path().join("missing/store")), Status::NotFound);
+}
+
+#[test]
 fn must_exist_creates_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");

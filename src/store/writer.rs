@@ -338,7 +338,7 @@ fn unknown(error: EngineError) -> Stop {
     Stop::Failed(Failure::Unknown(Error::os(
         Status::Unknown,
         error.os_errno(),
-        format!("the commit failed ({error:?}); reopen and repeat the same identifiers"),
+        format!("the commit failed ({error}); reopen and repeat the same identifiers"),
     )))
 }
 

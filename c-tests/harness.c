@@ -1,0 +1,349 @@
+#define _GNU_SOURCE
+#include "harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PATHS_MAX 2048
+
+static struct {
+    const char *program;
+    char self[4096];
+    unsigned passed, failed, skipped;
+    int test_failed, test_skipped;
+    char *paths[PATHS_MAX];
+    size_t paths_len;
+    size_t directories[PATHS_MAX];
+    size_t directories_len;
+} h;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+const uint8_t h_hash_of_ones[32] = {
+    0x72, 0xcd, 0x6e, 0x84, 0x22, 0xc4, 0x07, 0xfb, 0x6d, 0x09, 0x86, 0x90, 0xf1, 0x13, 0x0b, 0x7d,
+    0xed, 0x7e, 0xc2, 0xf7, 0xf5, 0xe1, 0xd3, 0x0b, 0xd9, 0xd5, 0x21, 0xf0, 0x15, 0x36, 0x37, 0x93,
+};
+const uint8_t h_hash_of_twos[32] = {
+    0x75, 0x87, 0x7b, 0xb4, 0x1d, 0x39, 0x3b, 0x5f, 0xb8, 0x45, 0x5c, 0xe6, 0x0e, 0xcd, 0x8d, 0xda,
+    0x00, 0x1d, 0x06, 0x31, 0x64, 0x96, 0xb1, 0x4d, 0xfa, 0x7f, 0x89, 0x56, 0x56, 0xee, 0xca, 0x4a,
+};
+
+static void failed(const char *file, int line) {
+    h.test_failed = 1;
+    fprintf(stderr, "%s:%d: ", file, line);
+}
+
+int h_check(int held, const char *file, int line, const char *what) {
+    if (held) return 1;
+    pthread_mutex_lock(&lock);
+    failed(file, line);
+    fprintf(stderr, "does not hold: %s\n", what);
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+
+int h_check_equal(uint64_t given, uint64_t wanted, const char *file, int line, const char *what) {
+    if (given == wanted) return 1;
+    pthread_mutex_lock(&lock);
+    failed(file, line);
+    fprintf(stderr, "%s: %lld, not %lld\n", what, (long long)given, (long long)wanted);
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+
+int h_check_status(lnkeep_status given, lnkeep_status wanted, const char *file, int line, const char *what) {
+    if (given == wanted) return 1;
+    pthread_mutex_lock(&lock);
+    failed(file, line);
+    fprintf(stderr, "%s: answered %s (%d), not %s (%d)\n", what, lnkeep_status_name(given), given,
+            lnkeep_status_name(wanted), wanted);
+    pthread_mutex_unlock(&lock);
+    return 0;
+}
+
+void h_skip(const char *what, const char *why) {
+    h.test_skipped = 1;
+    printf("SKIPPED: %s: %s\n", what, why);
+}
+
+int h_is_valgrind(void) {
+    const char *set = getenv("LNKEEP_VALGRIND");
+    return set && strcmp(set, "1") == 0;
+}
+
+unsigned h_rounds(unsigned plain, unsigned valgrind) { return h_is_valgrind() ? valgrind : plain; }
+
+void h_sleep_ms(unsigned ms) {
+    struct timespec time = {ms / 1000, (long)(ms % 1000) * 1000000};
+    while (nanosleep(&time, &time) != 0 && errno == EINTR) {}
+}
+
+static void give_up(const char *what) {
+    fprintf(stderr, "harness: %s: %s\n", what, strerror(errno));
+    exit(70);
+}
+
+/* Keeps a string until the end of the program. */
+static const char *keep(char *path) {
+    if (!path) give_up("memory");
+    pthread_mutex_lock(&lock);
+    if (h.paths_len == PATHS_MAX) give_up("too many paths");
+    h.paths[h.paths_len++] = path;
+    pthread_mutex_unlock(&lock);
+    return path;
+}
+
+const char *h_path(const char *directory, const char *name) {
+    size_t len = strlen(directory) + strlen(name) + 2;
+    char *path = (char *)malloc(len);
+    if (path) snprintf(path, len, "%s/%s", directory, name);
+    return keep(path);
+}
+
+const char *h_directory(void) {
+    const char *base = getenv("TMPDIR");
+    const char *path = h_path(base && *base ? base : "/tmp", "lnkeep-test-XXXXXX");
+    if (!mkdtemp((char *)(uintptr_t)path)) give_up("mkdtemp");
+    pthread_mutex_lock(&lock);
+    h.directories[h.directories_len++] = h.paths_len - 1;
+    pthread_mutex_unlock(&lock);
+    return path;
+}
+
+static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *place) {
+    (void)facts, (void)kind, (void)place;
+    return remove(path);
+}
+
+void h_remove(const char *path) { nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); }
+
+static void remove_directories(void) {
+    for (size_t i = 0; i < h.directories_len; i++) h_remove(h.paths[h.directories[i]]);
+    for (size_t i = 0; i < h.paths_len; i++) free(h.paths[i]);
+}
+
+int h_read_file(const char *path, uint8_t **bytes, size_t *len) {
+    struct stat facts;
+    FILE *file = fopen(path, "rb");
+    *bytes = NULL;
+    *len = 0;
+    if (!file) return 0;
+    if (fstat(fileno(file), &facts) == 0) {
+        *bytes = (uint8_t *)malloc((size_t)facts.st_size + 1);
+        if (*bytes) *len = fread(*bytes, 1, (size_t)facts.st_size, file);
+    }
+    fclose(file);
+    return *bytes != NULL && *len == (size_t)facts.st_size;
+}
+
+int h_write_file(const char *path, const uint8_t *bytes, size_t len) {
+    int descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (descriptor < 0) return 0;
+    size_t done = 0;
+    while (done < len) {
+        ssize_t wrote = write(descriptor, bytes + done, len - done);
+        if (wrote <= 0) break;
+        done += (size_t)wrote;
+    }
+    return close(descriptor) == 0 && done == len;
+}
+
+const char *h_copy_store(const char *directory) {
+    const char *copy = h_directory();
+    uint8_t *bytes;
+    size_t len;
+    CHECK(h_read_file(h_path(directory, "data.mdb"), &bytes, &len));
+    CHECK(h_write_file(h_path(copy, "data.mdb"), bytes, len));
+    free(bytes);
+    return copy;
+}
+
+size_t h_damage(const char *directory, const uint8_t *pattern, size_t len) {
+    const char *path = h_path(directory, "data.mdb");
+    uint8_t *bytes;
+    size_t size, places = 0;
+    if (!CHECK(h_read_file(path, &bytes, &size))) return 0;
+    /* In place: a new file would be a copy, and the store would say so. */
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    uint8_t *at = bytes;
+    while ((at = (uint8_t *)memmem(at, size - (size_t)(at - bytes), pattern, len)) != NULL) {
+        uint8_t flipped = (uint8_t)(*at ^ 0xff);
+        CHECK(pwrite(descriptor, &flipped, 1, at - bytes) == 1);
+        places++;
+        at += len;
+    }
+    close(descriptor);
+    free(bytes);
+    return places;
+}
+
+pid_t h_spawn(const char *child, const char *argument) {
+    fflush(NULL);
+    pid_t process = fork();
+    if (process == 0) {
+        execl(h.self, h.self, "child", child, argument, (char *)NULL);
+        _exit(71);
+    }
+    if (process < 0) give_up("fork");
+    return process;
+}
+
+int h_wait(pid_t child) {
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR) return -1;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
+int h_run_child(const char *child, const char *argument) { return h_wait(h_spawn(child, argument)); }
+
+int h_readable(int descriptor, int timeout_ms) {
+    struct pollfd wanted = {descriptor, POLLIN, 0};
+    return poll(&wanted, 1, timeout_ms) == 1 && (wanted.revents & POLLIN) != 0;
+}
+
+lnkeep_store h_open_with(const char *directory, const lnkeep_store_options *options) {
+    lnkeep_store store = LNKEEP_STORE_NONE;
+    lnkeep_error err = LNKEEP_ERROR_INIT;
+    lnkeep_status status = lnkeep_store_open(directory, options, &store, NULL, &err);
+    if (!CHECK_DONE(status)) fprintf(stderr, "%s\n", err.message);
+    return store;
+}
+
+lnkeep_store h_open(const char *directory) { return h_open_with(directory, NULL); }
+
+lnkeep_attempts h_attempts(lnkeep_store store) {
+    lnkeep_attempts attempts = LNKEEP_ATTEMPTS_NONE;
+    CHECK_DONE(lnkeep_attempts_open(store, NULL, &attempts, NULL));
+    return attempts;
+}
+
+void h_close(lnkeep_store *store) { CHECK_DONE(lnkeep_store_close(store, NULL)); }
+
+void h_close_attempts(lnkeep_attempts *attempts) { CHECK_DONE(lnkeep_attempts_close(attempts, NULL)); }
+
+lnkeep_bytes h_bytes(const void *bytes, size_t len) {
+    lnkeep_bytes view;
+    view.ptr = (const uint8_t *)bytes;
+    view.len = len;
+    return view;
+}
+
+lnkeep_bytes h_text(const char *text) { return h_bytes(text, strlen(text)); }
+
+lnkeep_attempt_key h_key_in(uint8_t name_space, uint64_t id) {
+    lnkeep_attempt_key key;
+    memset(&key, 0, sizeof key);
+    key.namespace_bytes[15] = name_space;
+    key.id = id;
+    return key;
+}
+
+lnkeep_attempt_key h_key(uint64_t id) { return h_key_in(0, id); }
+
+lnkeep_attempt_request h_request(uint64_t id) {
+    lnkeep_attempt_request request;
+    memset(&request, 0, sizeof request);
+    request.key = h_key(id);
+    return request;
+}
+
+lnkeep_attempt_result h_settle(uint8_t preimage_byte) {
+    lnkeep_attempt_result result;
+    memset(&result, 0, sizeof result);
+    result.kind = LNKEEP_RESULT_SETTLE;
+    memset(result.preimage, preimage_byte, sizeof result.preimage);
+    return result;
+}
+
+lnkeep_attempt_result h_fail(const char *reason) {
+    lnkeep_attempt_result result;
+    memset(&result, 0, sizeof result);
+    result.kind = LNKEEP_RESULT_FAIL;
+    result.message = h_text(reason);
+    return result;
+}
+
+lnkeep_status h_init(lnkeep_attempts attempts, uint64_t id) {
+    lnkeep_attempt_request request = h_request(id);
+    return lnkeep_attempts_init(attempts, &request, NULL, NULL);
+}
+
+lnkeep_status h_store(lnkeep_attempts attempts, uint64_t id, lnkeep_attempt_result result) {
+    lnkeep_attempt_key key = h_key(id);
+    return lnkeep_attempts_store_result(attempts, &key, &result, NULL, NULL);
+}
+
+int h_state(lnkeep_attempts attempts, uint64_t id) {
+    lnkeep_attempt_key key = h_key(id);
+    lnkeep_attempt *attempt = NULL;
+    lnkeep_status status = lnkeep_attempts_get(attempts, &key, &attempt, NULL);
+    if (status != LNKEEP_DONE) return status;
+    int state = (int)attempt->state;
+    lnkeep_attempt_free(attempt);
+    return state;
+}
+
+static void run(const h_test *test) {
+    h.test_failed = h.test_skipped = 0;
+    test->run();
+    if (h.test_failed) {
+        h.failed++;
+        printf("not ok %s\n", test->name);
+    } else if (h.test_skipped) {
+        h.skipped++;
+    } else {
+        h.passed++;
+        printf("ok %s\n", test->name);
+    }
+    fflush(stdout);
+}
+
+static int run_child(const char *name, const char *argument, const h_child *children, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (strcmp(children[i].name, name) != 0) continue;
+        int answer = children[i].run(argument);
+        remove_directories();
+        return h.test_failed ? 72 : answer;
+    }
+    return 73;
+}
+
+static void learn_own_name(const char *given) {
+    ssize_t len = readlink("/proc/self/exe", h.self, sizeof h.self - 1);
+    /* Under valgrind it may name the tool; the name the program was started by is good enough then. */
+    if (len <= 0 || h_is_valgrind()) snprintf(h.self, sizeof h.self, "%s", given);
+    const char *slash = strrchr(given, '/');
+    h.program = slash ? slash + 1 : given;
+}
+
+/* The program's name without what run.sh appends for the way it was linked. */
+static int name_len(void) {
+    const char *dot = strchr(h.program, '.');
+    return (int)(dot ? (size_t)(dot - h.program) : strlen(h.program));
+}
+
+int h_main(int argc, char **argv, const h_test *tests, size_t tests_len, const h_child *children,
+           size_t children_len) {
+    learn_own_name(argv[0]);
+    if (argc == 4 && strcmp(argv[1], "child") == 0) return run_child(argv[2], argv[3], children, children_len);
+    for (size_t i = 0; i < tests_len; i++) {
+        /* A name on the command line runs that test alone. */
+        if (argc == 2 && strcmp(argv[1], tests[i].name) != 0) continue;
+        run(&tests[i]);
+    }
+    remove_directories();
+    printf("%.*s: %u passed, %u failed, %u skipped\n", name_len(), h.program, h.passed, h.failed, h.skipped);
+    return h.failed ? 1 : 0;
+}

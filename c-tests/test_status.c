@@ -1,0 +1,113 @@
+/* Every status and class: its number, its class, its texts; numbers of other versions; versions of the library. */
+
+#include "harness.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct known {
+    lnkeep_status number;
+    lnkeep_status wanted;
+    lnkeep_class class_;
+    const char *name;
+} known;
+
+#define KNOWN(name, number, class_) { LNKEEP_##name, number, LNKEEP_CLASS_##class_, #name }
+
+/* The numbers are written out: they are the ABI and must never change. */
+static const known KNOWN_STATUSES[] = {
+    KNOWN(DONE, 0, DONE), KNOWN(ALREADY, 1, ALREADY), KNOWN(ALREADY_EXISTS, 2, ALREADY),
+    KNOWN(INVALID_ARGUMENT, -1, REFUSED), KNOWN(BAD_HANDLE, -2, REFUSED), KNOWN(CLOSED, -3, REFUSED),
+    KNOWN(UNSUPPORTED, -4, REFUSED), KNOWN(NOT_FOUND, -6, REFUSED), KNOWN(RESULT_PENDING, -7, REFUSED),
+    KNOWN(CONFLICT, -8, REFUSED), KNOWN(FINGERPRINT_MISMATCH, -9, REFUSED), KNOWN(DELETED, -10, REFUSED),
+    KNOWN(CORRUPT_RECORD, -11, REFUSED), KNOWN(NOT_PENDING, -12, REFUSED), KNOWN(ENTRIES_EXIST, -13, REFUSED),
+    KNOWN(EXTERNAL_MARKER, -14, REFUSED), KNOWN(DUPLICATE_ID, -15, REFUSED),
+    KNOWN(ID_OUT_OF_RANGE, -16, REFUSED), KNOWN(BAD_PREIMAGE, -17, REFUSED), KNOWN(TOO_BIG, -18, REFUSED),
+    KNOWN(TRUNCATED, -19, REFUSED), KNOWN(ABORTED, -20, REFUSED), KNOWN(PENDING, -21, REFUSED),
+    KNOWN(HANDED_OFF, -22, REFUSED), KNOWN(NOT_ACKNOWLEDGED, -23, REFUSED), KNOWN(BELOW_FLOOR, -24, REFUSED),
+    KNOWN(WRONG_MODE, -25, REFUSED), KNOWN(ALREADY_OPEN, -26, REFUSED), KNOWN(UNSAFE_PLACE, -27, REFUSED),
+    KNOWN(BUSY, -100, RETRY), KNOWN(NO_SPACE, -101, RETRY), KNOWN(LOCKED, -102, RETRY),
+    KNOWN(UNKNOWN, -200, UNKNOWN), KNOWN(INTERNAL, -201, UNKNOWN), KNOWN(BATCH, -202, UNKNOWN),
+    KNOWN(POISONED, -300, FATAL), KNOWN(FORKED, -301, FATAL), KNOWN(CORRUPT_STORE, -302, FATAL),
+    KNOWN(IO, -303, FATAL), KNOWN(FORMAT_TOO_NEW, -304, FATAL), KNOWN(ABI_MISMATCH, -305, FATAL),
+    KNOWN(WRONG_ENGINE, -306, FATAL), KNOWN(ROLLED_BACK, -307, FATAL),
+};
+
+static int is_known(lnkeep_status number) {
+    for (size_t i = 0; i < H_COUNT(KNOWN_STATUSES); i++) {
+        if (KNOWN_STATUSES[i].number == number) return 1;
+    }
+    return 0;
+}
+
+static void every_status_has_its_number_class_and_texts(void) {
+    for (size_t i = 0; i < H_COUNT(KNOWN_STATUSES); i++) {
+        const known *each = &KNOWN_STATUSES[i];
+        CHECK_STATUS(each->number, each->wanted);
+        CHECK_EQUAL(lnkeep_status_class(each->number), each->class_);
+        if (!CHECK(strcmp(lnkeep_status_name(each->number), each->name) == 0)) printf("%s\n", each->name);
+        CHECK(strlen(lnkeep_status_message(each->number)) > 10);
+    }
+}
+
+static void texts_are_distinct(void) {
+    for (size_t i = 0; i < H_COUNT(KNOWN_STATUSES); i++) {
+        for (size_t j = 0; j < i; j++) {
+            lnkeep_status one = KNOWN_STATUSES[i].number, other = KNOWN_STATUSES[j].number;
+            CHECK(strcmp(lnkeep_status_name(one), lnkeep_status_name(other)) != 0);
+            CHECK(strcmp(lnkeep_status_message(one), lnkeep_status_message(other)) != 0);
+        }
+    }
+}
+
+static void classes_have_numbers_and_names(void) {
+    static const char *const names[] = {"DONE", "ALREADY", "REFUSED", "RETRY", "UNKNOWN", "FATAL"};
+    static const lnkeep_class classes[] = {LNKEEP_CLASS_DONE,  LNKEEP_CLASS_ALREADY, LNKEEP_CLASS_REFUSED,
+                                           LNKEEP_CLASS_RETRY, LNKEEP_CLASS_UNKNOWN, LNKEEP_CLASS_FATAL};
+    for (uint32_t i = 0; i < H_COUNT(names); i++) {
+        CHECK_EQUAL(classes[i], i);
+        CHECK(strcmp(lnkeep_class_name(i), names[i]) == 0);
+    }
+    CHECK(strcmp(lnkeep_class_name(6), "?") == 0);
+    CHECK(strcmp(lnkeep_class_name(UINT32_MAX), "?") == 0);
+}
+
+static lnkeep_class class_by_range(lnkeep_status number) {
+    if (number == 0) return LNKEEP_CLASS_DONE;
+    if (number > 0) return LNKEEP_CLASS_ALREADY;
+    if (number > -100) return LNKEEP_CLASS_REFUSED;
+    if (number > -200) return LNKEEP_CLASS_RETRY;
+    if (number > -300) return LNKEEP_CLASS_UNKNOWN;
+    return LNKEEP_CLASS_FATAL;
+}
+
+/* A host compiled against this header may meet numbers of a later library. */
+static void unknown_numbers_have_a_class_and_no_name(void) {
+    for (lnkeep_status number = -1000; number <= 1000; number++) {
+        CHECK_EQUAL(lnkeep_status_class(number), class_by_range(number));
+        if (is_known(number)) continue;
+        CHECK(strcmp(lnkeep_status_name(number), "?") == 0);
+        CHECK(strcmp(lnkeep_status_message(number), "?") == 0);
+    }
+    CHECK_EQUAL(lnkeep_status_class(INT32_MAX), LNKEEP_CLASS_ALREADY);
+    CHECK_EQUAL(lnkeep_status_class(INT32_MIN), LNKEEP_CLASS_FATAL);
+    CHECK(strcmp(lnkeep_status_name(INT32_MIN), "?") == 0);
+}
+
+static void versions_are_told(void) {
+    int major, minor, patch;
+    CHECK_EQUAL(lnkeep_abi_version(), LNKEEP_ABI_VERSION);
+    CHECK(sscanf(lnkeep_version(), "%d.%d.%d", &major, &minor, &patch) == 3);
+    CHECK(lnkeep_version() == lnkeep_version());
+}
+
+int main(int argc, char **argv) {
+    static const h_test tests[] = {
+        H_TEST(every_status_has_its_number_class_and_texts),
+        H_TEST(texts_are_distinct),
+        H_TEST(classes_have_numbers_and_names),
+        H_TEST(unknown_numbers_have_a_class_and_no_name),
+        H_TEST(versions_are_told),
+    };
+    return h_main(argc, argv, tests, H_COUNT(tests), NULL, 0);
+}

@@ -1,0 +1,47 @@
+/*
+ * The parent: starts the node, carries its messages, kills it at random moments, starts it again.
+ */
+#ifndef SUPERVISOR_H
+#define SUPERVISOR_H
+
+#include "client.h"
+#include "network.h"
+
+#include <signal.h>
+
+struct run_options {
+    const char *program; /* path of this program, to start it again as the node */
+    const char *directory;
+    unsigned kills;
+    uint64_t seed;
+    bool broken;
+};
+
+struct run {
+    struct run_options options;
+    struct messages messages;
+    struct ledger ledger;
+    struct client client;
+    struct network network;
+    struct chance chance;
+    uint64_t began_us;
+    uint64_t ended_us;
+    unsigned kills;
+    unsigned kills_while_starting;
+    unsigned lives;
+    unsigned unplanned_ends; /* lives that ended by themselves to start again */
+    uint64_t epoch;          /* highest the store ever told */
+    uint64_t commits;        /* as reported; a killed life does not tell its last milliseconds */
+    uint64_t operations;     /* in these commits */
+    uint64_t commit_number;  /* of the last commit of all, as the store tells in the end */
+    bool closed_cleanly;     /* the last node ended by itself with everything resolved */
+};
+
+/* Set by a signal handler: end at once. */
+extern volatile sig_atomic_t supervisor_interrupted;
+
+/* Runs life after life until all kills were done and every attempt has a result. False, with the
+ * reason printed, if the demo could not run to its end. */
+bool supervisor_run(struct run *run);
+
+#endif

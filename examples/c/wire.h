@@ -1,0 +1,72 @@
+/*
+ * BOLT 2 messages as bytes: what leaves the node and what its peer answers.
+ *
+ * Knows nothing of lnkeep. Both processes of the demo use it: the node writes update_add_htlc and
+ * reads answers, the simulated network the other way round.
+ */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    WIRE_UPDATE_ADD_HTLC = 128,
+    WIRE_UPDATE_FULFILL_HTLC = 130,
+    WIRE_UPDATE_FAIL_HTLC = 131,
+
+    /* Stand-ins, in the range for experiments (32768 and above), for what the demo does not act
+     * out: channel_reestablish, which tells after a reconnect which HTLCs the peer holds, and
+     * revoke_and_ack, after which the peer forgets one. */
+    WIRE_HTLCS_HELD = 65001,
+    WIRE_HTLC_FORGET = 65003,
+};
+
+enum {
+    WIRE_ID_OFFSET = 2 + 32,       /* of the HTLC's id, the same in every message above */
+    WIRE_ONION_BYTES = 1366,       /* BOLT 4 */
+    WIRE_ADD_BYTES = 2 + 32 + 8 + 8 + 32 + 4 + WIRE_ONION_BYTES,
+    WIRE_FORGET_BYTES = 2 + 32 + 8,
+    WIRE_HELD_MAX = 1024,
+    WIRE_HELD_BYTES_MAX = 2 + 32 + 8 * WIRE_HELD_MAX,
+    WIRE_BYTES_MAX = WIRE_HELD_BYTES_MAX,
+    WIRE_ANSWER_BYTES_MAX = 2048,  /* of the answers in bolt2-messages.txt, with room */
+};
+
+struct wire_add {
+    uint64_t id;
+    uint64_t amount_msat;
+    uint8_t payment_hash[32];
+    uint32_t cltv_expiry;
+};
+
+/* A fulfill or a fail; the message itself stays with the caller. */
+struct wire_answer {
+    unsigned type;
+    uint64_t id;
+    uint8_t preimage[32]; /* of a fulfill */
+};
+
+/* Type of a message, 0 if it is too short to have one. */
+unsigned wire_type(const uint8_t *message, size_t len);
+
+void wire_write_add(uint8_t message[WIRE_ADD_BYTES], const struct wire_add *add);
+bool wire_read_add(const uint8_t *message, size_t len, struct wire_add *add);
+
+/* Accepts exactly what BOLT 2 allows: every length right, the channel ours, TLV records well formed
+ * and none of an even type, since this node knows none. */
+bool wire_read_answer(const uint8_t *message, size_t len, struct wire_answer *answer);
+
+/* Writes an id over the one in an answer. */
+void wire_set_id(uint8_t *message, uint64_t id);
+
+void wire_write_forget(uint8_t message[WIRE_FORGET_BYTES], uint64_t id);
+bool wire_read_forget(const uint8_t *message, size_t len, uint64_t *id);
+
+/* At most WIRE_HELD_MAX ids; returns the length of the message. */
+size_t wire_write_held(uint8_t message[WIRE_HELD_BYTES_MAX], const uint64_t *ids, size_t ids_len);
+bool wire_read_held(const uint8_t *message, size_t len, uint64_t ids[WIRE_HELD_MAX],
+                    size_t *ids_len);
+
+#endif

@@ -1,0 +1,68 @@
+// Package lnkeep keeps the durable, at-most-once state of a Lightning node: a node asks it before an HTLC
+// leaves and tells it what became of the HTLC. What it has acknowledged is on disk: a crash, a power cut
+// or a full disk does not undo it, and no identifier is dispatched twice.
+//
+// It needs cgo and the installed C library, found with pkg-config; with CGO_ENABLED=0 it compiles, and
+// Open answers ErrNoCgo. The contract of the library is its header, lnkeep.h; this package says the same
+// in Go's words. A whole program:
+//
+//	package main
+//
+//	import (
+//		"context"
+//		"fmt"
+//		"log"
+//
+//		"github.com/lnkeep/lnkeep/go-bindings"
+//	)
+//
+//	func main() {
+//		ctx := context.Background()
+//		store, err := lnkeep.Open("attempts.lnkeep", nil)
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		defer store.Close()
+//		attempts, err := store.OpenAttempts(nil)
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		outcome, err := attempts.Init(ctx, lnkeep.Request{Key: lnkeep.DefaultKey(7)})
+//		if err != nil {
+//			log.Fatal(err) // not dispatched; after lnkeep.ErrUnknown repeat the same key
+//		}
+//		fmt.Println("dispatch:", outcome.Done, "track:", outcome.Already)
+//	}
+//
+// # Outcomes and errors
+//
+// A call that changes something answers an Outcome: Done, or Already when an earlier call did it, which is
+// a positive acknowledgement and not an error. Everything else is an *Error, and its class says what to
+// conclude; ask for it with errors.Is:
+//
+//   - ErrRefused: definitely not applied; asking again changes nothing unless the state changes.
+//   - ErrRetry: definitely not applied; the same call may succeed later.
+//   - ErrUnknown: may or may not be applied. Close the store, open it again and repeat the call with the
+//     SAME identifier. Never choose a new one, and never tell anybody that the attempt failed.
+//   - ErrFatal: not applied, and the store cannot go on: close it and open it again.
+//
+// # Dispatching an HTLC at most once
+//
+//  1. Attempts.Init before anything that can fail or change. Only the caller whose Outcome is Done may
+//     dispatch; Already means track the result.
+//  2. Validate route, balance, peer. On failure Attempts.FailPending, and only when that is done tell the
+//     caller that the attempt failed.
+//  3. Attempts.MarkHandedOff once the circuit is committed and before commitment_signed is released.
+//     On any error the HTLC must not leave.
+//  4. Release commitment_signed.
+//  5. Attempts.StoreResult before the switch forgets the peer's answer.
+//  6. Attempts.Ack when the payment's own record holds the outcome.
+//
+// After every start, before dispatching: Attempts.Recover, with the circuits that exist.
+//
+// # Goroutines and threads
+//
+// Everything may be called from any goroutine at any time, also during Close. One goroutine per store
+// packs what concurrent callers ask into one call of C, so that a thousand goroutines hold a few threads
+// and share commits. Waiting for results and for events needs one goroutine each, woken by Go's poller.
+package lnkeep

@@ -1,0 +1,58 @@
+package lnkeep_test
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/lnkeep/lnkeep/go-bindings"
+)
+
+func TestLeaks_AreToldAndOnlyLeaks(t *testing.T) {
+	leaks := make(chan lnkeep.Leak, 100)
+	lnkeep.SetLeakHandler(func(leak lnkeep.Leak) { leaks <- leak })
+	defer lnkeep.SetLeakHandler(nil)
+	path := newPath(t)
+	func() {
+		store, err := lnkeep.Open(path+"-closed", nil)
+		must(t, err)
+		_, err = store.OpenAttempts(nil)
+		must(t, err)
+		_, err = store.OpenEvents("silent", nil)
+		must(t, err)
+		must(t, store.Close())
+	}()
+	attempts := func() *lnkeep.Attempts {
+		store, err := lnkeep.Open(path, nil)
+		must(t, err)
+		_, err = store.OpenEvents("forgotten", nil)
+		must(t, err)
+		attempts, err := store.OpenAttempts(nil)
+		must(t, err)
+		_, err = attempts.Subscribe(key(4))
+		must(t, err)
+		return attempts
+	}()
+	told := map[string]lnkeep.Leak{}
+	eventually(t, "three leaks", func() bool {
+		runtime.GC()
+		select {
+		case leak := <-leaks:
+			told[leak.Kind] = leak
+		default:
+		}
+		return len(told) == 3
+	})
+	initDone(t, attempts, 1)
+	for kind, name := range map[string]string{"Store": path, "Events": "forgotten", "Subscription": "attempt 4"} {
+		leak := told[kind]
+		if leak.Name != name || !strings.Contains(leak.Opened, "leak_test.go:") {
+			t.Errorf("%s: %+v", kind, leak)
+		}
+		if !strings.Contains(leak.String(), fmt.Sprintf("%s %q", kind, name)) {
+			t.Error(leak)
+		}
+	}
+	must(t, attempts.Close())
+}

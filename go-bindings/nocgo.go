@@ -1,0 +1,82 @@
+//go:build !cgo
+
+package lnkeep
+
+import "strconv"
+
+// Without cgo the whole package compiles and nothing can be opened: Open answers ErrNoCgo, and so does
+// everything that needs the library without a store. What stands below is never reached otherwise.
+
+func cStatusClass(s Status) Class {
+	switch {
+	case s == StatusDone:
+		return ClassDone
+	case s > StatusDone:
+		return ClassAlready
+	case s > StatusBusy:
+		return ClassRefused
+	case s > StatusUnknown:
+		return ClassRetry
+	case s > StatusPoisoned:
+		return ClassUnknown
+	}
+	return ClassFatal
+}
+
+func cStatusName(Status) string      { return "?" }
+func cStatusMessage(s Status) string { return "status " + strconv.Itoa(int(s)) }
+func cClassName(Class) string        { return "?" }
+func cVersion() string               { return "" }
+func cABIVersion() uint32            { return 0 }
+
+func cStoreOpen(string, *StoreOptions) (uint64, Report, error) { return 0, Report{}, ErrNoCgo }
+func cStoreClose(uint64) error                                 { return ErrNoCgo }
+func cStoreIsOpen(uint64) bool                                 { return false }
+func cStoreTick(uint64, uint64, uint32) error                  { return ErrNoCgo }
+func cStoreSync(uint64) error                                  { return ErrNoCgo }
+func cStoreStats(uint64) (Stats, error)                        { return Stats{}, ErrNoCgo }
+
+func cSubmit(uint64, []*Operation, bool, []Outcome) error         { return ErrNoCgo }
+func cSubmitAsync(uint64, []*Operation, bool, uint64) error       { return ErrNoCgo }
+func cCompletionsTake(uint64, []completion) (int, error)          { return 0, ErrNoCgo }
+func cCompletionsDescriptor(uint64) (int, error)                  { return 0, ErrNoCgo }
+func cAttemptsDo(*Operation) Outcome                              { return failed(ErrNoCgo) }
+func cAttemptsOpen(uint64, AttemptsOptions) (uint64, error)       { return 0, ErrNoCgo }
+func cAttemptsClose(uint64) error                                 { return ErrNoCgo }
+func cAttemptsIsOpen(uint64) bool                                 { return false }
+func cAttemptsAckBelow(uint64, Namespace, uint64) (uint64, error) { return 0, ErrNoCgo }
+func cAttemptsDelete(uint64, []Key, bool) ([]Outcome, error)      { return nil, ErrNoCgo }
+func cAttemptsClean(uint64, Namespace, []uint64, bool) (Cleaned, error) {
+	return Cleaned{}, ErrNoCgo
+}
+func cAttemptsSweep(uint64) (uint64, error)                      { return 0, ErrNoCgo }
+func cAttemptsDisableExternal(uint64) (Outcome, error)           { return Outcome{}, ErrNoCgo }
+func cAttemptsRecover(uint64, *RecoverOptions) (Recovery, error) { return Recovery{}, ErrNoCgo }
+func cAttemptsAcknowledgeRestore(uint64, []IDFloor) (Outcome, error) {
+	return Outcome{}, ErrNoCgo
+}
+
+func cAttemptsGet(uint64, Key) (Attempt, error)          { return Attempt{}, ErrNoCgo }
+func cAttemptsResult(uint64, Key) (Result, error)        { return Result{}, ErrNoCgo }
+func cAttemptsHasResult(uint64, Key) (bool, error)       { return false, ErrNoCgo }
+func cAttemptsList(uint64, *Query) (Page, error)         { return Page{}, ErrNoCgo }
+func cAttemptsCounts(uint64, *Namespace) (Counts, error) { return Counts{}, ErrNoCgo }
+func cAttemptsIsExternal(uint64) (bool, error)           { return false, ErrNoCgo }
+func cClassify(Result, Decryptor) (Classified, error)    { return 0, ErrNoCgo }
+func cClientIDEncode(uint8, uint64) (uint64, error)      { return 0, ErrNoCgo }
+func cClientIDDecode(uint64) (uint8, uint64, error)      { return 0, 0, ErrNoCgo }
+func cSubscribe(uint64, Key, bool) (uint64, error)       { return 0, ErrNoCgo }
+func cPoll(uint64, uint64) (PollState, Result, error)    { return PollClosed, Result{}, ErrNoCgo }
+func cUnsubscribe(uint64, uint64) error                  { return ErrNoCgo }
+func cUnsubscribeAll(uint64) error                       { return ErrNoCgo }
+func cWaiters(uint64, Key) (uint64, error)               { return 0, ErrNoCgo }
+func cReady(uint64, []uint64) (int, error)               { return 0, ErrNoCgo }
+func cReadyDescriptor(uint64) (int, error)               { return 0, ErrNoCgo }
+func cEventsOpen(uint64, string, bool) (uint64, error)   { return 0, ErrNoCgo }
+func cEventsClose(uint64) error                          { return ErrNoCgo }
+func cEventsIsOpen(uint64) bool                          { return false }
+func cEventsTake(uint64, int) ([]Event, error)           { return nil, ErrNoCgo }
+func cEventsAck(uint64, uint64) (Outcome, error)         { return Outcome{}, ErrNoCgo }
+func cEventsUnregister(uint64) error                     { return ErrNoCgo }
+func cEventsFirstAvailable(uint64) (uint64, error)       { return 0, ErrNoCgo }
+func cEventsDescriptor(uint64) (int, error)              { return 0, ErrNoCgo }
