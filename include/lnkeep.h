@@ -234,8 +234,8 @@
 #define LNKEEP_INTERNAL (-201)
 
 /**
- * Returned when an operation of a batch is neither DONE nor ALREADY. Its own class says nothing: take the class
- * of each outcome's status, or of err.status, which is the worst of them.
+ * Returned when an operation of a batch is neither DONE nor ALREADY. Its own class says nothing: take the
+ * class of each outcome's status, or of err.status, which is the worst of them.
  */
 #define LNKEEP_BATCH (-202)
 
@@ -301,6 +301,9 @@
 
 /** Record only the kinds of event in event_kinds, which may be none. */
 #define LNKEEP_STORE_EVENT_KINDS 64
+
+/** Walk the whole file at every open, not only after an unclean end. */
+#define LNKEEP_STORE_VERIFY 128
 
 /** The files were made by this open. */
 #define LNKEEP_REPORT_CREATED 1
@@ -1159,8 +1162,8 @@ lnkeep_status lnkeep_completions_descriptor(lnkeep_store store,
                                             lnkeep_error *err);
 
 /**
- * Opens the attempts of a store. While they are open, opening again with equal options gives another handle on
- * the same instance: the same subscriptions, and one list of ready ones for all its handles.
+ * Opens the attempts of a store. While they are open, opening again with equal options gives another handle
+ * on the same instance: the same subscriptions, and one list of ready ones for all its handles.
  *
  * Returns: LNKEEP_DONE; LNKEEP_EXTERNAL_MARKER when an external router owns the attempts and options do
  *   not say LNKEEP_ATTEMPTS_EXTERNAL; LNKEEP_ALREADY_OPEN when they are open with other options;
@@ -1552,11 +1555,11 @@ lnkeep_status lnkeep_attempts_counts(lnkeep_attempts attempts,
  * that was handed off is never rolled back: without an open circuit it is listed as unresolved. By default
  * only attempts registered in earlier opens are looked at.
  *
- * A host that does not mark must pass its complete circuit list. So must one that once stored a result of the
- * network for an attempt it had not marked: that shows that it does not always mark.
+ * A host that does not mark must pass its complete circuit list. So must one that once stored a result of
+ * the network for an attempt it had not marked: that shows that it does not always mark.
  *
- * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also when the circuit list has to be complete and is not said
- *   to be; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also when the circuit list has to be complete and is not
+ *   said to be; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
  *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: namespace_bytes, 16 of them or NULL for the default; circuits, circuits_len of them; flags, bits of
  *   LNKEEP_RECOVER_*.
@@ -1682,8 +1685,8 @@ lnkeep_status lnkeep_attempts_unsubscribe(lnkeep_attempts attempts,
                                           lnkeep_error *err);
 
 /**
- * Closes every subscription that still waits, such as at shutdown: each is named by lnkeep_attempts_ready and
- * polls LNKEEP_POLL_CLOSED. Results that are ready can still be polled.
+ * Closes every subscription that still waits, such as at shutdown: each is named by lnkeep_attempts_ready
+ * and polls LNKEEP_POLL_CLOSED. Results that are ready can still be polled.
  *
  * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE.
  * Threads: any.

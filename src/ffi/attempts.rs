@@ -14,8 +14,8 @@ use crate::error::{Error, Result, Status};
 use crate::limits::BATCH_OPS_MAX;
 use crate::types::{Fingerprint, Namespace, PaymentHash, Preimage, RawMessage};
 
-/// Opens the attempts of a store. While they are open, opening again with equal options gives another handle on
-/// the same instance: the same subscriptions, and one list of ready ones for all its handles.
+/// Opens the attempts of a store. While they are open, opening again with equal options gives another handle
+/// on the same instance: the same subscriptions, and one list of ready ones for all its handles.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_EXTERNAL_MARKER when an external router owns the attempts and options do
 ///   not say LNKEEP_ATTEMPTS_EXTERNAL; LNKEEP_ALREADY_OPEN when they are open with other options;

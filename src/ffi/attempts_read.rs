@@ -356,11 +356,11 @@ pub const LNKEEP_RECOVER_CIRCUITS_COMPLETE: u32 = 2;
 /// that was handed off is never rolled back: without an open circuit it is listed as unresolved. By default
 /// only attempts registered in earlier opens are looked at.
 ///
-/// A host that does not mark must pass its complete circuit list. So must one that once stored a result of the
-/// network for an attempt it had not marked: that shows that it does not always mark.
+/// A host that does not mark must pass its complete circuit list. So must one that once stored a result of
+/// the network for an attempt it had not marked: that shows that it does not always mark.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also when the circuit list has to be complete and is not said
-///   to be; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+/// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also when the circuit list has to be complete and is not
+///   said to be; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: namespace_bytes, 16 of them or NULL for the default; circuits, circuits_len of them; flags, bits of
 ///   LNKEEP_RECOVER_*.

@@ -112,8 +112,8 @@ pub unsafe extern "C" fn lnkeep_attempts_unsubscribe(
     }
 }
 
-/// Closes every subscription that still waits, such as at shutdown: each is named by lnkeep_attempts_ready and
-/// polls LNKEEP_POLL_CLOSED. Results that are ready can still be polled.
+/// Closes every subscription that still waits, such as at shutdown: each is named by lnkeep_attempts_ready
+/// and polls LNKEEP_POLL_CLOSED. Results that are ready can still be polled.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE.
 /// Threads: any.

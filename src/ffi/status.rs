@@ -86,8 +86,8 @@ pub const LNKEEP_LOCKED: i32 = -102;
 pub const LNKEEP_UNKNOWN: i32 = -200;
 /// Returned when a bug of lnkeep was caught; a write may or may not have been applied.
 pub const LNKEEP_INTERNAL: i32 = -201;
-/// Returned when an operation of a batch is neither DONE nor ALREADY. Its own class says nothing: take the class
-/// of each outcome's status, or of err.status, which is the worst of them.
+/// Returned when an operation of a batch is neither DONE nor ALREADY. Its own class says nothing: take the
+/// class of each outcome's status, or of err.status, which is the worst of them.
 pub const LNKEEP_BATCH: i32 = -202;
 
 /// Returned when an earlier commit failed: close, reopen, repeat what was UNKNOWN.

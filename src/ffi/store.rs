@@ -82,7 +82,8 @@ const STORE_FLAGS: u32 = LNKEEP_STORE_MUST_EXIST
     | LNKEEP_STORE_CONVERT
     | LNKEEP_STORE_EXPECT_ID
     | LNKEEP_STORE_SEEDED
-    | LNKEEP_STORE_EVENT_KINDS;
+    | LNKEEP_STORE_EVENT_KINDS
+    | LNKEEP_STORE_VERIFY;
 
 fn store_options(given: &lnkeep_store_options) -> Result<StoreOptions> {
     args::flags(given.flags, STORE_FLAGS, "options.flags")?;
@@ -102,6 +103,7 @@ fn store_options(given: &lnkeep_store_options) -> Result<StoreOptions> {
         any_file_system: has(LNKEEP_STORE_ANY_FILE_SYSTEM),
         lnd_compat: has(LNKEEP_STORE_LND_COMPAT),
         convert: has(LNKEEP_STORE_CONVERT),
+        verify_always: has(LNKEEP_STORE_VERIFY),
         expected_store_id: has(LNKEEP_STORE_EXPECT_ID).then_some(given.expected_store_id),
         epoch_min: given.epoch_min,
         seed: has(LNKEEP_STORE_SEEDED).then_some(given.seed),

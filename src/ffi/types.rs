@@ -65,6 +65,9 @@ pub const LNKEEP_STORE_SEEDED: u32 = 32;
 /// Record only the kinds of event in event_kinds, which may be none.
 pub const LNKEEP_STORE_EVENT_KINDS: u32 = 64;
 
+/// Walk the whole file at every open, not only after an unclean end.
+pub const LNKEEP_STORE_VERIFY: u32 = 128;
+
 /// Choices at the open of a store. Zero everywhere but in size is the safe choice; start with
 /// LNKEEP_STORE_OPTIONS_INIT.
 #[repr(C)]

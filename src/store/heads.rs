@@ -60,6 +60,13 @@ impl Heads {
         self.heads[table as usize].last_key = last_key;
     }
 
+    /// Replaces what was followed by what was counted.
+    pub(crate) fn set_counted(&mut self, table: Table, rows: u64, digest: u64) {
+        let head = &mut self.heads[table as usize];
+        head.rows = rows;
+        head.digest = digest;
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut body = Vec::with_capacity(32 + TABLES * 48);
         body.extend_from_slice(&self.commit_number.to_le_bytes());

@@ -15,6 +15,7 @@ pub mod failpoints;
 pub(crate) mod heads;
 pub(crate) mod meta;
 mod options;
+mod pages;
 mod place;
 mod queue;
 pub(crate) mod record;
@@ -480,8 +481,12 @@ struct Opening {
 
 impl Opening {
     fn read(place: Place, options: &StoreOptions, created: bool) -> Result<Opening> {
-        walk::preflight(&place.data_file())?;
-        let identity = FileIdentity::of(&place.data_file())
+        let data_file = place.data_file();
+        walk::preflight(&data_file)?;
+        if options.verify_always || !walk::ended_cleanly(&data_file)? {
+            walk::refuse(&walk::walk(&data_file)?)?;
+        }
+        let identity = FileIdentity::of(&data_file)
             .map_err(|error| Error::io(Status::Io, &error, "looking at data.mdb"))?;
         let env = Env::open(&place.directory, options.map_bytes_or_default())?;
         let (heads, stored) = read_meta(&env)?;

@@ -17,6 +17,8 @@ pub struct StoreOptions {
     pub lnd_compat: bool,
     /// Accept a store created in another mode and change its mode.
     pub convert: bool,
+    /// Walk the whole file at every open, not only after an unclean end.
+    pub verify_always: bool,
     /// Refuse a store with another id than this one.
     pub expected_store_id: Option<[u8; 16]>,
     /// Refuse a store whose epoch, as of its last open, is below this number, which the host keeps

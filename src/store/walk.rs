@@ -1,41 +1,98 @@
-//! Reads LMDB's pages as bytes: bounds-checked, over pread, never mapping. It can neither crash nor be
-//! crashed by a damaged file.
+//! Reads a store's file page by page: safe Rust over pread, never mapping, so that no damage can crash it.
 //!
-//! W1 a file is opened by LMDB only after both meta pages read well here and the file is as long as the
-//!    newer one says: LMDB itself answers a truncated file with SIGBUS.
+//! W1 a file is opened by LMDB only after both meta pages read well here and the file is as long as the newer
+//!    one says: LMDB itself answers a truncated file with SIGBUS.
+//! W2 after an unclean end it is opened only after a whole walk found nothing wrong with its structure: LMDB
+//!    answers damaged pages with SIGSEGV, an abort, or silently missing rows.
+//! W3 every page up to the last one is used exactly once or free exactly once.
+//! W4 counts, greatest keys and digests of the tables are those of the heads row.
+//! A damaged row alone is a finding and does not bar the store: it is refused where it is read.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::heads::{HEADS_KEY, Heads};
+use super::meta::{META_KEY, Meta};
+use super::pages::{
+    Kind, META_BYTES, MetaPage, Node, OVERFLOW_HEADER_BYTES, Page, Tree, Value, u64_at,
+};
+use super::record;
+use super::tables::{SPECS, Spec, Table};
 use crate::error::{Error, Result, Status};
 
-const MAGIC: u32 = 0xbeef_c0de;
-const DATA_VERSION: u32 = 1;
-const PAGE_FLAG_META: u16 = 0x08;
-/// Page header and meta record of a 64-bit little-endian LMDB 0.9 file.
-const META_BYTES: usize = 152;
-const PAGE_BYTES_MIN: u32 = 256;
-const PAGE_BYTES_MAX: u32 = 65_536;
+/// Findings kept of one walk; a file this damaged needs no longer list.
+const FINDINGS_MAX: usize = 1_000;
+/// Deeper trees do not fit the address space.
+const DEPTH_MAX: u16 = 32;
 
-/// One meta page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MetaPage {
-    pub(crate) page_bytes: u32,
-    pub(crate) last_page: u64,
-    pub(crate) transaction: u64,
+/// Something wrong with a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Page it was found on, 0 when it concerns the file as a whole.
+    pub page: u64,
+    /// Name of the table, empty when it concerns none.
+    pub table: &'static str,
+    /// Key of the row, empty when it concerns none.
+    pub key: Vec<u8>,
+    /// What is wrong.
+    pub fault: String,
+    /// Only this row is damaged: the store can be opened, and reading the row is refused.
+    pub row_only: bool,
 }
 
 /// Checks what LMDB takes on trust, and answers the newer meta page.
 pub(crate) fn preflight(data_file: &Path) -> Result<MetaPage> {
-    let file =
-        File::open(data_file).map_err(|error| Error::io(Status::Io, &error, "opening data.mdb"))?;
+    newest_meta(&open(data_file)?)
+}
+
+/// Whether the last holder closed the store, from the meta row alone.
+///
+/// # Errors
+/// `CorruptStore` when the pages that lead to that row are damaged.
+pub(crate) fn ended_cleanly(data_file: &Path) -> Result<bool> {
+    let file = open(data_file)?;
+    let meta = newest_meta(&file)?;
+    let mut walk = Walk::new(&file, &meta);
+    walk.meta_table(&meta);
+    refuse(&walk.findings)?;
+    match walk.store {
+        Some(store) => Ok(Meta::decode(&store)?.clean),
+        None => Err(damaged("its meta row is missing".to_owned())),
+    }
+}
+
+/// Walks a whole file that nobody writes to.
+pub(crate) fn walk(data_file: &Path) -> Result<Vec<Finding>> {
+    let file = open(data_file)?;
+    let meta = newest_meta(&file)?;
+    let mut walk = Walk::new(&file, &meta);
+    walk.all(&meta);
+    Ok(walk.findings)
+}
+
+/// Refuses a file whose structure is damaged (W2); damaged rows alone are met where they are read.
+pub(crate) fn refuse(findings: &[Finding]) -> Result<()> {
+    match findings.iter().find(|finding| !finding.row_only) {
+        None => Ok(()),
+        Some(finding) => {
+            let table = if finding.table.is_empty() { "" } else { " of table " };
+            Err(damaged(format!("page {}{table}{} {}", finding.page, finding.table, finding.fault)))
+        }
+    }
+}
+
+fn open(data_file: &Path) -> Result<File> {
+    File::open(data_file).map_err(|error| Error::io(Status::Io, &error, "opening data.mdb"))
+}
+
+fn newest_meta(file: &File) -> Result<MetaPage> {
     let length = file
         .metadata()
         .map_err(|error| Error::io(Status::Io, &error, "reading the length of data.mdb"))?
         .len();
-    let first = read_meta(&file, 0)?;
-    let second = read_meta(&file, u64::from(first.page_bytes))?;
+    let first = read_meta(file, 0)?;
+    let second = read_meta(file, u64::from(first.page_bytes))?;
     if second.page_bytes != first.page_bytes {
         return Err(damaged(format!(
             "its meta pages disagree about the page size ({} and {})",
@@ -60,26 +117,364 @@ fn read_meta(file: &File, offset: u64) -> Result<MetaPage> {
     let mut bytes = [0; META_BYTES];
     file.read_exact_at(&mut bytes, offset)
         .map_err(|_| damaged(format!("the meta page at byte {offset} is missing")))?;
-    parse_meta(&bytes)
+    MetaPage::parse(&bytes)
         .ok_or_else(|| damaged(format!("the meta page at byte {offset} is not an LMDB meta page")))
 }
 
-fn parse_meta(bytes: &[u8; META_BYTES]) -> Option<MetaPage> {
-    let u16_at = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-    let u32_at = |at: usize| u32::from(u16_at(at)) | u32::from(u16_at(at + 2)) << 16;
-    let u64_at = |at: usize| u64::from(u32_at(at)) | u64::from(u32_at(at + 4)) << 32;
-    let page_bytes = u32_at(40);
-    let well_formed = u16_at(10) & PAGE_FLAG_META != 0
-        && u32_at(16) == MAGIC
-        && u32_at(20) == DATA_VERSION
-        && page_bytes.is_power_of_two()
-        && (PAGE_BYTES_MIN..=PAGE_BYTES_MAX).contains(&page_bytes);
-    well_formed.then(|| MetaPage { page_bytes, last_page: u64_at(136), transaction: u64_at(144) })
-}
-
-fn damaged(what: String) -> Error {
+/// The error of a file that must not be opened.
+pub(crate) fn damaged(what: String) -> Error {
     Error::new(
         Status::CorruptStore,
         format!("data.mdb is damaged: {what}; nothing was changed, restore a backup"),
     )
+}
+
+/// What a tree's rows are.
+#[derive(Clone, Copy)]
+enum Content {
+    /// Lists of free pages by transaction number.
+    Free,
+    /// Records of the tables' trees.
+    Tables,
+    /// Rows of a table.
+    Rows(&'static Spec),
+}
+
+impl Content {
+    fn table(self) -> &'static str {
+        match self {
+            Content::Free | Content::Tables => "",
+            Content::Rows(spec) => spec.name,
+        }
+    }
+}
+
+/// What was met while a tree was walked.
+#[derive(Default)]
+struct Met {
+    branch_pages: u64,
+    leaf_pages: u64,
+    overflow_pages: u64,
+    entries: u64,
+    digest: u64,
+    last_key: Vec<u8>,
+}
+
+struct Walk<'file> {
+    file: &'file File,
+    page_bytes: usize,
+    last_page: u64,
+    used: Vec<u64>,
+    findings: Vec<Finding>,
+    heads: Option<Heads>,
+    /// Body of the meta row.
+    store: Option<Vec<u8>>,
+    tables: Vec<(&'static Spec, Tree)>,
+    met: Vec<(&'static Spec, Met)>,
+}
+
+impl<'file> Walk<'file> {
+    fn new(file: &'file File, meta: &MetaPage) -> Walk<'file> {
+        let words = usize::try_from(meta.last_page / 64 + 1).unwrap_or(0);
+        Walk {
+            file,
+            page_bytes: meta.page_bytes as usize,
+            last_page: meta.last_page,
+            used: vec![0; words],
+            findings: Vec::new(),
+            heads: None,
+            store: None,
+            tables: Vec::new(),
+            met: Vec::new(),
+        }
+    }
+
+    /// Only the tree of tables and the table `meta`.
+    fn meta_table(&mut self, meta: &MetaPage) {
+        self.tree(&meta.main, Content::Tables);
+        for (spec, tree) in std::mem::take(&mut self.tables) {
+            if spec.table == Table::Meta {
+                self.tree(&tree, Content::Rows(spec));
+            }
+        }
+    }
+
+    fn all(&mut self, meta: &MetaPage) {
+        self.mark(0);
+        self.mark(1);
+        self.tree(&meta.free, Content::Free);
+        self.tree(&meta.main, Content::Tables);
+        for (spec, tree) in std::mem::take(&mut self.tables) {
+            let met = self.tree(&tree, Content::Rows(spec));
+            self.met.push((spec, met));
+        }
+        self.compare_heads();
+        self.find_lost_pages();
+    }
+
+    fn add(&mut self, page: u64, content: Content, key: &[u8], fault: impl Into<String>) {
+        self.push(page, content, key, fault.into(), false);
+    }
+
+    fn push(&mut self, page: u64, content: Content, key: &[u8], fault: String, row_only: bool) {
+        if self.findings.len() < FINDINGS_MAX {
+            let table = content.table();
+            self.findings.push(Finding { page, table, key: key.to_vec(), fault, row_only });
+        }
+    }
+
+    /// Marks a page as met; answers whether it may be looked at.
+    fn mark(&mut self, page: u64) -> bool {
+        if page > self.last_page {
+            return false;
+        }
+        let Some(word) = self.used.get_mut((page / 64) as usize) else { return false };
+        let bit = 1 << (page % 64);
+        let fresh = *word & bit == 0;
+        *word |= bit;
+        fresh
+    }
+
+    fn read(&mut self, page: u64, content: Content, pages: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; pages.checked_mul(self.page_bytes)?];
+        let offset = page.checked_mul(self.page_bytes as u64)?;
+        if let Err(error) = self.file.read_exact_at(&mut bytes, offset) {
+            self.add(page, content, &[], format!("cannot be read: {error}"));
+            return None;
+        }
+        Some(bytes)
+    }
+
+    fn tree(&mut self, tree: &Tree, content: Content) -> Met {
+        let mut met = Met::default();
+        if tree.depth > DEPTH_MAX {
+            self.add(0, content, &[], format!("a tree claims a depth of {}", tree.depth));
+            return met;
+        }
+        if let Some(root) = tree.root() {
+            self.subtree(root, tree.depth, content, &mut met);
+        }
+        let claims = [tree.branch_pages, tree.leaf_pages, tree.overflow_pages, tree.entries];
+        let found = [met.branch_pages, met.leaf_pages, met.overflow_pages, met.entries];
+        if claims != found {
+            let fault = format!(
+                "a tree claims {claims:?} branches, leaves, overflow pages, rows and has {found:?}"
+            );
+            self.add(0, content, &[], fault);
+        }
+        met
+    }
+
+    fn subtree(&mut self, page: u64, levels: u16, content: Content, met: &mut Met) {
+        if !self.mark(page) {
+            return self.add(page, content, &[], "is used twice or lies beyond the file");
+        }
+        let Some(bytes) = self.read(page, content, 1) else { return };
+        let view = Page(&bytes);
+        if view.number() != Some(page) {
+            return self.add(page, content, &[], "has the number of another page");
+        }
+        let Some(nodes) = view.nodes() else {
+            return self.add(page, content, &[], "has impossible bounds");
+        };
+        match (view.kind(), levels) {
+            (Some(Kind::Leaf), 1) => {
+                met.leaf_pages += 1;
+                for index in 0..nodes {
+                    match view.node(index) {
+                        Some(node) => self.row(page, node, content, met),
+                        None => self.add(page, content, &[], format!("node {index} is damaged")),
+                    }
+                }
+            }
+            (Some(Kind::Branch), 2..) => {
+                met.branch_pages += 1;
+                self.branch(page, view, nodes, levels, content, met);
+            }
+            (kind, _) => {
+                let fault = format!("is {kind:?} where a tree has {levels} levels left");
+                self.add(page, content, &[], fault);
+            }
+        }
+    }
+
+    fn branch(
+        &mut self,
+        page: u64,
+        view: Page<'_>,
+        nodes: usize,
+        levels: u16,
+        content: Content,
+        met: &mut Met,
+    ) {
+        for index in 0..nodes {
+            let Some(node) = view.node(index) else {
+                self.add(page, content, &[], format!("node {index} is damaged"));
+                continue;
+            };
+            // The first key of a branch is implied; every other one bounds its subtree from below.
+            let rows_before = met.entries;
+            let below = met.last_key.clone();
+            if index > 0 && !is_after(content, node.key, &below, rows_before == 0) {
+                self.add(page, content, node.key, "a branch's key is out of order");
+            }
+            self.subtree(node.child(), levels - 1, content, met);
+        }
+    }
+
+    fn row(&mut self, page: u64, node: Node<'_>, content: Content, met: &mut Met) {
+        if !is_after(content, node.key, &met.last_key, met.entries == 0) {
+            self.add(page, content, node.key, "a key is out of order");
+        }
+        met.entries += 1;
+        met.last_key.clear();
+        met.last_key.extend_from_slice(node.key);
+        match node.value() {
+            Some(Value::Inline(row)) => self.content(page, node.key, row, content, met),
+            Some(Value::Overflow { page: first, bytes }) => {
+                if let Some(row) = self.overflow(first, bytes, content, met) {
+                    let end = OVERFLOW_HEADER_BYTES + bytes;
+                    self.content(first, node.key, &row[OVERFLOW_HEADER_BYTES..end], content, met);
+                }
+            }
+            Some(Value::Tree(tree)) => self.table(page, node.key, tree, content),
+            None => self.add(page, content, node.key, "a row is damaged"),
+        }
+    }
+
+    fn overflow(
+        &mut self,
+        first: u64,
+        bytes: usize,
+        content: Content,
+        met: &mut Met,
+    ) -> Option<Vec<u8>> {
+        let pages = (OVERFLOW_HEADER_BYTES + bytes).div_ceil(self.page_bytes);
+        for page in first..first.checked_add(pages as u64)? {
+            if !self.mark(page) {
+                self.add(page, content, &[], "is used twice or lies beyond the file");
+                return None;
+            }
+        }
+        met.overflow_pages += pages as u64;
+        let row = self.read(first, content, pages)?;
+        let view = Page(&row);
+        let well_formed = view.number() == Some(first)
+            && view.kind() == Some(Kind::Overflow)
+            && view.overflow_pages() == u32::try_from(pages).ok();
+        if !well_formed {
+            self.add(first, content, &[], "is not the overflow page a row needs");
+            return None;
+        }
+        Some(row)
+    }
+
+    fn table(&mut self, page: u64, name: &[u8], tree: Tree, content: Content) {
+        let known = SPECS.iter().find(|spec| spec.name.as_bytes() == name);
+        match (content, known) {
+            (Content::Tables, Some(spec)) => self.tables.push((spec, tree)),
+            _ => self.add(page, content, name, "an unknown table"),
+        }
+    }
+
+    fn content(&mut self, page: u64, key: &[u8], row: &[u8], content: Content, met: &mut Met) {
+        match content {
+            Content::Free => self.free_pages(page, key, row),
+            Content::Tables => self.add(page, content, key, "a row among the tables"),
+            Content::Rows(spec) => self.table_row(page, key, row, spec, met),
+        }
+    }
+
+    fn free_pages(&mut self, page: u64, key: &[u8], row: &[u8]) {
+        let pages = u64_at(row, 0).and_then(|count| usize::try_from(count).ok());
+        let listed = pages.and_then(|count| row.get(8..count.checked_mul(8)?.checked_add(8)?));
+        let Some(listed) = listed else {
+            return self.add(page, Content::Free, key, "a list of free pages is damaged");
+        };
+        for free in listed.chunks_exact(8).filter_map(|bytes| u64_at(bytes, 0)) {
+            if !self.mark(free) {
+                self.add(
+                    free,
+                    Content::Free,
+                    key,
+                    "is free and used, free twice, or beyond the file",
+                );
+            }
+        }
+    }
+
+    fn table_row(&mut self, page: u64, key: &[u8], row: &[u8], spec: &'static Spec, met: &mut Met) {
+        let content = Content::Rows(spec);
+        if !spec.key.allows(key.len()) {
+            self.add(page, content, key, "a key has an impossible length");
+        }
+        match record::open(spec.table, key, row) {
+            Ok(body) if spec.table == Table::Meta && key == HEADS_KEY => {
+                self.heads = Heads::decode(body);
+            }
+            Ok(body) if spec.table == Table::Meta && key == META_KEY => {
+                self.store = Some(body.to_vec());
+            }
+            Ok(_) => {}
+            Err(damage) => {
+                let row_only = spec.table != Table::Meta;
+                self.push(page, content, key, damage.to_string(), row_only);
+            }
+        }
+        met.digest = met.digest.wrapping_add(record::digest_share(spec.table, key, row));
+    }
+
+    fn compare_heads(&mut self) {
+        let Some(heads) = self.heads.take() else {
+            return self.add(0, Content::Tables, HEADS_KEY, "the heads row is missing or damaged");
+        };
+        for (spec, met) in std::mem::take(&mut self.met) {
+            let head = heads.of(spec.table);
+            if spec.table == Table::Meta {
+                continue;
+            }
+            let content = Content::Rows(spec);
+            if head.rows != met.entries {
+                let fault =
+                    format!("its head counts {} rows and there are {}", head.rows, met.entries);
+                self.add(0, content, &[], fault);
+            } else if head.digest != met.digest {
+                // A damaged checksum changes the digest too, and that row is reported.
+                let row_only = self
+                    .findings
+                    .iter()
+                    .any(|finding| finding.row_only && finding.table == spec.name);
+                let fault = "its digest is not that of its rows".to_owned();
+                self.push(0, content, &[], fault, row_only);
+            }
+            if met.last_key > head.last_key {
+                self.add(
+                    0,
+                    content,
+                    &met.last_key,
+                    "a key is greater than the greatest ever written",
+                );
+            }
+        }
+    }
+
+    fn find_lost_pages(&mut self) {
+        for page in 0..=self.last_page {
+            let word = self.used.get((page / 64) as usize).copied().unwrap_or(0);
+            if word & 1 << (page % 64) == 0 {
+                self.add(page, Content::Tables, &[], "is neither used nor free");
+            }
+        }
+    }
+}
+
+/// Whether a key comes after the one before it. Numbers of transactions compare as numbers.
+fn is_after(content: Content, key: &[u8], before: &[u8], is_first: bool) -> bool {
+    if is_first {
+        return true;
+    }
+    match content {
+        Content::Free => u64_at(key, 0) > u64_at(before, 0),
+        _ => key > before,
+    }
 }
