@@ -1266,7 +1266,8 @@ lnkeep_status lnkeep_attempts_store_result(lnkeep_attempts attempts,
  * certainly not left.
  *
  * Returns: LNKEEP_DONE; LNKEEP_NOT_PENDING: a real result exists, read it; LNKEEP_HANDED_OFF: it may still
- *   settle; LNKEEP_NOT_FOUND; LNKEEP_CORRUPT_RECORD; LNKEEP_TOO_BIG; LNKEEP_UNKNOWN: reopen and repeat;
+ *   settle, or is older than a restore; LNKEEP_NOT_FOUND; LNKEEP_CORRUPT_RECORD; LNKEEP_TOO_BIG;
+ *   LNKEEP_UNKNOWN: reopen and repeat;
  *   LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
  *   LNKEEP_POISONED.
  * In: key; failure_code, of BOLT 4, 0 for temporary node failure; message, the host's own encoding, may be
@@ -1433,9 +1434,10 @@ lnkeep_status lnkeep_attempts_disable_external(lnkeep_attempts attempts,
 
 /**
  * Ends the refusal of new ids after a restore or a copy. Every namespace that has records needs a floor;
- * ids below it without a record stay refused for good, since they may have been used by the newer store.
+ * ids below it without a record stay refused for good, since they may have been used by the newer store, and
+ * allocations start above every floor. Floors only rise, and are raised also when nothing waits for it.
  *
- * Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing waits for it; LNKEEP_INVALID_ARGUMENT when a namespace
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when no floor rises; LNKEEP_INVALID_ARGUMENT when a namespace
  *   with records is missing; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
  *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: floors, floors_len of them, at most 1,024.
@@ -1552,14 +1554,16 @@ lnkeep_status lnkeep_attempts_counts(lnkeep_attempts attempts,
  * Decides about the pending attempts of a namespace after a restart; may be called at any time, repeatedly.
  *
  * An attempt never marked as handed off and without an open circuit is rolled back to a local failure. One
- * that was handed off is never rolled back: without an open circuit it is listed as unresolved. By default
+ * that was handed off is never rolled back: without an open circuit it is listed as unresolved. So is every
+ * attempt older than a restore or a copy: the store that was lost may have known that it left. By default
  * only attempts registered in earlier opens are looked at.
  *
  * A host that does not mark must pass its complete circuit list. So must one that once stored a result of
  * the network for an attempt it had not marked: that shows that it does not always mark.
  *
  * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also when the circuit list has to be complete and is not
- *   said to be; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   said to be; LNKEEP_DUPLICATE_ID when a circuit is listed twice; LNKEEP_UNKNOWN: reopen and repeat;
+ *   LNKEEP_NO_SPACE, LNKEEP_BUSY,
  *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: namespace_bytes, 16 of them or NULL for the default; circuits, circuits_len of them; flags, bits of
  *   LNKEEP_RECOVER_*.

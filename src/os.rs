@@ -9,10 +9,12 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+use crate::error::{Error, Status};
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
@@ -22,28 +24,82 @@ fn c_path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
-/// Exclusive claim on a store directory, held while the file is open.
+/// Opens a file of a store for reading and writing, making it when it is missing; follows no link.
+pub(crate) fn open_for_writing(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)
+}
+
+/// Exclusive claim on a file, held while it is open.
 ///
 /// An open file description lock, not a POSIX record lock: a close of the same file elsewhere in the
 /// process does not drop it, and a second open in the same process is refused like any other.
 #[derive(Debug)]
-pub(crate) struct OwnerLock {
-    _file: File,
+pub(crate) struct FileLock {
+    file: File,
 }
 
-impl OwnerLock {
-    /// Takes the lock, or answers `None` when somebody holds it.
-    pub(crate) fn acquire(path: &Path) -> io::Result<Option<OwnerLock>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(path)?;
-        if lock_exclusively(&file)? { Ok(Some(OwnerLock { _file: file })) } else { Ok(None) }
+impl FileLock {
+    /// Takes the lock, making the file when it is missing; answers `None` when somebody holds it.
+    pub(crate) fn acquire(path: &Path) -> io::Result<Option<FileLock>> {
+        let file = open_for_writing(path)?;
+        if lock_exclusively(&file)? { Ok(Some(FileLock { file })) } else { Ok(None) }
     }
+
+    /// The first bytes of the file, fewer when it is shorter.
+    pub(crate) fn read(&self, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut content = vec![0; bytes];
+        let read = self.file.read_at(&mut content, 0)?;
+        content.truncate(read);
+        Ok(content)
+    }
+
+    /// Replaces the first bytes of the file, durably.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, 0)?;
+        self.file.sync_all()
+    }
+
+    /// Whether the file has no other name that a second owner could open it by.
+    pub(crate) fn is_only_name(&self) -> io::Result<bool> {
+        let metadata = self.file.metadata()?;
+        Ok(metadata.is_file() && metadata.nlink() == 1)
+    }
+}
+
+/// Gives a file its name, unless the name is taken.
+#[cfg(target_os = "linux")]
+pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (c_path(from)?, c_path(to)?);
+    // SAFETY: both paths are NUL-terminated.
+    let result = unsafe {
+        libc::renameat2(
+            libc::AT_FDCWD,
+            from.as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    };
+    check(result).map(drop)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::hard_link(from, to)?;
+    std::fs::remove_file(from)
+}
+
+/// An error of an allocation: a full disk is a refusal, everything else is not.
+pub(crate) fn space_error(error: &io::Error, doing: &str) -> Error {
+    let full = matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG));
+    Error::io(if full { Status::NoSpace } else { Status::Io }, error, doing)
 }
 
 #[cfg(target_os = "linux")]
@@ -348,11 +404,11 @@ mod tests {
     fn a_second_lock_in_the_same_process_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("owner.lock");
-        let first = OwnerLock::acquire(&path).unwrap();
+        let first = FileLock::acquire(&path).unwrap();
         assert!(first.is_some());
-        assert!(OwnerLock::acquire(&path).unwrap().is_none());
+        assert!(FileLock::acquire(&path).unwrap().is_none());
         drop(first);
-        assert!(OwnerLock::acquire(&path).unwrap().is_some());
+        assert!(FileLock::acquire(&path).unwrap().is_some());
     }
 
     #[test]

@@ -172,3 +172,26 @@ fn names_have_a_length_and_cursors_a_number() {
     assert_eq!(error.status(), Status::TooBig);
     Events::open(&store, b"c7", Start::Oldest).unwrap();
 }
+
+#[test]
+fn looking_at_events_while_the_map_grows_blocks_nobody() {
+    let world = World::new(StoreOptions { map_bytes: 1 << 18, ..StoreOptions::default() });
+    let (store, attempts) = world.open();
+    let events = Events::open(&store, b"busy", Start::Newest).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    events.take(10).unwrap();
+                    events.first_available().unwrap();
+                }
+            });
+        }
+        for round in 0..40 {
+            settle(&attempts, round * 500..round * 500 + 500);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert!(store.stats().unwrap().map_growths > 2);
+}

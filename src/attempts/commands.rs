@@ -140,6 +140,7 @@ impl Command for Change {
             Operation::FailPending(key, rollback) => {
                 self.subscriptions.deliver(*key, &rollback.result());
             }
+            Operation::Quarantine(key) => self.subscriptions.close_all_of(*key),
             _ => {}
         }
     }
@@ -166,9 +167,11 @@ fn gate(batch: &Batch<'_>, namespace: Namespace, before: &Loaded) -> Result<Gate
     if !matches!(before, Loaded::Absent) {
         return Ok(Gate::default());
     }
+    let row = table::namespace_row(batch, namespace)?;
+    let floor_lost = row.flags & NamespaceRow::FLOOR_LOST != 0;
     Ok(Gate {
-        id_floor: table::namespace_row(batch, namespace)?.id_floor,
-        needs_acknowledgement: batch.meta().needs_acknowledgement(),
+        id_floor: row.id_floor,
+        needs_acknowledgement: floor_lost || batch.meta().needs_acknowledgement(),
     })
 }
 
@@ -180,13 +183,13 @@ fn allocate(batch: &mut Batch<'_>, namespace: Namespace, external: &[u8]) -> Out
         let id = id.ok_or_else(|| Error::new(Status::CorruptRecord, "the key's row is damaged"))?;
         return Ok(Reply { value: id, ..Reply::already(Status::Already) });
     }
-    if batch.meta().needs_acknowledgement() {
+    let mut all = table::namespace_row(batch, ALL_NAMESPACES)?;
+    if batch.meta().needs_acknowledgement() || all.flags & NamespaceRow::FLOOR_LOST != 0 {
         return Err(Status::NotAcknowledged.into());
     }
-    let mut all = table::namespace_row(batch, ALL_NAMESPACES)?;
     let floor = table::namespace_row(batch, namespace)?.id_floor;
     let mut id = all.next_id.max(floor).max(1);
-    while batch.row(Table::Attempts, &AttemptKey::new(namespace, id).to_bytes())?.is_some() {
+    while !matches!(table::load(batch, AttemptKey::new(namespace, id))?, Loaded::Absent) {
         id = id.checked_add(1).ok_or_else(|| Error::from(Status::IdOutOfRange))?;
     }
     all.next_id = id.checked_add(1).ok_or_else(|| Error::from(Status::IdOutOfRange))?;
@@ -235,9 +238,6 @@ pub(super) struct AcknowledgeRestore {
 
 impl Command for AcknowledgeRestore {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
-        if !batch.meta().needs_acknowledgement() {
-            return Ok(Reply::already(Status::Already));
-        }
         let mut known = Vec::new();
         batch.scan(Table::Namespaces, &[], |key, _| {
             known.extend(key.try_into().map(Namespace));
@@ -252,10 +252,15 @@ impl Command for AcknowledgeRestore {
                 format!("namespace {forgotten} has records and was given no id floor"),
             ));
         }
+        let waits = batch.meta().needs_acknowledgement();
+        let mut raised = false;
         for (namespace, floor) in &self.floors {
-            let mut row = table::namespace_row(batch, *namespace)?;
-            row.id_floor = row.id_floor.max(*floor);
-            table::put_namespace_row(batch, *namespace, &row)?;
+            raised |= raise_floor(batch, *namespace, *floor)?;
+        }
+        let highest = self.floors.iter().map(|(_, floor)| *floor).max().unwrap_or(0);
+        raised |= raise_next_id(batch, highest)?;
+        if !waits {
+            return Ok(if raised { Reply::done() } else { Reply::already(Status::Already) });
         }
         batch.change_meta(|meta| {
             meta.restored = false;
@@ -265,13 +270,38 @@ impl Command for AcknowledgeRestore {
     }
 
     fn cost(&self) -> Cost {
-        let rows = self.floors.len() as u64;
+        let rows = self.floors.len() as u64 + 1;
         Cost { rows, bytes: rows * 128 }
     }
 
     fn space(&self) -> Space {
         Space::Settles
     }
+}
+
+fn raise_floor(batch: &mut Batch<'_>, namespace: Namespace, floor: u64) -> Result<bool> {
+    let mut row = table::readable_or_rebuilt(batch, namespace)?;
+    let lost = row.flags & NamespaceRow::FLOOR_LOST != 0;
+    if row.id_floor >= floor && !lost {
+        return Ok(false);
+    }
+    row.id_floor = row.id_floor.max(floor);
+    row.flags &= !NamespaceRow::FLOOR_LOST;
+    table::put_namespace_row(batch, namespace, &row)?;
+    Ok(true)
+}
+
+/// Allocations start above every floor: two namespaces may share one switch.
+fn raise_next_id(batch: &mut Batch<'_>, floor: u64) -> Result<bool> {
+    let mut all = table::readable_or_rebuilt(batch, ALL_NAMESPACES)?;
+    let lost = all.flags & NamespaceRow::FLOOR_LOST != 0;
+    if all.next_id >= floor && !lost {
+        return Ok(false);
+    }
+    all.next_id = all.next_id.max(floor);
+    all.flags &= !NamespaceRow::FLOOR_LOST;
+    table::put_namespace_row(batch, ALL_NAMESPACES, &all)?;
+    Ok(true)
 }
 
 /// Records that one bounded command visits.

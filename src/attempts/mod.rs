@@ -16,7 +16,7 @@ mod table;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 pub use self::commands::Operation;
 use self::commands::{
@@ -25,14 +25,14 @@ use self::commands::{
 pub use self::query::{Counts, Page, Query, States};
 use self::record::NamespaceRow;
 pub use self::record::{Attempt, AttemptResult, Ending, Flags, State};
-use self::rules::{Circuit, InitRequest, Profile, Recovery, Retain, Rollback, Stored};
+use self::rules::{Circuit, InitRequest, Now, Profile, Recovery, Retain, Rollback, Stored};
 pub use self::subscriptions::Polled;
 use self::subscriptions::Subscriptions;
 use self::table::{ALL_NAMESPACES, Loaded};
 use crate::error::{Error, Result, Status};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::store::batch::Command;
-use crate::store::{Grouping, Outcome, Reply, Store};
+use crate::store::{CommitListener, Grouping, Outcome, Reply, Store};
 use crate::types::{AttemptKey, Namespace};
 
 /// Choices at open. The default of each is the safe one.
@@ -110,25 +110,28 @@ impl Attempts {
     /// `ExternalMarker` when an external router owns the attempts and `external` is not set; `AlreadyOpen`
     /// when they are open with other options; the store's errors.
     pub fn open(store: &Arc<Store>, options: AttemptsOptions) -> Result<Attempts> {
-        let marked = is_external(store)?;
-        if marked && !options.external {
-            return Err(Error::new(
-                Status::ExternalMarker,
-                "an external router owns the attempts; open as external, or disable it first",
-            ));
-        }
         let max = match options.subscriptions_max {
             0 => SUBSCRIPTIONS_MAX,
             max => max,
         };
         let shared = store.component(|| {
             let subscriptions = Arc::new(Subscriptions::new(max)?);
+            let listener: Weak<dyn CommitListener> =
+                Arc::<Subscriptions>::downgrade(&subscriptions);
+            store.on_commit(listener);
             Ok(Shared { options, subscriptions })
         })?;
         if shared.options != options {
             return Err(Error::new(
                 Status::AlreadyOpen,
                 "the attempts of this store are open with other options",
+            ));
+        }
+        let marked = is_external(store)?;
+        if marked && !options.external {
+            return Err(Error::new(
+                Status::ExternalMarker,
+                "an external router owns the attempts; open as external, or disable it first",
             ));
         }
         if options.external && !marked {
@@ -400,7 +403,7 @@ impl Attempts {
         let id = subscriptions.register(key)?;
         let known = self.store.read(|view| table::load(view, key)).and_then(|loaded| {
             match rules::result_of(key, loaded.stored()) {
-                Ok(result) => subscriptions.deliver(key, result),
+                Ok(result) => subscriptions.deliver_to(&[id], result),
                 Err(error) if error.status() == Status::ResultPending => {}
                 Err(error) if require_known => return Err(error),
                 // A tombstone never gets a result: the subscription is accepted and closed.
@@ -468,13 +471,17 @@ impl Attempts {
     ) -> Result<Recovered> {
         commands::refuse_reserved(namespace)?;
         self.refuse_blind_recovery(namespace, circuits.is_some())?;
-        let epoch = self.store.report().epoch;
+        let now = Now {
+            epoch: self.store.report().epoch,
+            doubt_below_epoch: self.store.doubt_below_epoch(),
+            ..Now::default()
+        };
         let mut recovered = Recovered::default();
         let mut doomed = Vec::new();
         recovered.unreadable = self.each_pending(namespace, |attempt| {
             let id = attempt.key.id.0;
             let circuit = circuits.and_then(|circuits| circuits.get(&id).copied());
-            match rules::recover(attempt, circuit, epoch, include_current_epoch) {
+            match rules::recover(attempt, circuit, now, include_current_epoch) {
                 Recovery::Keep => {}
                 Recovery::RollBack => doomed.push(attempt.key),
                 Recovery::Unresolved => recovered.unresolved.push(id),
@@ -557,7 +564,9 @@ impl Attempts {
     }
 
     /// Ends the refusal of new ids after a restore or a copy. Every namespace that has records needs a floor:
-    /// one above the greatest id that may ever have been used. Ids below it without a record stay refused.
+    /// one above the greatest id that may ever have been used. Ids below it without a record stay refused,
+    /// and allocations start above every floor. Floors only rise,
+    /// and are raised also when nothing waits for it.
     ///
     /// # Errors
     /// `InvalidArgument` when a namespace with records is missing; the store's errors.
@@ -588,11 +597,13 @@ impl Attempts {
     fn serve_late_waiters(&self, key: Option<AttemptKey>, outcome: &Outcome) {
         let told = |error: &Error| matches!(error.status(), Status::NotPending | Status::Conflict);
         let Some(key) = key.filter(|_| outcome.as_ref().is_err_and(told)) else { return };
-        if self.waiters(key) == 0 {
+        // Those who wait before the read: a later life of the id has waiters of its own.
+        let waiting = self.shared.subscriptions.waiting_ids(key);
+        if waiting.is_empty() {
             return;
         }
         if let Ok(result) = self.result(key) {
-            self.shared.subscriptions.deliver(key, &result);
+            self.shared.subscriptions.deliver_to(&waiting, &result);
         }
     }
 
@@ -625,7 +636,12 @@ impl Attempts {
     }
 }
 
+/// Whether the external mark is set. A damaged row counts as a mark: a local open could dispatch beside an
+/// external router.
 fn is_external(store: &Store) -> Result<bool> {
-    let all = store.read(|view| table::namespace_row(view, ALL_NAMESPACES))?;
-    Ok(all.flags & NamespaceRow::EXTERNAL != 0)
+    match store.read(|view| table::namespace_row(view, ALL_NAMESPACES)) {
+        Ok(all) => Ok(all.flags & NamespaceRow::EXTERNAL != 0),
+        Err(error) if error.status() == Status::CorruptRecord => Ok(true),
+        Err(error) => Err(error),
+    }
 }

@@ -318,6 +318,8 @@ impl NamespaceRow {
     pub(crate) const UNMARKED_RESULT: u32 = 1;
     /// An external router owns the attempts; only in the row of all namespaces.
     pub(crate) const EXTERNAL: u32 = 2;
+    /// The row was damaged and counted anew: its floor is not known, so new ids are refused.
+    pub(crate) const FLOOR_LOST: u32 = 4;
 
     pub(crate) fn count(&mut self, before: Option<State>, after: Option<State>) {
         if let Some(state) = before {

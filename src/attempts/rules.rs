@@ -2,9 +2,10 @@
 //! no lock.
 //!
 //! A1 a final record never becomes pending. A2 a settle is never replaced; a failure may be, by a settle.
-//! A3 a used id is never free again, unless the host says FORGET. A4 HANDED_OFF is never rolled back by
-//! recovery. A5 the preimage of a settle hashes to the payment hash where that is known. A6 under lnd's rules
-//! results are overwritten and clean removes pending records, as lnd does today.
+//! A3 a used id is never free again, unless the host says FORGET. A4 what may have left is never rolled back
+//! by recovery: HANDED_OFF, and after a restore every intent older than it. A5 the preimage of a settle
+//! hashes to the payment hash where that is known. A6 under lnd's rules results are overwritten, clean removes
+//! pending records and fingerprints are not compared, as lnd does today.
 //!
 //! | stored     | init          | mark        | result                     | fail pending | delete   |
 //! |------------|---------------|-------------|----------------------------|--------------|----------|
@@ -51,6 +52,8 @@ pub struct Now {
     pub epoch: u64,
     /// What the host last told about time.
     pub clock: Clock,
+    /// Intents of earlier epochs may have left: a newer store that knew was lost.
+    pub doubt_below_epoch: u64,
 }
 
 /// A request to register an attempt.
@@ -124,7 +127,9 @@ pub fn init(
     let key = request.key;
     match stored {
         Stored::Found(attempt) => {
-            refuse_other_request(attempt, request)?;
+            if profile == Profile::Strict {
+                refuse_other_request(attempt, request)?;
+            }
             Ok(Decision::Repeat(Status::AlreadyExists))
         }
         Stored::Unreadable if profile == Profile::Lnd => Err(Error::new(
@@ -339,20 +344,28 @@ pub fn fail_pending(
         stored => found(key, stored)?,
     };
     match attempt.state {
-        State::HandedOff if !rollback.forced => Err(Error::new(
-            Status::HandedOff,
-            format!("{key}: handed off, so it may still settle; only force fails it"),
-        )),
+        _ if attempt.state.is_pending() && may_have_left(attempt, now) && !rollback.forced => {
+            Err(Error::new(
+                Status::HandedOff,
+                format!("{key}: may have been handed off, so it may settle; only force fails it"),
+            ))
+        }
         State::Intent | State::HandedOff => {
             let mut failed = attempt.clone();
             failed.flags = failed.flags.with(Flags::ROLLED_BACK);
-            if attempt.state == State::HandedOff {
+            if may_have_left(attempt, now) {
                 failed.flags = failed.flags.with(Flags::FORCED);
             }
             Ok(resolve(&failed, &rollback.result(), EventKind::AttemptResolved, now))
         }
         _ => Err(not_pending(attempt, "read its result")),
     }
+}
+
+/// Whether the HTLC of a pending attempt may have left. An intent certainly never left, unless a newer store
+/// that may have known better was lost.
+fn may_have_left(attempt: &Attempt, now: Now) -> bool {
+    attempt.state == State::HandedOff || attempt.created_epoch < now.doubt_below_epoch
 }
 
 /// Deletes a finished attempt.
@@ -451,16 +464,18 @@ pub enum Recovery {
 pub fn recover(
     attempt: &Attempt,
     circuit: Option<Circuit>,
-    epoch: u64,
+    now: Now,
     include_current_epoch: bool,
 ) -> Recovery {
-    if attempt.created_epoch >= epoch && !include_current_epoch {
+    if attempt.created_epoch >= now.epoch && !include_current_epoch {
         return Recovery::Keep;
     }
     match (attempt.state, circuit) {
         (_, Some(Circuit::Open)) => Recovery::Keep,
+        (State::Intent | State::HandedOff, _) if may_have_left(attempt, now) => {
+            Recovery::Unresolved
+        }
         (State::Intent, _) => Recovery::RollBack,
-        (State::HandedOff, _) => Recovery::Unresolved,
         _ => Recovery::Keep,
     }
 }

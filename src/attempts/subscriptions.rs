@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 use super::record::AttemptResult;
 use crate::error::{Error, Result, Status};
 use crate::os::Doorbell;
+use crate::store::CommitListener;
+use crate::store::heads::Heads;
 use crate::types::AttemptKey;
 
 /// What a subscription has for its owner.
@@ -79,20 +81,38 @@ impl Subscriptions {
 
     /// Gives a result to everybody who waits for it (U1).
     pub(super) fn deliver(&self, key: AttemptKey, result: &AttemptResult) {
-        let mut table = self.table.lock();
-        let ids: Vec<u64> = table.waiting.range(waiters_of(key)).map(|(_, id)| *id).collect();
-        if ids.is_empty() {
-            return;
-        }
+        let ids = self.waiting_ids(key);
+        self.deliver_to(&ids, result);
+    }
+
+    /// Gives a result to those of some subscriptions that still wait.
+    pub(super) fn deliver_to(&self, ids: &[u64], result: &AttemptResult) {
+        self.end(ids, || Waiter::Ready(Box::new(result.clone())));
+    }
+
+    /// Numbers of the subscriptions that wait for an attempt now.
+    pub(super) fn waiting_ids(&self, key: AttemptKey) -> Vec<u64> {
+        self.table.lock().waiting.range(waiters_of(key)).map(|(_, id)| *id).collect()
+    }
+
+    /// Ends those of some subscriptions that still wait; their owners are told.
+    fn end(&self, ids: &[u64], mut ended: impl FnMut() -> Waiter) {
+        let mut guard = self.table.lock();
+        let table = &mut *guard;
+        let before = table.ready.len();
         for id in ids {
-            table.waiting.remove(&(key, id));
-            if let Some((_, waiter)) = table.waiters.get_mut(&id) {
-                *waiter = Waiter::Ready(Box::new(result.clone()));
-                table.ready.push_back(id);
+            let Some((key, waiter)) = table.waiters.get_mut(id) else { continue };
+            if matches!(waiter, Waiter::Waiting) {
+                *waiter = ended();
+                table.waiting.remove(&(*key, *id));
+                table.ready.push_back(*id);
             }
         }
-        drop(table);
-        self.doorbell.ring();
+        let told = table.ready.len() != before;
+        drop(guard);
+        if told {
+            self.doorbell.ring();
+        }
     }
 
     /// Takes a waiter's result, if it has one. A finished one is dropped at its second poll, not before.
@@ -128,20 +148,19 @@ impl Subscriptions {
 
     /// Ends a subscription that will never be served; its owner is told like one that is.
     pub(super) fn close(&self, id: u64) {
-        let mut table = self.table.lock();
-        let Some((key, waiter)) = table.waiters.get_mut(&id) else { return };
-        let key = *key;
-        *waiter = Waiter::Closed;
-        table.waiting.remove(&(key, id));
-        table.ready.push_back(id);
-        drop(table);
-        self.doorbell.ring();
+        self.end(&[id], || Waiter::Closed);
+    }
+
+    /// Ends every subscription that waits for an attempt which will never have a result.
+    pub(super) fn close_all_of(&self, key: AttemptKey) {
+        let ids = self.waiting_ids(key);
+        self.end(&ids, || Waiter::Closed);
     }
 
     /// Ends every subscription that still waits; results that are ready stay to be taken.
     pub(super) fn close_waiting(&self) {
-        let waiting: Vec<u64> = self.table.lock().waiting.iter().map(|(_, id)| *id).collect();
-        waiting.into_iter().for_each(|id| self.close(id));
+        let ids: Vec<u64> = self.table.lock().waiting.iter().map(|(_, id)| *id).collect();
+        self.end(&ids, || Waiter::Closed);
     }
 
     /// How many wait for an attempt.
@@ -159,6 +178,14 @@ impl Subscriptions {
             self.doorbell.ring();
         }
         ready
+    }
+}
+
+impl CommitListener for Subscriptions {
+    fn committed(&self, _heads: &Heads) {}
+
+    fn ended(&self) {
+        self.close_waiting();
     }
 }
 

@@ -81,7 +81,11 @@ pub(super) fn put_namespace_row(
 }
 
 pub(super) fn now(batch: &Batch<'_>) -> Now {
-    Now { epoch: batch.meta().epoch, clock: batch.clock() }
+    Now {
+        epoch: batch.meta().epoch,
+        clock: batch.clock(),
+        doubt_below_epoch: batch.meta().doubt_below_epoch,
+    }
 }
 
 /// Writes what a rule decided.
@@ -152,12 +156,52 @@ fn count(
     if before == state && !unmarked {
         return Ok(());
     }
-    let mut row = namespace_row(batch, key.namespace)?;
+    let Some(mut row) = readable_row(batch, key.namespace)? else {
+        return rebuild(batch, key.namespace);
+    };
     row.count(before, state);
     if unmarked {
         row.flags |= NamespaceRow::UNMARKED_RESULT;
     }
     put_namespace_row(batch, key.namespace, &row)
+}
+
+/// The row of a namespace, `None` when it is damaged.
+fn readable_row(rows: &impl Rows, namespace: Namespace) -> Result<Option<NamespaceRow>> {
+    match namespace_row(rows, namespace) {
+        Ok(row) => Ok(Some(row)),
+        Err(error) if error.status() == Status::CorruptRecord => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Replaces a damaged row of a namespace by what its records say, so that no settle waits for a repair. What
+/// they do not say is lost on the safe side: new ids are refused until a floor is given again.
+fn rebuild(batch: &mut Batch<'_>, namespace: Namespace) -> Result<()> {
+    let mut row = NamespaceRow {
+        flags: NamespaceRow::FLOOR_LOST | NamespaceRow::UNMARKED_RESULT,
+        ..NamespaceRow::default()
+    };
+    batch.scan(Table::Attempts, &AttemptKey::new(namespace, 0).to_bytes(), |bytes, body| {
+        let key = bytes.try_into().ok().map(AttemptKey::from_bytes);
+        let Some(key) = key.filter(|key| key.namespace == namespace) else { return false };
+        if let Some(Loaded::Found(attempt)) = body.ok().map(|body| decode(key, body)) {
+            row.count(None, Some(attempt.state));
+        }
+        true
+    })?;
+    put_namespace_row(batch, namespace, &row)
+}
+
+/// Makes sure that the row of a namespace is readable, for the command that repairs it.
+pub(super) fn readable_or_rebuilt(
+    batch: &mut Batch<'_>,
+    namespace: Namespace,
+) -> Result<NamespaceRow> {
+    if readable_row(batch, namespace)?.is_none() {
+        rebuild(batch, namespace)?;
+    }
+    namespace_row(batch, namespace)
 }
 
 /// A result that came from the network for an attempt never marked: its host does not mark.

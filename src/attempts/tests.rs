@@ -119,16 +119,17 @@ fn a_settle_that_replaces_a_failure_is_a_conflict_and_loses_its_acknowledgement(
 
 #[test]
 fn recovery_never_rolls_back_what_was_handed_off() {
+    let at = |epoch| Now { epoch, ..Now::default() };
     let circuits = [None, Some(Circuit::HalfOpen), Some(Circuit::Open)];
     for circuit in circuits {
         let open = circuit == Some(Circuit::Open);
-        let intent = recover(&record(State::Intent), circuit, 2, false);
-        let handed = recover(&record(State::HandedOff), circuit, 2, false);
+        let intent = recover(&record(State::Intent), circuit, at(2), false);
+        let handed = recover(&record(State::HandedOff), circuit, at(2), false);
         assert_eq!(intent, if open { Recovery::Keep } else { Recovery::RollBack });
         assert_eq!(handed, if open { Recovery::Keep } else { Recovery::Unresolved });
-        assert_eq!(recover(&record(State::Intent), circuit, 1, false), Recovery::Keep);
+        assert_eq!(recover(&record(State::Intent), circuit, at(1), false), Recovery::Keep);
     }
-    assert_eq!(recover(&record(State::Intent), None, 1, true), Recovery::RollBack);
+    assert_eq!(recover(&record(State::Intent), None, at(1), true), Recovery::RollBack);
 }
 
 #[test]
@@ -300,11 +301,13 @@ fn tombstones_beyond_their_number_are_forgotten_oldest_first() {
     assert_eq!(attempts.get(key(3)).unwrap_err().status(), Status::Deleted);
 }
 
-#[test]
-fn a_copied_store_grants_nothing_until_it_has_a_floor() {
+/// A store that was copied while attempts 5 (intent) and 6 (handed off) were pending.
+fn copied() -> (World, World, Attempts) {
     let world = World::new(AttemptsOptions::default());
     let attempts = world.open();
     attempts.init(&InitRequest::new(key(5))).unwrap();
+    attempts.init(&InitRequest::new(key(6))).unwrap();
+    attempts.mark_handed_off(key(6)).unwrap();
     attempts.store().close().unwrap();
     let copy = World::new(AttemptsOptions::default());
     let source = world.directory.path().join("store/data.mdb");
@@ -312,17 +315,97 @@ fn a_copied_store_grants_nothing_until_it_has_a_floor() {
     std::fs::create_dir(&target).unwrap();
     std::fs::copy(source, target.join("data.mdb")).unwrap();
     let attempts = copy.open();
+    (world, copy, attempts)
+}
+
+#[test]
+fn a_copied_store_grants_nothing_until_it_has_a_floor() {
+    let (_world, copy, attempts) = copied();
     assert!(attempts.store().report().copied);
     let status = |id| attempts.init(&InitRequest::new(key(id))).unwrap_err().status();
-    assert_eq!(status(6), Status::NotAcknowledged);
+    assert_eq!(status(7), Status::NotAcknowledged);
     assert_eq!(attempts.init(&InitRequest::new(key(5))).unwrap(), InitAnswer::AlreadyExists);
     let missing = attempts.acknowledge_restore(&[]).unwrap_err();
     assert_eq!(missing.status(), Status::InvalidArgument);
     attempts.acknowledge_restore(&[(Namespace::default(), 100)]).unwrap();
     assert_eq!(status(99), Status::BelowFloor);
     assert_eq!(attempts.init(&InitRequest::new(key(100))).unwrap(), InitAnswer::Granted);
+    assert!(attempts.allocate(Namespace([1; 16]), b"new").unwrap() >= 100);
     attempts.store().close().unwrap();
     assert!(!copy.open().store().report().copied);
+}
+
+#[test]
+fn an_intent_older_than_a_restore_may_have_left_and_is_never_rolled_back() {
+    let (_world, copy, attempts) = copied();
+    let none = HashMap::new();
+    let recovered = attempts.recover(Namespace::default(), Some(&none), true).unwrap();
+    assert_eq!((recovered.failed, recovered.unresolved), (vec![], vec![5, 6]));
+    let refused = attempts.fail_pending(key(5), Rollback::default()).unwrap_err();
+    assert_eq!(refused.status(), Status::HandedOff);
+    attempts.acknowledge_restore(&[(Namespace::default(), 100)]).unwrap();
+    attempts.init(&InitRequest::new(key(100))).unwrap();
+    attempts.store().crash();
+    let attempts = copy.open();
+    let recovered = attempts.recover(Namespace::default(), None, false).unwrap();
+    assert_eq!((recovered.failed, recovered.unresolved), (vec![100], vec![5, 6]));
+}
+
+#[test]
+fn floors_rise_also_when_no_restore_was_noticed() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let floors = [(Namespace::default(), 50)];
+    assert_eq!(attempts.acknowledge_restore(&floors).unwrap().status, Status::Done);
+    assert_eq!(attempts.acknowledge_restore(&floors).unwrap().status, Status::Already);
+    let refused = attempts.init(&InitRequest::new(key(49))).unwrap_err();
+    assert_eq!(refused.status(), Status::BelowFloor);
+}
+
+#[test]
+fn closing_or_poisoning_the_store_ends_every_wait() {
+    use crate::store::failpoints::Fault;
+    for fault in [None, Some(Fault::CommitFailsBefore)] {
+        let world = World::new(AttemptsOptions::default());
+        let attempts = world.open();
+        let subscription = attempts.subscribe(key(1), false).unwrap();
+        attempts.store().inject(fault);
+        match fault {
+            None => attempts.store().close().unwrap(),
+            Some(_) => drop(attempts.init(&InitRequest::new(key(2))).unwrap_err()),
+        }
+        assert_eq!(attempts.ready(9), [subscription]);
+        assert_eq!(attempts.poll(subscription), Polled::Closed);
+    }
+}
+
+#[test]
+fn a_damaged_namespace_row_stops_no_settle_and_bars_new_ids() {
+    struct Damage;
+    impl Command for Damage {
+        fn apply(&self, batch: &mut crate::store::batch::Batch<'_>) -> Outcome {
+            batch.put_row(crate::store::tables::Table::Namespaces, &[0; 16], b"garbage")?;
+            Ok(Reply::already(Status::Already))
+        }
+        fn cost(&self) -> crate::store::batch::Cost {
+            crate::store::batch::Cost { rows: 1, bytes: 64 }
+        }
+        fn space(&self) -> crate::store::batch::Space {
+            crate::store::batch::Space::Settles
+        }
+    }
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    attempts.init(&InitRequest::new(key(1))).unwrap();
+    attempts.init(&InitRequest::new(key(2))).unwrap();
+    attempts.store().submit_one(Damage).unwrap();
+    attempts.store_result(key(1), settle(1)).unwrap();
+    let counts = attempts.counts(None).unwrap();
+    assert_eq!((counts.intent, counts.settled), (1, 1));
+    let barred = attempts.init(&InitRequest::new(key(3))).unwrap_err();
+    assert_eq!(barred.status(), Status::NotAcknowledged);
+    attempts.acknowledge_restore(&[(Namespace::default(), 3)]).unwrap();
+    assert_eq!(attempts.init(&InitRequest::new(key(3))).unwrap(), InitAnswer::Granted);
 }
 
 #[test]
@@ -331,9 +414,11 @@ fn a_quarantined_record_burns_its_id_and_leaves_no_pending_trace() {
     let attempts = world.open();
     attempts.init(&InitRequest::new(key(1))).unwrap();
     attempts.write_raw(key(1), b"garbage").unwrap();
+    let waits = attempts.subscribe(key(1), false).unwrap();
     assert_eq!(attempts.get(key(1)).unwrap_err().status(), Status::CorruptRecord);
     assert_eq!(attempts.list(&Query::default()).unwrap().unreadable, [key(1)]);
     attempts.quarantine(key(1)).unwrap();
+    assert_eq!(attempts.poll(waits), Polled::Closed);
     assert_eq!(attempts.quarantine(key(1)).unwrap().status, Status::Already);
     assert_eq!(attempts.get(key(1)).unwrap_err().status(), Status::Deleted);
     assert_eq!(attempts.pending(Namespace::default()).unwrap(), []);

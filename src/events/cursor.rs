@@ -90,13 +90,10 @@ pub(super) fn first_sequence(rows: &impl Rows) -> Result<Option<u64>> {
     Ok(first)
 }
 
-/// Number of the newest event kept, 0 without one. Rows are contiguous: trimming takes them from the front.
+/// Number of the newest event kept, 0 without one.
 pub(super) fn last_kept(rows: &impl Rows) -> Result<u64> {
-    let Some(first) = first_sequence(rows)? else {
-        return Ok(0);
-    };
-    let kept = rows.snapshot().stat(Table::Events)?.ms_entries as u64;
-    Ok(first.saturating_add(kept.saturating_sub(1)))
+    let last = rows.snapshot().last_key(Table::Events)?;
+    Ok(last.and_then(|key| sequence_of(&key)).unwrap_or(0))
 }
 
 pub(super) fn read_from(rows: &impl Rows, from: u64, max: usize) -> Result<Vec<Event>> {
@@ -145,6 +142,8 @@ pub(super) struct Register {
 impl Command for Register {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
         let known = batch.row(Table::EventCursors, &self.name);
+        // What a damaged cursor had read is not known: it starts over with the oldest event.
+        let start = if known.is_err() { Start::Oldest } else { self.start };
         if let Some(acknowledged) = known.ok().flatten().and_then(|body| decode_cursor(&body)) {
             return Ok(Reply { value: acknowledged, ..Reply::already(Status::Already) });
         }
@@ -154,8 +153,10 @@ impl Command for Register {
                 format!("{CURSORS_MAX} cursors are registered; unregister one"),
             ));
         }
-        let start = match self.start {
-            Start::Oldest => first_sequence(batch)?.map_or(newest(batch), |first| first - 1),
+        let start = match start {
+            Start::Oldest => {
+                first_sequence(batch)?.map_or(newest(batch), |first| first.saturating_sub(1))
+            }
             Start::Newest => newest(batch),
         };
         put_cursor(batch, &self.name, start)?;

@@ -155,12 +155,10 @@ impl Events {
         self.bell.doorbell.descriptor()
     }
 
+    /// Reads first and locks second: `take` locks first, and a read may wait for the map to grow.
     fn newest(&self) -> Result<u64> {
-        self.store.read(|view| {
-            let mut newest = cursor::last_kept(view)?;
-            newest = newest.max(*self.position.lock());
-            Ok(newest)
-        })
+        let kept = self.store.read(|view| cursor::last_kept(view))?;
+        Ok(kept.max(*self.position.lock()))
     }
 }
 
@@ -175,5 +173,9 @@ impl CommitListener for Bell {
         if self.rung_for.fetch_max(newest, Ordering::Relaxed) < newest {
             self.doorbell.ring();
         }
+    }
+
+    fn ended(&self) {
+        self.doorbell.ring();
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use super::args::{self, Output, invalid};
 use super::guard::{guarded, guarded_done};
 use super::handle::{self, Object, Tag};
-use super::operations::{guarded_batch, outputs_of, write_outcomes};
+use super::operations::guarded_batch;
 use super::status::lnkeep_status;
 use super::types::*;
 use crate::attempts::rules::{InitRequest, Retain, Rollback};
@@ -319,7 +319,8 @@ pub unsafe extern "C" fn lnkeep_attempts_store_result(
 /// certainly not left.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_NOT_PENDING: a real result exists, read it; LNKEEP_HANDED_OFF: it may still
-///   settle; LNKEEP_NOT_FOUND; LNKEEP_CORRUPT_RECORD; LNKEEP_TOO_BIG; LNKEEP_UNKNOWN: reopen and repeat;
+///   settle, or is older than a restore; LNKEEP_NOT_FOUND; LNKEEP_CORRUPT_RECORD; LNKEEP_TOO_BIG;
+///   LNKEEP_UNKNOWN: reopen and repeat;
 ///   LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
 ///   LNKEEP_POISONED.
 /// In: key; failure_code, of BOLT 4, 0 for temporary node failure; message, the host's own encoding, may be
@@ -425,7 +426,7 @@ pub unsafe extern "C" fn lnkeep_attempts_delete(
 ) -> lnkeep_status {
     // SAFETY: pointers are the caller's, as the header says; each is checked before it is used.
     unsafe {
-        guarded_batch(err, || {
+        guarded_batch(outcomes, keys_len, err, || {
             if keys_len > BATCH_OPS_MAX {
                 return Err(Error::new(
                     Status::TooBig,
@@ -433,13 +434,9 @@ pub unsafe extern "C" fn lnkeep_attempts_delete(
                 ));
             }
             let keys = args::inputs(keys, keys_len, "keys")?;
-            let outputs = outputs_of(outcomes, keys_len)?;
             let keys: Vec<_> = keys.iter().map(args::key).collect();
-            let result = retain_of(flags).and_then(|retain| {
-                handle::with_attempts(attempts.bits, |attempts| attempts.delete_many(&keys, retain))
-            });
-            write_outcomes(&outputs, &result);
-            result
+            let retain = retain_of(flags)?;
+            handle::with_attempts(attempts.bits, |attempts| attempts.delete_many(&keys, retain))
         })
     }
 }
@@ -595,9 +592,10 @@ pub unsafe extern "C" fn lnkeep_attempts_disable_external(
 }
 
 /// Ends the refusal of new ids after a restore or a copy. Every namespace that has records needs a floor;
-/// ids below it without a record stay refused for good, since they may have been used by the newer store.
+/// ids below it without a record stay refused for good, since they may have been used by the newer store, and
+/// allocations start above every floor. Floors only rise, and are raised also when nothing waits for it.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing waits for it; LNKEEP_INVALID_ARGUMENT when a namespace
+/// Returns: LNKEEP_DONE; LNKEEP_ALREADY when no floor rises; LNKEEP_INVALID_ARGUMENT when a namespace
 ///   with records is missing; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: floors, floors_len of them, at most 1,024.

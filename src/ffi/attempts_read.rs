@@ -1,5 +1,7 @@
 //! Attempts: reading one, reading many, recovery, and the pure helpers.
 
+use std::collections::HashMap;
+
 use super::args::{self, Output, SizedOutput, invalid};
 use super::guard::guarded_done;
 use super::handle;
@@ -8,7 +10,7 @@ use super::types::*;
 use crate::attempts::classify::{self, Decryptor};
 use crate::attempts::rules::Circuit;
 use crate::attempts::{Attempt, AttemptResult, Ending, Page, Query, Recovered, States};
-use crate::error::Result;
+use crate::error::{Error, Result, Status};
 use crate::types::{Namespace, RawMessage};
 use zeroize::Zeroize;
 
@@ -353,14 +355,16 @@ pub const LNKEEP_RECOVER_CIRCUITS_COMPLETE: u32 = 2;
 /// Decides about the pending attempts of a namespace after a restart; may be called at any time, repeatedly.
 ///
 /// An attempt never marked as handed off and without an open circuit is rolled back to a local failure. One
-/// that was handed off is never rolled back: without an open circuit it is listed as unresolved. By default
+/// that was handed off is never rolled back: without an open circuit it is listed as unresolved. So is every
+/// attempt older than a restore or a copy: the store that was lost may have known that it left. By default
 /// only attempts registered in earlier opens are looked at.
 ///
 /// A host that does not mark must pass its complete circuit list. So must one that once stored a result of
 /// the network for an attempt it had not marked: that shows that it does not always mark.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also when the circuit list has to be complete and is not
-///   said to be; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+///   said to be; LNKEEP_DUPLICATE_ID when a circuit is listed twice; LNKEEP_UNKNOWN: reopen and repeat;
+///   LNKEEP_NO_SPACE, LNKEEP_BUSY,
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: namespace_bytes, 16 of them or NULL for the default; circuits, circuits_len of them; flags, bits of
 ///   LNKEEP_RECOVER_*.
@@ -391,10 +395,7 @@ pub unsafe extern "C" fn lnkeep_attempts_recover(
             if !complete && !circuits.is_empty() {
                 return Err(invalid("circuits are given but not said to be complete"));
             }
-            let circuits = circuits
-                .iter()
-                .map(circuit_of)
-                .collect::<Result<std::collections::HashMap<_, _>>>()?;
+            let circuits = circuit_map(circuits)?;
             let current = flags & LNKEEP_RECOVER_CURRENT_EPOCH != 0;
             let recovered = handle::with_attempts(attempts.bits, |attempts| {
                 attempts.recover(namespace, complete.then_some(&circuits), current)
@@ -405,6 +406,18 @@ pub unsafe extern "C" fn lnkeep_attempts_recover(
             Ok(())
         })
     }
+}
+
+/// A list that says two things about one id is no circuit map.
+fn circuit_map(circuits: &[lnkeep_circuit]) -> Result<HashMap<u64, Circuit>> {
+    let mut map = HashMap::with_capacity(circuits.len());
+    for given in circuits {
+        let (id, circuit) = circuit_of(given)?;
+        if map.insert(id, circuit).is_some() {
+            return Err(Error::new(Status::DuplicateId, format!("circuit {id} is listed twice")));
+        }
+    }
+    Ok(map)
 }
 
 fn circuit_of(given: &lnkeep_circuit) -> Result<(u64, Circuit)> {

@@ -172,19 +172,33 @@ pub(super) fn batch_answer(outcomes: &[Outcome]) -> (lnkeep_status, Option<Error
     }
 }
 
-/// Runs the body of a batch call: its detail names the worst operation although the call answers BATCH.
+/// Runs the body of a batch call: its detail names the worst operation although the call answers BATCH. An
+/// answer that came before the body, or instead of it, is written to every outcome: zero would read as DONE.
 ///
 /// # Safety
-/// As for [`guarded`].
+/// As for [`guarded`]; `outcomes` points to `len` writable outcomes.
 pub(super) unsafe fn guarded_batch(
+    outcomes: *mut lnkeep_outcome,
+    len: usize,
     err: *mut lnkeep_error,
     body: impl FnOnce() -> Result<Vec<Outcome>>,
 ) -> lnkeep_status {
+    let outputs = if len > BATCH_OPS_MAX {
+        Ok(Vec::new())
+    } else {
+        // SAFETY: promised by the caller.
+        unsafe { outputs_of(outcomes, len) }
+    };
+    let malformed = outputs.as_ref().err().cloned();
+    let outputs = outputs.unwrap_or_default();
     let mut detail = None;
     // SAFETY: promised by the caller.
     let status = unsafe {
         guarded(err, || {
-            let (status, worst) = batch_answer(&body()?);
+            malformed.map_or(Ok(()), Err)?;
+            let result = body();
+            write_outcomes(&outputs, &result);
+            let (status, worst) = batch_answer(&result?);
             detail = worst;
             Ok(status)
         })
@@ -192,6 +206,9 @@ pub(super) unsafe fn guarded_batch(
     if detail.is_some() {
         // SAFETY: promised by the caller.
         unsafe { args::fill_error(err, detail.as_ref()) };
+    } else if status < 0 {
+        let nothing = args::c_outcome(&Err(Status::Internal.into()));
+        outputs.iter().for_each(|output| output.set(lnkeep_outcome { status, ..nothing }));
     }
     status
 }
@@ -221,20 +238,12 @@ pub unsafe extern "C" fn lnkeep_submit(
     err: *mut lnkeep_error,
 ) -> lnkeep_status {
     // SAFETY: pointers are the caller's, as the header says; each is checked before it is used.
-    unsafe {
-        guarded_batch(err, || {
-            let ops = ops_of(ops, ops_len)?;
-            let outputs = outputs_of(outcomes, ops_len)?;
-            let result = submit(store, ops, flags);
-            write_outcomes(&outputs, &result);
-            result
-        })
-    }
+    unsafe { guarded_batch(outcomes, ops_len, err, || submit(store, ops_of(ops, ops_len)?, flags)) }
 }
 
 /// # Safety
 /// `outcomes` points to `len` writable outcomes.
-pub(super) unsafe fn outputs_of(
+unsafe fn outputs_of(
     outcomes: *mut lnkeep_outcome,
     len: usize,
 ) -> Result<Vec<Output<lnkeep_outcome>>> {
@@ -247,7 +256,7 @@ pub(super) unsafe fn outputs_of(
         .collect()
 }
 
-pub(super) fn write_outcomes(outputs: &[Output<lnkeep_outcome>], result: &Result<Vec<Outcome>>) {
+fn write_outcomes(outputs: &[Output<lnkeep_outcome>], result: &Result<Vec<Outcome>>) {
     for (index, output) in outputs.iter().enumerate() {
         output.set(match result {
             Ok(outcomes) => args::c_outcome(&outcomes[index]),

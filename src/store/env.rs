@@ -11,7 +11,7 @@
 
 use std::ffi::c_uint;
 use std::mem::ManuallyDrop;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -166,6 +166,7 @@ impl Env {
 
     fn open_with(directory: &Path, map_bytes: u64, table_flags: c_uint) -> Result<Env> {
         check_engine_version()?;
+        allocate_lock_file(directory)?;
         let map_bytes = usize::try_from(map_bytes).map_err(|_| {
             Error::new(Status::InvalidArgument, "map size exceeds the address space")
         })?;
@@ -238,14 +239,36 @@ impl Env {
         Ok(WriteTxn { snapshot, ended: false, _guard: guard })
     }
 
-    /// Replaces the map by a larger one. Waits for every running read, which are all short (L5).
+    /// Replaces the map by a larger one. Waits for every running read, which are all short (L5). When it
+    /// fails the environment has no map any more and is closed.
     pub(crate) fn grow(&self, map_bytes: u64) -> Result<(), EngineError> {
-        let guard = self.open.write();
+        let mut guard = self.open.write();
         let open = guard.as_ref().ok_or(EngineError::Closed)?;
         let bytes = usize::try_from(map_bytes).map_err(|_| EngineError::MapFull)?;
         // SAFETY: the exclusive guard proves that no transaction of this process is running; resting read
         // transactions hold no mapped pointer.
-        check(unsafe { ffi::mdb_env_set_mapsize(open.environment.env(), bytes) })
+        let grown = check(unsafe { ffi::mdb_env_set_mapsize(open.environment.env(), bytes) });
+        if grown.is_err() {
+            self.abort_idle();
+            drop(guard.take());
+        }
+        grown
+    }
+
+    /// Pages inside the file that no table uses.
+    pub(crate) fn free_pages(&self) -> u64 {
+        let guard = self.open.read();
+        let free = guard.as_ref().and_then(|open| open.environment.freelist().ok());
+        free.map_or(0, |pages| pages as u64)
+    }
+
+    fn abort_idle(&self) {
+        for idle in self.idle.lock().drain(..) {
+            if !os::is_forked_child() {
+                // SAFETY: a resting read transaction of this environment, aborted once.
+                unsafe { ffi::mdb_txn_abort(idle.txn) };
+            }
+        }
     }
 
     /// Frees the reader slots of processes that died.
@@ -292,12 +315,7 @@ impl Env {
     pub(crate) fn close(&self) {
         let mut guard = self.open.write();
         let Some(open) = guard.take() else { return };
-        for idle in self.idle.lock().drain(..) {
-            if !os::is_forked_child() {
-                // SAFETY: a resting read transaction of this environment, aborted once.
-                unsafe { ffi::mdb_txn_abort(idle.txn) };
-            }
-        }
+        self.abort_idle();
         drop(open);
     }
 
@@ -310,6 +328,16 @@ impl Drop for Env {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// LMDB writes its lock file through a shared map, where a full disk would end the process by SIGBUS: the
+/// file gets its blocks before. Bytes for every reader slot and the head before them.
+fn allocate_lock_file(directory: &Path) -> Result<()> {
+    const LOCK_BYTES: u64 = READERS_MAX as u64 * 64 + 4096;
+    let file = os::open_for_writing(&directory.join("lock.mdb"))
+        .map_err(|error| Error::io(Status::Io, &error, "opening lock.mdb"))?;
+    os::allocate(file.as_raw_fd(), 0, LOCK_BYTES)
+        .map_err(|error| os::space_error(&error, "allocating lock.mdb"))
 }
 
 fn open_error(error: &lmdb::Error) -> Error {
@@ -407,6 +435,20 @@ impl Snapshot {
             code = cursor.get(&mut key, &mut row, ffi::MDB_NEXT);
         }
         if code == ffi::MDB_NOTFOUND { Ok(()) } else { check(code) }
+    }
+
+    /// The greatest key of a table.
+    pub(crate) fn last_key(&self, table: Table) -> Result<Option<Vec<u8>>, EngineError> {
+        let cursor = self.cursor(table)?;
+        let (mut key, mut row) = (nothing(), nothing());
+        match cursor.get(&mut key, &mut row, ffi::MDB_LAST) {
+            ffi::MDB_NOTFOUND => Ok(None),
+            code => {
+                check(code)?;
+                // SAFETY: LMDB pointed at the key under the cursor, which is copied at once.
+                Ok(Some(unsafe { bytes_of(&key) }.to_vec()))
+            }
+        }
     }
 
     pub(crate) fn stat(&self, table: Table) -> Result<ffi::MDB_stat, EngineError> {

@@ -12,6 +12,9 @@ use crate::types::Clock;
 /// Key of the row in `meta`.
 pub(crate) const HEADS_KEY: &[u8] = b"heads";
 
+/// More numbers than a store gives between a backup and its loss.
+const RESTORE_JUMP: u64 = 1 << 32;
+
 /// Facts about one table.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Head {
@@ -58,6 +61,15 @@ impl Heads {
     /// Puts a greatest key back when a change is undone.
     pub(crate) fn restore_last_key(&mut self, table: Table, last_key: Vec<u8>) {
         self.heads[table as usize].last_key = last_key;
+    }
+
+    /// Leaves a gap in a table of sequence numbers: a lost, newer store may have given the next ones.
+    pub(crate) fn jump(&mut self, table: Table) {
+        let head = &mut self.heads[table as usize];
+        if let Ok(last) = <[u8; 8]>::try_from(head.last_key.as_slice()) {
+            let jumped = u64::from_be_bytes(last).saturating_add(RESTORE_JUMP);
+            head.last_key = jumped.to_be_bytes().to_vec();
+        }
     }
 
     /// Replaces what was followed by what was counted.

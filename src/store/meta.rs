@@ -43,6 +43,9 @@ pub(crate) struct Meta {
     pub(crate) copied: bool,
     pub(crate) modes: Modes,
     pub(crate) identity: FileIdentity,
+    /// Records of earlier epochs may be older than what a lost, newer store knew: an intent among them may
+    /// have left after all. 0 when the files were never restored or copied.
+    pub(crate) doubt_below_epoch: u64,
 }
 
 impl Meta {
@@ -60,6 +63,7 @@ impl Meta {
             copied: false,
             modes,
             identity: FileIdentity::default(),
+            doubt_below_epoch: 0,
         }
     }
 
@@ -86,7 +90,7 @@ impl Meta {
         let flags = flag(self.clean, Self::CLEAN)
             | flag(self.restored, Self::RESTORED)
             | flag(self.copied, Self::COPIED);
-        let mut body = Vec::with_capacity(72);
+        let mut body = Vec::with_capacity(80);
         body.extend_from_slice(&MAGIC);
         body.extend_from_slice(&FORMAT_MAJOR.to_le_bytes());
         body.extend_from_slice(&self.format_minor.to_le_bytes());
@@ -97,6 +101,7 @@ impl Meta {
         body.extend_from_slice(&self.identity.device.to_le_bytes());
         body.extend_from_slice(&self.identity.inode.to_le_bytes());
         body.extend_from_slice(&self.identity.birth_ns.to_le_bytes());
+        body.extend_from_slice(&self.doubt_below_epoch.to_le_bytes());
         body
     }
 
@@ -136,6 +141,7 @@ impl Meta {
                 inode: reader.u64()?,
                 birth_ns: reader.u64()?,
             },
+            doubt_below_epoch: reader.u64()?,
         })
     }
 }

@@ -66,6 +66,8 @@ const DEPTH_AT_OPEN: u64 = 6;
 /// Told after each commit, on the writer thread; must be short.
 pub(crate) trait CommitListener: Send + Sync {
     fn committed(&self, heads: &Heads);
+    /// The store was closed or poisoned: nothing will be committed any more.
+    fn ended(&self);
 }
 
 /// What the store and its writer thread share.
@@ -113,6 +115,11 @@ impl Core {
         let poison = Error::os(Status::Poisoned, cause.os_errno(), message);
         self.poison.write().get_or_insert(poison);
         self.poisoned.store(true, Ordering::Release);
+        self.tell_end();
+    }
+
+    fn tell_end(&self) {
+        self.listeners.read().iter().filter_map(Weak::upgrade).for_each(|each| each.ended());
     }
 
     fn tell_listeners(&self, heads: &Heads) {
@@ -143,6 +150,7 @@ pub struct Store {
     /// Taken by the close that releases the directory.
     place: Mutex<Option<Place>>,
     report: OpenReport,
+    doubt_below_epoch: u64,
     lnd_compat: bool,
     components: Mutex<HashMap<TypeId, Weak<dyn Any + Send + Sync>>>,
 }
@@ -181,6 +189,11 @@ impl Store {
         self.report
     }
 
+    /// Records of earlier epochs than this one may be older than what a lost, newer store knew.
+    pub(crate) fn doubt_below_epoch(&self) -> u64 {
+        self.doubt_below_epoch
+    }
+
     /// Whether the store repeats lnd's rules.
     pub fn lnd_compat(&self) -> bool {
         self.lnd_compat
@@ -196,6 +209,7 @@ impl Store {
         self.stop_writer();
         self.core.env.close();
         self.place.lock().take();
+        self.core.tell_end();
         match self.core.poison() {
             Some(poison) => Err(poison),
             None => Ok(()),
@@ -428,7 +442,8 @@ impl Drop for Filler {
 }
 
 fn open_files(path: &Path, options: &StoreOptions) -> Result<Arc<Store>> {
-    if options.must_exist && !path.join("data.mdb").exists() {
+    let absent = || path.join("data.mdb").try_exists().is_ok_and(|there| !there);
+    if options.must_exist && absent() {
         return Err(Error::new(Status::NotFound, format!("{} holds no store", path.display())));
     }
     let place = Place::claim(path, options.any_file_system)?;
@@ -480,17 +495,19 @@ struct Opening {
 }
 
 impl Opening {
-    fn read(place: Place, options: &StoreOptions, created: bool) -> Result<Opening> {
+    fn read(mut place: Place, options: &StoreOptions, created: bool) -> Result<Opening> {
         let data_file = place.data_file();
+        let identity = place.lock_data()?;
         walk::preflight(&data_file)?;
         if options.verify_always || !walk::ended_cleanly(&data_file)? {
             walk::refuse(&walk::walk(&data_file)?)?;
         }
-        let identity = FileIdentity::of(&data_file)
-            .map_err(|error| Error::io(Status::Io, &error, "looking at data.mdb"))?;
         let env = Env::open(&place.directory, options.map_bytes_or_default())?;
-        let (heads, stored) = read_meta(&env)?;
-        let meta = next_meta(&stored, identity, options)?;
+        let (mut heads, stored) = read_meta(&env)?;
+        let meta = next_meta(&stored, identity, place.remembered()?, options)?;
+        if meta.doubt_below_epoch > stored.doubt_below_epoch {
+            heads.jump(Table::Events);
+        }
         let allocation = Allocation::at_open(&env, &env.facts()?)?;
         let report = OpenReport {
             store_id: meta.store_id,
@@ -520,9 +537,11 @@ impl Opening {
             ));
         }
         let last = core.commit_meta(&heads, &meta, |_| ())?;
+        place.remember(last.meta.store_id, last.meta.epoch)?;
         core.commit_number.store(last.heads.commit_number, Ordering::Relaxed);
         core.allocated_bytes.store(allocation.bytes(), Ordering::Relaxed);
         let lnd_compat = meta.modes.lnd_compat();
+        let doubt_below_epoch = meta.doubt_below_epoch;
         let core = Arc::new(core);
         let writer = Writer::new(Arc::clone(&core), last, allocation);
         let thread = os::spawn_without_signals("lnkeep-writer", move || writer.run())
@@ -532,6 +551,7 @@ impl Opening {
             writer: Mutex::new(Some(thread)),
             place: Mutex::new(Some(place)),
             report,
+            doubt_below_epoch,
             lnd_compat,
             components: Mutex::default(),
         }))
@@ -587,7 +607,12 @@ fn read_meta(env: &Env) -> Result<(Heads, Meta)> {
 }
 
 /// The meta row of the new epoch, or why the store must not be opened.
-fn next_meta(stored: &Meta, identity: FileIdentity, options: &StoreOptions) -> Result<Meta> {
+fn next_meta(
+    stored: &Meta,
+    identity: FileIdentity,
+    remembered: Option<([u8; 16], u64)>,
+    options: &StoreOptions,
+) -> Result<Meta> {
     if options.expected_store_id.is_some_and(|expected| expected != stored.store_id) {
         return Err(Error::new(Status::RolledBack, "this is another store than the expected one"));
     }
@@ -607,14 +632,20 @@ fn next_meta(stored: &Meta, identity: FileIdentity, options: &StoreOptions) -> R
         ));
     }
     let mut meta = stored.clone();
-    let copied = !meta.is_same_file(identity);
-    meta.modes = Modes(if options.lnd_compat { Modes::LND_COMPAT } else { 0 });
-    meta.copied |= copied;
-    meta.identity = identity;
     meta.epoch = meta
         .epoch
         .checked_add(1)
         .ok_or_else(|| Error::new(Status::CorruptStore, "the epoch is exhausted"))?;
+    let other = remembered.is_some_and(|(store_id, _)| store_id != stored.store_id);
+    let copied = other || !meta.is_same_file(identity);
+    let restored = !other && remembered.is_some_and(|(_, epoch)| epoch > stored.epoch);
+    if copied || restored {
+        meta.doubt_below_epoch = meta.epoch;
+    }
+    meta.copied |= copied;
+    meta.restored |= restored;
+    meta.modes = Modes(if options.lnd_compat { Modes::LND_COMPAT } else { 0 });
+    meta.identity = identity;
     meta.clean = false;
     Ok(meta)
 }

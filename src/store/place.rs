@@ -3,14 +3,16 @@
 //! P1 a directory others may write to, or one on a network file system, is refused before anything is
 //! written. P2 the files appear under their final name only after their first commit is durable: a crash
 //! during creation leaves nothing that looks like a store. P3 a directory that lost its data file is refused:
-//! an empty store in its place would forget every attempt.
+//! an empty store in its place would forget every attempt. P4 one file has one owner, whatever names it has.
+//! P5 an older data file put in place of a newer one is noticed by what `owner.lock` remembers.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::bytes::Reader;
 use crate::error::{Error, Result, Status};
-use crate::os::{self, FileSystem, OwnerLock};
+use crate::os::{self, FileIdentity, FileLock, FileSystem};
 
 const DATA_FILE: &str = "data.mdb";
 const LOCK_FILE: &str = "lock.mdb";
@@ -21,7 +23,9 @@ const CREATION_DIRECTORY: &str = "creating";
 pub(crate) struct Place {
     pub(crate) directory: PathBuf,
     pub(crate) file_system: FileSystem,
-    _owner: OwnerLock,
+    owner: FileLock,
+    /// Held on the data file itself, so that another name of it is no way around the owner's lock.
+    data: Option<FileLock>,
 }
 
 impl Place {
@@ -42,7 +46,7 @@ impl Place {
                 ),
             ));
         }
-        let owner = OwnerLock::acquire(&directory.join(OWNER_FILE))
+        let owner = FileLock::acquire(&directory.join(OWNER_FILE))
             .map_err(|error| Error::io(Status::Io, &error, "locking owner.lock"))?;
         let Some(owner) = owner else {
             return Err(Error::new(
@@ -50,7 +54,7 @@ impl Place {
                 format!("{} is open in this or another process", directory.display()),
             ));
         };
-        Ok(Place { directory, file_system, _owner: owner })
+        Ok(Place { directory, file_system, owner, data: None })
     }
 
     pub(crate) fn data_file(&self) -> PathBuf {
@@ -59,10 +63,10 @@ impl Place {
 
     /// Whether files have to be created. Refuses a directory that has lost them.
     pub(crate) fn is_new(&self) -> Result<bool> {
-        if self.data_file().exists() {
+        if is_there(&self.data_file())? {
             return Ok(false);
         }
-        if self.directory.join(LOCK_FILE).exists() {
+        if is_there(&self.directory.join(LOCK_FILE))? {
             return Err(Error::new(
                 Status::CorruptStore,
                 format!(
@@ -72,6 +76,38 @@ impl Place {
             ));
         }
         Ok(true)
+    }
+
+    /// Locks the data file and answers which file it is.
+    pub(crate) fn lock_data(&mut self) -> Result<FileIdentity> {
+        let io = |error: std::io::Error| Error::io(Status::Io, &error, "locking data.mdb");
+        let Some(data) = FileLock::acquire(&self.data_file()).map_err(io)? else {
+            return Err(Error::new(Status::Locked, "data.mdb is open under another name"));
+        };
+        if !data.is_only_name().map_err(io)? {
+            return Err(Error::new(
+                Status::UnsafePlace,
+                "data.mdb is not a plain file with one name; a second name would be a second owner",
+            ));
+        }
+        self.data = Some(data);
+        FileIdentity::of(&self.data_file()).map_err(io)
+    }
+
+    /// Store id and epoch of the last open in this directory, if it is known.
+    pub(crate) fn remembered(&self) -> Result<Option<([u8; 16], u64)>> {
+        let bytes = self
+            .owner
+            .read(OWNER_BYTES)
+            .map_err(|error| Error::io(Status::Io, &error, "reading owner.lock"))?;
+        Ok(decode_owner(&bytes))
+    }
+
+    /// Records durably who was opened here, so that an older data file in its place is noticed.
+    pub(crate) fn remember(&self, store_id: [u8; 16], epoch: u64) -> Result<()> {
+        self.owner
+            .write(&encode_owner(store_id, epoch))
+            .map_err(|error| os::space_error(&error, "writing owner.lock"))
     }
 
     /// Makes the files by running `fill` in a directory aside, then moves them into place.
@@ -84,9 +120,37 @@ impl Place {
         }
         fs::DirBuilder::new().mode(0o700).create(&aside).map_err(io("making a directory"))?;
         fill(&aside)?;
-        fs::rename(aside.join(DATA_FILE), self.data_file()).map_err(io("renaming data.mdb"))?;
+        os::rename_to_new(&aside.join(DATA_FILE), &self.data_file())
+            .map_err(io("renaming data.mdb"))?;
         fs::remove_dir_all(&aside).map_err(io("removing the creation directory"))?;
         os::sync_directory(&self.directory).map_err(io("flushing the directory"))
+    }
+}
+
+/// Store id, epoch, checksum.
+const OWNER_BYTES: usize = 28;
+
+fn encode_owner(store_id: [u8; 16], epoch: u64) -> [u8; OWNER_BYTES] {
+    let mut bytes = [0; OWNER_BYTES];
+    bytes[..16].copy_from_slice(&store_id);
+    bytes[16..24].copy_from_slice(&epoch.to_le_bytes());
+    let checksum = crc32c::crc32c(&bytes[..24]);
+    bytes[24..].copy_from_slice(&checksum.to_le_bytes());
+    bytes
+}
+
+fn decode_owner(bytes: &[u8]) -> Option<([u8; 16], u64)> {
+    let mut reader = Reader::new(bytes);
+    let (store_id, epoch) = (reader.array()?, reader.u64()?);
+    (encode_owner(store_id, epoch) == *bytes).then_some((store_id, epoch))
+}
+
+/// Only "no such file" means absent: an unreadable directory must not look like an empty one.
+fn is_there(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io(Status::Io, &error, "looking for the store's files")),
     }
 }
 

@@ -99,9 +99,11 @@ impl Queue {
         if waiting.closing {
             return Err(Status::Closed.into());
         }
-        // Work without operations is a barrier of the library itself and needs no room.
+        // Work without operations is a barrier of the library itself and needs no room; one submission always
+        // has room in an empty queue, or a small limit would refuse it for ever.
         let operations = submission.commands.len();
-        if operations != 0 && waiting.operations + operations > self.operations_max {
+        let full = waiting.operations + operations > self.operations_max;
+        if operations != 0 && waiting.operations != 0 && full {
             return Err(Error::new(
                 Status::Busy,
                 format!("{} operations wait for the disk; nothing was applied", waiting.operations),

@@ -7,8 +7,9 @@
 use super::batch::Cost;
 use super::env::{Env, EnvFacts};
 use super::tables::TABLES;
-use crate::error::{Error, Result, Status};
+use crate::error::Result;
 use crate::limits::{ALLOCATION_STEP_BYTES, RESERVE_BYTES};
+use crate::os;
 
 /// What a batch may do with the space there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +31,7 @@ impl Allocation {
     /// Fills holes that a copy or restore may have left, up to what is in use.
     pub(crate) fn at_open(env: &Env, facts: &EnvFacts) -> Result<Allocation> {
         let bytes = facts.pages_used * facts.page_bytes;
-        env.allocate(0, bytes)
-            .map_err(|error| Error::io(Status::Io, &error, "allocating data.mdb"))?;
+        env.allocate(0, bytes).map_err(|error| os::space_error(&error, "allocating data.mdb"))?;
         Ok(Allocation { bytes })
     }
 
@@ -71,7 +71,7 @@ impl Allocation {
 /// leaf at most once, and a level above once in many rows; large rows take pages of their own. Two paths
 /// per table cover a split of the root and the rows written once per batch; freed page numbers are written
 /// eight bytes each into the free list, which copies a path of its own.
-fn pages_bound(facts: &EnvFacts, depth_max: u64, cost: Cost) -> u64 {
+pub(crate) fn pages_bound(facts: &EnvFacts, depth_max: u64, cost: Cost) -> u64 {
     let path = depth_max + 1;
     let copied = (cost.rows * path).min(facts.pages_used);
     let split = cost.rows + cost.rows / 8;

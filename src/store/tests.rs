@@ -226,6 +226,74 @@ fn a_copied_file_is_noticed_until_acknowledged() {
 }
 
 #[test]
+fn an_older_file_put_in_place_of_a_newer_one_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let data = path.join("data.mdb");
+    open(&path).close().unwrap();
+    let backup = std::fs::read(&data).unwrap();
+    open(&path).close().unwrap();
+    std::fs::write(&data, backup).unwrap();
+    let store = open(&path);
+    assert!(store.report().restored && !store.report().copied);
+    assert_eq!(store.doubt_below_epoch(), store.report().epoch);
+    store.close().unwrap();
+    assert!(open(&path).report().restored, "until it is acknowledged");
+}
+
+#[test]
+fn another_name_of_the_data_file_is_no_way_around_its_owner() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, other) = (directory.path().join("store"), directory.path().join("other"));
+    let store = open(&path);
+    std::fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink(path.join("data.mdb"), other.join("data.mdb")).unwrap();
+    assert_eq!(open_error(&other), Status::Io);
+    std::fs::remove_file(other.join("data.mdb")).unwrap();
+    std::fs::hard_link(path.join("data.mdb"), other.join("data.mdb")).unwrap();
+    assert_eq!(open_error(&other), Status::Locked);
+    store.close().unwrap();
+    assert_eq!(open_error(&other), Status::UnsafePlace);
+    assert_eq!(open_error(&path), Status::UnsafePlace);
+}
+
+#[test]
+fn a_map_at_its_cap_still_takes_what_settles() {
+    struct Settle(u64);
+    impl Command for Settle {
+        fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+            batch.put(Table::Events, &self.0.to_be_bytes(), &[9; 300])?;
+            Ok(Reply::done())
+        }
+        fn cost(&self) -> Cost {
+            Cost { rows: 1, bytes: 300 }
+        }
+        fn space(&self) -> Space {
+            Space::Settles
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let options =
+        StoreOptions { map_bytes: 1 << 20, map_bytes_max: 4 << 20, ..StoreOptions::default() };
+    let store = Store::open(directory.path().join("store"), &options).unwrap();
+    let grow = |i: u64| store.submit_one(Put { rows: vec![(i, vec![7; 300])], refuse: false });
+    let full = (0..100_000).find(|i| grow(*i).is_err()).expect("the cap was not met");
+    for i in 0..500 {
+        store.submit_one(Settle(full + 1 + i)).unwrap();
+    }
+    assert_eq!(grow(1 << 40).unwrap_err().status(), Status::NoSpace);
+}
+
+#[test]
+fn one_submission_always_has_room_in_an_empty_queue() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = StoreOptions { queue_operations_max: 1, ..StoreOptions::default() };
+    let store = Store::open(directory.path().join("store"), &options).unwrap();
+    let many = (0..50).map(|i| Put::shared(i, false)).collect();
+    assert_eq!(store.submit(many, Grouping::Independent).unwrap().len(), 50);
+}
+
+#[test]
 fn a_refused_command_leaves_nothing_although_it_wrote_first() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));

@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use super::Core;
 use super::batch::{Batch, Committed, Cost, Outcome, Space};
-use super::env::EngineError;
+use super::env::{EngineError, EnvFacts};
 #[cfg(feature = "failpoints")]
 use super::failpoints::Fault;
 use super::heads::Heads;
 use super::queue::{Grouping, Submission, Taken};
-use super::space::{Allocation, Room};
+use super::space::{self, Allocation, Room};
 use crate::error::{Error, Status};
+use crate::limits::RESERVE_BYTES;
 
 /// How often a quiet store looks after its reader table.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
@@ -78,10 +79,16 @@ impl Writer {
     }
 
     /// Commits a batch and answers its callers.
-    pub(crate) fn serve(&mut self, batch: Vec<Submission>) {
+    pub(crate) fn serve(&mut self, mut batch: Vec<Submission>) {
         if let Some(poison) = self.core.poison() {
             batch.into_iter().for_each(|submission| submission.refuse(&poison));
             return;
+        }
+        // What is too much for the space left may be applied in smaller commits.
+        if batch.len() > 1 && matches!(self.room_for(&batch), Ok(Room::None)) {
+            let rest = batch.split_off(batch.len() / 2);
+            self.serve(batch);
+            return self.serve(rest);
         }
         match self.commit(&batch) {
             Ok(outcomes) => self.answer(batch, outcomes),
@@ -149,8 +156,23 @@ impl Writer {
             });
         let room = self.allocation.make_room(&self.core.env, &facts, self.last.depth_max, cost);
         self.core.allocated_bytes.store(self.allocation.bytes(), Ordering::Relaxed);
+        let near_cap = self.map_exhausted || self.is_map_nearly_full(&facts, cost);
+        let room = if near_cap && room == Room::Ample { Room::Reserve } else { room };
         self.core.space_is_short.store(room != Room::Ample, Ordering::Relaxed);
-        Ok(if self.map_exhausted && room == Room::Ample { Room::Reserve } else { room })
+        Ok(room)
+    }
+
+    /// Whether only the map's reserve is left: results, settles and deletes need it, as on a full disk.
+    fn is_map_nearly_full(&self, facts: &EnvFacts, cost: Cost) -> bool {
+        let cap = self.core.map_bytes_max;
+        let reserve = RESERVE_BYTES.min(cap / 8);
+        let needed = space::pages_bound(facts, self.last.depth_max, cost) * facts.page_bytes;
+        let used = facts.pages_used * facts.page_bytes;
+        if used + needed + reserve <= cap {
+            return false;
+        }
+        let free = self.core.env.free_pages() * facts.page_bytes;
+        used.saturating_sub(free) + needed + reserve > cap
     }
 
     /// Doubles the map up to its cap; at the cap, later batches may only finish and remove.

@@ -64,6 +64,8 @@ struct World {
     attempts: Option<Attempts>,
     handles: HashMap<String, Option<u64>>,
     faults: HashMap<String, bool>,
+    /// How the store was last opened.
+    external: bool,
 }
 
 impl World {
@@ -75,6 +77,7 @@ impl World {
             attempts: None,
             handles: HashMap::new(),
             faults: HashMap::new(),
+            external: false,
         }
     }
 
@@ -93,6 +96,7 @@ impl World {
     }
 
     fn open(&mut self, external: bool) -> Answer {
+        self.external = external;
         let options = StoreOptions { lnd_compat: self.lnd, ..StoreOptions::default() };
         let path = self.directory.path().join("store");
         let store = Store::open(path, &options).map_err(|error| self.code("open", &error))?;
@@ -149,10 +153,7 @@ impl World {
         let answer = self.operation(op, step);
         store.inject(None);
         if fault.is_some() && ambiguous {
-            let external = self.attempts.as_ref().is_some_and(|attempts| {
-                // The poisoned store no longer answers; the open option does.
-                attempts.is_external().unwrap_or(false)
-            });
+            let external = self.external;
             drop(store);
             self.restart(true, external)?;
         }
