@@ -4,8 +4,8 @@
 //! A1 a final record never becomes pending. A2 a settle is never replaced; a failure may be, by a settle.
 //! A3 a used id is never free again, unless the host says FORGET. A4 what may have left is never rolled back
 //! by recovery: HANDED_OFF, and after a restore every intent older than it. A5 the preimage of a settle
-//! hashes to the payment hash where that is known. A6 under lnd's rules results are overwritten, clean removes
-//! pending records and fingerprints are not compared, as lnd does today.
+//! hashes to the payment hash where that is known. A6 under lnd's rules results are overwritten, clean
+//! removes pending records and fingerprints are not compared, as lnd does today.
 //!
 //! | stored     | init          | mark        | result                     | fail pending | delete   |
 //! |------------|---------------|-------------|----------------------------|--------------|----------|
