@@ -29,6 +29,7 @@ func storeOptions(o *StoreOptions) (c C.lnkeep_store_options) {
 		flag(o.AnyFileSystem, C.LNKEEP_STORE_ANY_FILE_SYSTEM) |
 		flag(o.LNDCompat, C.LNKEEP_STORE_LND_COMPAT) |
 		flag(o.Convert, C.LNKEEP_STORE_CONVERT) |
+		flag(o.Verify, C.LNKEEP_STORE_VERIFY) |
 		flag(o.ExpectedStoreID != nil, C.LNKEEP_STORE_EXPECT_ID) |
 		flag(o.Seed != nil, C.LNKEEP_STORE_SEEDED) |
 		flag(o.Events != DefaultEvents, C.LNKEEP_STORE_EVENT_KINDS)

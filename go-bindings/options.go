@@ -15,6 +15,8 @@ type StoreOptions struct {
 	LNDCompat bool
 	// Convert accepts a store created in another mode, and changes its mode.
 	Convert bool
+	// Verify walks the whole file at every open, not only after an unclean end.
+	Verify bool
 	// EpochMin refuses a store last opened in an epoch below this one, which the host keeps elsewhere
 	// (ErrRolledBack).
 	EpochMin uint64

@@ -73,6 +73,7 @@ func TestOpen_RefusesWhatCannotWork(t *testing.T) {
 		})
 	}
 	must(t, openStore(t, compat, &lnkeep.StoreOptions{Convert: true}).Close())
+	must(t, openStore(t, compat, &lnkeep.StoreOptions{Verify: true}).Close())
 }
 
 func TestOpen_SecondTimeIsLocked(t *testing.T) {

@@ -236,8 +236,9 @@ pub(super) struct AcknowledgeRestore {
     pub(super) floors: Vec<(Namespace, u64)>,
 }
 
-impl Command for AcknowledgeRestore {
-    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+impl AcknowledgeRestore {
+    /// A namespace that was given no floor would grant ids again.
+    fn refuse_forgotten(&self, batch: &Batch<'_>) -> Result<()> {
         let mut known = Vec::new();
         batch.scan(Table::Namespaces, &[], |key, _| {
             known.extend(key.try_into().map(Namespace));
@@ -252,7 +253,16 @@ impl Command for AcknowledgeRestore {
                 format!("namespace {forgotten} has records and was given no id floor"),
             ));
         }
+        Ok(())
+    }
+}
+
+impl Command for AcknowledgeRestore {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
         let waits = batch.meta().needs_acknowledgement();
+        if waits {
+            self.refuse_forgotten(batch)?;
+        }
         let mut raised = false;
         for (namespace, floor) in &self.floors {
             raised |= raise_floor(batch, *namespace, *floor)?;
