@@ -23,7 +23,7 @@ static struct {
     int test_failed, test_skipped;
     char *paths[PATHS_MAX];
     size_t paths_len;
-    size_t directories[PATHS_MAX];
+    const char *directories[PATHS_MAX];
     size_t directories_len;
 } h;
 
@@ -115,7 +115,7 @@ const char *h_directory(void) {
     const char *path = h_path(base && *base ? base : "/tmp", "lnkeep-test-XXXXXX");
     if (!mkdtemp((char *)(uintptr_t)path)) give_up("mkdtemp");
     pthread_mutex_lock(&lock);
-    h.directories[h.directories_len++] = h.paths_len - 1;
+    h.directories[h.directories_len++] = path;
     pthread_mutex_unlock(&lock);
     return path;
 }
@@ -128,7 +128,7 @@ static int remove_one(const char *path, const struct stat *facts, int kind, stru
 void h_remove(const char *path) { nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT); }
 
 static void remove_directories(void) {
-    for (size_t i = 0; i < h.directories_len; i++) h_remove(h.paths[h.directories[i]]);
+    for (size_t i = 0; i < h.directories_len; i++) h_remove(h.directories[i]);
     for (size_t i = 0; i < h.paths_len; i++) free(h.paths[i]);
 }
 
@@ -283,6 +283,28 @@ lnkeep_status h_init(lnkeep_attempts attempts, uint64_t id) {
 lnkeep_status h_store(lnkeep_attempts attempts, uint64_t id, lnkeep_attempt_result result) {
     lnkeep_attempt_key key = h_key(id);
     return lnkeep_attempts_store_result(attempts, &key, &result, NULL, NULL);
+}
+
+uint64_t h_init_until_full(lnkeep_store store, lnkeep_attempts attempts, uint64_t from) {
+    static lnkeep_op ops[64];
+    static lnkeep_outcome outcomes[64];
+    uint64_t id = from;
+    /* What is too much for many at once may have room for fewer. */
+    for (size_t len = 64; len > 0; len /= 2) {
+        lnkeep_status status = LNKEEP_DONE;
+        while (status == LNKEEP_DONE && id < from + 1000000) {
+            memset(ops, 0, sizeof ops);
+            for (size_t i = 0; i < len; i++) {
+                ops[i].kind = LNKEEP_OP_ATTEMPT_INIT;
+                ops[i].component = attempts.bits;
+                ops[i].body.attempt_init = h_request(id + i);
+            }
+            status = lnkeep_submit(store, ops, len, 0, outcomes, NULL);
+            if (status == LNKEEP_DONE) id += len;
+        }
+        for (size_t i = 0; i < len; i++) CHECK_STATUS(outcomes[i].status, LNKEEP_NO_SPACE);
+    }
+    return id;
 }
 
 int h_state(lnkeep_attempts attempts, uint64_t id) {

@@ -1,4 +1,4 @@
-/* What the test programs share: checks, temporary directories, children, and short forms of the library's calls. */
+/* What the test programs share: checks, temporary directories, children, short forms of the library's calls. */
 
 #ifndef LNKEEP_HARNESS_H
 #define LNKEEP_HARNESS_H
@@ -86,6 +86,8 @@ lnkeep_attempt_result h_settle(uint8_t preimage_byte);
 lnkeep_attempt_result h_fail(const char *reason);
 lnkeep_status h_init(lnkeep_attempts attempts, uint64_t id);
 lnkeep_status h_store(lnkeep_attempts attempts, uint64_t id, lnkeep_attempt_result result);
+/* Registers ids upwards until the disk is full; answers the first one refused. */
+uint64_t h_init_until_full(lnkeep_store store, lnkeep_attempts attempts, uint64_t from);
 /* State of a record, or the status of the refusal. */
 int h_state(lnkeep_attempts attempts, uint64_t id);
 

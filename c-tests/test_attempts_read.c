@@ -316,6 +316,8 @@ static void malformed_recoveries_change_nothing(void) {
     circuit.state = LNKEEP_CIRCUIT_OPEN;
     circuit.reserved = 1;
     CHECK_STATUS(recover(&circuit, 1, complete).status, LNKEEP_INVALID_ARGUMENT);
+    lnkeep_circuit twice[2] = {{5, LNKEEP_CIRCUIT_OPEN, 0}, {5, LNKEEP_CIRCUIT_HALF_OPEN, 0}};
+    CHECK_STATUS(recover(twice, 2, complete).status, LNKEEP_DUPLICATE_ID);
     CHECK_EQUAL(h_state(attempts, 1), LNKEEP_STATE_INTENT);
     end();
 }

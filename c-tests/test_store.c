@@ -197,7 +197,14 @@ static void must_exist_creates_nothing(void) {
     CHECK_STATUS(try_open(empty, &options), LNKEEP_NOT_FOUND);
     CHECK_DONE(try_open(empty, NULL));
     CHECK_DONE(try_open(empty, &options));
-    CHECK_STATUS(try_open(h_path(path, "below"), NULL), LNKEEP_IO);
+    CHECK_STATUS(try_open(h_path(path, "below"), NULL), LNKEEP_NOT_FOUND);
+}
+
+static void a_store_may_be_verified_at_every_open(void) {
+    lnkeep_store_options options = with_flags(LNKEEP_STORE_VERIFY);
+    const char *path = h_directory();
+    CHECK_DONE(try_open(path, &options));
+    CHECK_DONE(try_open(path, &options));
 }
 
 static void a_mode_is_kept_until_converted(void) {
@@ -378,22 +385,23 @@ static void the_map_grows(void) {
 static void a_full_map_is_no_space_and_heals(void) {
     lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
     static uint8_t message[60000];
-    options.map_bytes = options.map_bytes_max = 2 << 20;
+    options.map_bytes = options.map_bytes_max = 8 << 20;
     lnkeep_store store = h_open_with(h_directory(), &options);
     lnkeep_attempts attempts = h_attempts(store);
     lnkeep_attempt_result result = h_fail("");
     result.message = h_bytes(message, sizeof message);
     uint64_t stored = 0;
     lnkeep_status status;
-    while ((status = h_store(attempts, stored + 1, result)) == LNKEEP_DONE && stored < 100) stored++;
+    while ((status = h_store(attempts, stored + 1, result)) == LNKEEP_DONE && stored < 200) stored++;
     CHECK_STATUS(status, LNKEEP_NO_SPACE);
-    CHECK(stored > 5 && stored < 40);
+    CHECK(stored > 80 && stored < 140);
+    CHECK_STATUS(h_init(attempts, 1000), LNKEEP_NO_SPACE);
     CHECK_STATUS(h_state(attempts, stored + 1), LNKEEP_NOT_FOUND);
     CHECK_EQUAL(h_state(attempts, stored), LNKEEP_STATE_FAILED);
-    lnkeep_attempt_key keys[8];
-    lnkeep_outcome outcomes[8];
-    for (uint64_t i = 0; i < 4; i++) keys[i] = h_key(i + 1);
-    CHECK_DONE(lnkeep_attempts_delete(attempts, keys, 4, LNKEEP_DELETE_FORGET, outcomes, NULL));
+    lnkeep_attempt_key keys[60];
+    lnkeep_outcome outcomes[60];
+    for (uint64_t i = 0; i < 60; i++) keys[i] = h_key(i + 1);
+    CHECK_DONE(lnkeep_attempts_delete(attempts, keys, 60, LNKEEP_DELETE_FORGET, outcomes, NULL));
     CHECK_DONE(h_init(attempts, 1000));
     CHECK_DONE(h_store(attempts, 1000, result));
     h_close_attempts(&attempts);
@@ -428,6 +436,7 @@ int main(int argc, char **argv) {
         H_TEST(an_unsafe_place_is_refused_and_stays_empty),
         H_TEST(another_owner_is_refused),
         H_TEST(must_exist_creates_nothing),
+        H_TEST(a_store_may_be_verified_at_every_open),
         H_TEST(a_mode_is_kept_until_converted),
         H_TEST(an_older_or_another_store_is_rolled_back),
         H_TEST(a_seed_makes_the_identity_repeatable),

@@ -102,32 +102,54 @@ pub(crate) fn space_error(error: &io::Error, doing: &str) -> Error {
     Error::io(if full { Status::NoSpace } else { Status::Io }, error, doing)
 }
 
-#[cfg(target_os = "linux")]
-fn lock_exclusively(file: &File) -> io::Result<bool> {
-    // SAFETY: an all-zero `flock` is a valid value; every field that matters is set below.
-    let mut range: libc::flock = unsafe { std::mem::zeroed() };
-    range.l_type = libc::F_WRLCK as libc::c_short;
-    range.l_whence = libc::SEEK_SET as libc::c_short;
-    // SAFETY: the descriptor is open and `range` lives through the call.
-    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &range) };
-    lock_answer(result)
+impl Drop for FileLock {
+    /// A forked child shares the open file and with it the lock: closing it here would leave the child as its
+    /// holder, so the lock is given back by name.
+    fn drop(&mut self) {
+        if !is_forked_child() {
+            // A lock that cannot be given back goes with the last descriptor of the file.
+            set_lock(&self.file, Lock::Release).unwrap_or_default();
+        }
+    }
 }
 
-#[cfg(not(target_os = "linux"))]
-fn lock_exclusively(file: &File) -> io::Result<bool> {
-    // SAFETY: the descriptor is open; flock reads no memory of ours.
-    let result = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
-    lock_answer(result)
+#[derive(Clone, Copy)]
+enum Lock {
+    Take,
+    Release,
 }
 
-fn lock_answer(result: libc::c_int) -> io::Result<bool> {
-    match check(result) {
-        Ok(_) => Ok(true),
+fn lock_exclusively(file: &File) -> io::Result<bool> {
+    match set_lock(file, Lock::Take) {
+        Ok(()) => Ok(true),
         Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
             Ok(false)
         }
         Err(error) => Err(error),
     }
+}
+
+#[cfg(target_os = "linux")]
+fn set_lock(file: &File, lock: Lock) -> io::Result<()> {
+    // SAFETY: an all-zero `flock` is a valid value; every field that matters is set below.
+    let mut range: libc::flock = unsafe { std::mem::zeroed() };
+    range.l_whence = libc::SEEK_SET as libc::c_short;
+    range.l_type = match lock {
+        Lock::Take => libc::F_WRLCK as libc::c_short,
+        Lock::Release => libc::F_UNLCK as libc::c_short,
+    };
+    // SAFETY: the descriptor is open and `range` lives through the call.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &range) }).map(drop)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_lock(file: &File, lock: Lock) -> io::Result<()> {
+    let operation = match lock {
+        Lock::Take => libc::LOCK_EX | libc::LOCK_NB,
+        Lock::Release => libc::LOCK_UN,
+    };
+    // SAFETY: the descriptor is open; flock reads no memory of ours.
+    check(unsafe { libc::flock(file.as_raw_fd(), operation) }).map(drop)
 }
 
 /// What kind of file system a directory lies on, as far as the promise depends on it.

@@ -542,7 +542,7 @@ impl Attempts {
             tombstones_max: options.tombstones_max,
         };
         if retention == Retention::default() {
-            return Ok(0);
+            return self.store.read(|_| Ok(0));
         }
         Ok(self.store.submit_one(SweepStep { retention })?.value)
     }

@@ -157,8 +157,13 @@ fn count(
         return Ok(());
     }
     let Some(mut row) = readable_row(batch, key.namespace)? else {
-        return rebuild(batch, key.namespace);
+        let lost = NamespaceRow::FLOOR_LOST | NamespaceRow::UNMARKED_RESULT;
+        return recount(batch, key.namespace, NamespaceRow { flags: lost, ..Default::default() });
     };
+    // Which state an unreadable record had is not known, unless the index of pending ones says so.
+    if before.is_none() && matches!(loaded, Loaded::Unreadable) {
+        return recount(batch, key.namespace, row);
+    }
     row.count(before, state);
     if unmarked {
         row.flags |= NamespaceRow::UNMARKED_RESULT;
@@ -175,13 +180,10 @@ fn readable_row(rows: &impl Rows, namespace: Namespace) -> Result<Option<Namespa
     }
 }
 
-/// Replaces a damaged row of a namespace by what its records say, so that no settle waits for a repair. What
-/// they do not say is lost on the safe side: new ids are refused until a floor is given again.
-fn rebuild(batch: &mut Batch<'_>, namespace: Namespace) -> Result<()> {
-    let mut row = NamespaceRow {
-        flags: NamespaceRow::FLOOR_LOST | NamespaceRow::UNMARKED_RESULT,
-        ..NamespaceRow::default()
-    };
+/// Counts a namespace's records anew. A damaged row is replaced so, and no settle waits for a repair; what the
+/// records do not say is lost on the safe side: new ids are refused until a floor is given again.
+fn recount(batch: &mut Batch<'_>, namespace: Namespace, row: NamespaceRow) -> Result<()> {
+    let mut row = NamespaceRow { counts: [0; 5], ..row };
     batch.scan(Table::Attempts, &AttemptKey::new(namespace, 0).to_bytes(), |bytes, body| {
         let key = bytes.try_into().ok().map(AttemptKey::from_bytes);
         let Some(key) = key.filter(|key| key.namespace == namespace) else { return false };
@@ -199,7 +201,8 @@ pub(super) fn readable_or_rebuilt(
     namespace: Namespace,
 ) -> Result<NamespaceRow> {
     if readable_row(batch, namespace)?.is_none() {
-        rebuild(batch, namespace)?;
+        let lost = NamespaceRow::FLOOR_LOST | NamespaceRow::UNMARKED_RESULT;
+        recount(batch, namespace, NamespaceRow { flags: lost, ..Default::default() })?;
     }
     namespace_row(batch, namespace)
 }

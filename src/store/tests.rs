@@ -646,3 +646,29 @@ proptest::proptest! {
         drop(walk::preflight(&data));
     }
 }
+
+#[test]
+fn room_made_in_a_full_map_is_used() {
+    struct Delete(u64);
+    impl Command for Delete {
+        fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+            batch.delete(Table::Events, &self.0.to_be_bytes())?;
+            Ok(Reply::done())
+        }
+        fn cost(&self) -> Cost {
+            Cost { rows: 1, bytes: 64 }
+        }
+        fn space(&self) -> Space {
+            Space::Settles
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let options =
+        StoreOptions { map_bytes: 8 << 20, map_bytes_max: 8 << 20, ..StoreOptions::default() };
+    let store = Store::open(directory.path().join("store"), &options).unwrap();
+    let grow = |i: u64| store.submit_one(Put { rows: vec![(i, vec![7; 60_000])], refuse: false });
+    let full = (0..1_000).find(|i| grow(*i).is_err()).expect("the cap was not met");
+    let deletes = (0..60).map(|i| Arc::new(Delete(i)) as Arc<dyn Command>).collect();
+    store.submit(deletes, Grouping::Independent).unwrap();
+    grow(full).unwrap();
+}

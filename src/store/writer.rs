@@ -140,7 +140,10 @@ impl Writer {
                 fault,
             );
             match result {
-                Ok(outcomes) => return Ok(outcomes),
+                Ok(outcomes) => {
+                    self.free_at_the_cap();
+                    return Ok(outcomes);
+                }
                 Err(Stop::MapFull) => self.grow()?,
                 Err(Stop::Failed(failure)) => return Err(failure),
             }
@@ -193,6 +196,22 @@ impl Writer {
         self.core.env.grow(target).map_err(broken)?;
         self.core.map_growths.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// LMDB gives out a freed page two commits later. In a map at its cap nothing else may be left to make
+    /// those commits, so that deleted rows would make no room: one small commit is made at once.
+    fn free_at_the_cap(&mut self) {
+        let Ok(facts) = self.core.env.facts() else { return };
+        let used = facts.pages_used * facts.page_bytes;
+        if used + RESERVE_BYTES.min(self.core.map_bytes_max / 8) <= self.core.map_bytes_max {
+            return;
+        }
+        match self.core.commit_meta(&self.last.heads, &self.last.meta, |_| ()) {
+            Ok(committed) => self.last = committed,
+            // Not even room for that: nothing was written, and the next commit tries again.
+            Err(error) if error.status() == Status::NoSpace => {}
+            Err(error) => self.core.set_poison(&error),
+        }
     }
 
     fn housekeeping(&mut self) {

@@ -1,0 +1,240 @@
+/*
+ * Every exported function as a row of one table, so that a mistake can be tried on all of them: each argument
+ * can be replaced by NULL or a misaligned pointer, each handle by a wrong one.
+ */
+
+#ifndef LNKEEP_CALLS_H
+#define LNKEEP_CALLS_H
+
+#include "harness.h"
+
+#include <string.h>
+
+/* What a call works on. */
+typedef enum handle_kind { ON_NOTHING, ON_STORE, ON_ATTEMPTS, ON_EVENTS } handle_kind;
+
+typedef struct call_row {
+    const char *name;
+    handle_kind on;
+    /* Pointers that must not be NULL have the numbers from 0; the first `aligned` of them need alignment. */
+    int required;
+    int aligned;
+    /* Pointers that may be NULL and need alignment follow. */
+    int optional;
+    lnkeep_status (*call)(void);
+    /* Whether a component of a closed store still answers: what it tells is in memory. */
+    int works_when_closed;
+} call_row;
+
+static struct {
+    lnkeep_store store;
+    lnkeep_attempts attempts;
+    lnkeep_events events;
+    const char *directory;
+    lnkeep_error *err;
+    /* The pointer that is replaced, -1 for none, and by what. */
+    int bad;
+    void *bad_pointer;
+} world;
+
+/* What the arguments point to; larger than any of them needs. */
+static struct {
+    lnkeep_store store;
+    lnkeep_attempts attempts;
+    lnkeep_events events;
+    lnkeep_store_options store_options;
+    lnkeep_attempts_options attempts_options;
+    lnkeep_stats stats;
+    lnkeep_attempt_counts counts;
+    lnkeep_attempt_query query;
+    lnkeep_attempt_request request;
+    lnkeep_attempt_result result;
+    lnkeep_attempt_key key;
+    lnkeep_outcome outcome;
+    lnkeep_op op;
+    lnkeep_completion completion;
+    lnkeep_event event;
+    lnkeep_id_floor floor;
+    lnkeep_circuit circuit;
+    lnkeep_attempt *attempt;
+    lnkeep_attempt_result *owned_result;
+    lnkeep_attempt_page *page;
+    lnkeep_recovery *recovery;
+    uint64_t number, other_number;
+    size_t len;
+    int descriptor;
+    uint32_t small;
+    uint8_t byte;
+} arg;
+
+/* Valid arguments: what a mistake is made in must be right in everything else. */
+static void fill_arguments(void) {
+    static const lnkeep_store_options store_options = LNKEEP_STORE_OPTIONS_INIT;
+    static const lnkeep_attempts_options attempts_options = LNKEEP_ATTEMPTS_OPTIONS_INIT;
+    static const lnkeep_stats stats = LNKEEP_STATS_INIT;
+    static const lnkeep_attempt_counts counts = LNKEEP_ATTEMPT_COUNTS_INIT;
+    static const lnkeep_attempt_query query = LNKEEP_ATTEMPT_QUERY_INIT;
+    memset(&arg, 0, sizeof arg);
+    arg.store_options = store_options;
+    arg.attempts_options = attempts_options;
+    arg.stats = stats;
+    arg.counts = counts;
+    arg.query = query;
+    arg.store = world.store;
+    arg.attempts = world.attempts;
+    arg.events = world.events;
+    arg.request = h_request(1);
+    arg.key = h_key(1);
+    arg.result = h_settle(1);
+    arg.op.kind = LNKEEP_OP_ATTEMPT_INIT;
+    arg.op.component = world.attempts.bits;
+    arg.op.body.attempt_init = arg.request;
+    arg.circuit.state = LNKEEP_CIRCUIT_OPEN;
+}
+
+static void *p(int number, void *good) { return number == world.bad ? world.bad_pointer : good; }
+
+#define S world.store
+#define A world.attempts
+#define E world.events
+#define ERR world.err
+#define CALL(function, arguments) \
+    static lnkeep_status call_##function(void) { return lnkeep_##function arguments; }
+
+CALL(store_open, (p(1, (void *)(uintptr_t)world.directory), p(2, &arg.store_options), p(0, &arg.store), NULL, ERR))
+CALL(store_close, (p(0, &arg.store), ERR))
+CALL(store_tick, (S, 1, 1, ERR))
+CALL(store_sync, (S, ERR))
+CALL(store_stats, (S, p(0, &arg.stats), ERR))
+CALL(submit, (S, p(0, &arg.op), 1, 0, p(1, &arg.outcome), ERR))
+CALL(submit_async, (S, p(0, &arg.op), 1, 0, 1, ERR))
+CALL(completions_take, (S, p(0, &arg.completion), 1, p(1, &arg.len), ERR))
+CALL(completions_descriptor, (S, p(0, &arg.descriptor), ERR))
+CALL(attempts_open, (S, p(1, &arg.attempts_options), p(0, &arg.attempts), ERR))
+CALL(attempts_close, (p(0, &arg.attempts), ERR))
+CALL(attempts_init, (A, p(0, &arg.request), p(1, &arg.outcome), ERR))
+CALL(attempts_mark_handed_off, (A, p(0, &arg.key), p(1, &arg.outcome), ERR))
+CALL(attempts_store_result, (A, p(0, &arg.key), p(1, &arg.result), p(2, &arg.outcome), ERR))
+CALL(attempts_fail_pending, (A, p(0, &arg.key), 0, h_text("x"), 0, p(1, &arg.outcome), ERR))
+CALL(attempts_ack, (A, p(0, &arg.key), p(1, &arg.outcome), ERR))
+CALL(attempts_ack_below, (A, NULL, 9, p(0, &arg.number), ERR))
+CALL(attempts_delete, (A, p(0, &arg.key), 1, 0, p(1, &arg.outcome), ERR))
+CALL(attempts_clean, (A, NULL, p(0, &arg.number), 1, 0, p(1, &arg.number), p(2, &arg.other_number), ERR))
+CALL(attempts_quarantine, (A, p(0, &arg.key), p(1, &arg.outcome), ERR))
+CALL(attempts_allocate, (A, NULL, h_text("k"), p(0, &arg.number), ERR))
+CALL(attempts_sweep, (A, p(0, &arg.number), ERR))
+CALL(attempts_disable_external, (A, ERR))
+CALL(attempts_acknowledge_restore, (A, p(0, &arg.floor), 1, ERR))
+CALL(attempts_get, (A, p(0, &arg.key), p(1, &arg.attempt), ERR))
+CALL(attempts_result, (A, p(0, &arg.key), p(1, &arg.owned_result), ERR))
+CALL(attempts_has_result, (A, p(0, &arg.key), p(1, &arg.small), ERR))
+CALL(attempts_list, (A, p(0, &arg.query), p(1, &arg.page), ERR))
+CALL(attempts_counts, (A, NULL, p(0, &arg.counts), ERR))
+CALL(attempts_recover, (A, NULL, p(0, &arg.circuit), 1, LNKEEP_RECOVER_CIRCUITS_COMPLETE,
+                        p(1, &arg.recovery), ERR))
+CALL(attempts_is_external, (A, p(0, &arg.small), ERR))
+CALL(attempt_result_classify, (p(0, &arg.result), 0, p(1, &arg.small), ERR))
+CALL(client_id_encode, (1, 1, p(0, &arg.number), ERR))
+CALL(client_id_decode, (1, p(1, &arg.byte), p(0, &arg.number), ERR))
+CALL(attempts_subscribe, (A, p(0, &arg.key), 0, p(1, &arg.number), ERR))
+CALL(attempts_poll, (A, 1, p(0, &arg.small), p(1, &arg.owned_result), ERR))
+CALL(attempts_unsubscribe, (A, 1, ERR))
+CALL(attempts_unsubscribe_all, (A, ERR))
+CALL(attempts_waiters, (A, p(0, &arg.key), p(1, &arg.number), ERR))
+CALL(attempts_ready, (A, p(0, &arg.number), 1, p(1, &arg.len), ERR))
+CALL(attempts_ready_descriptor, (A, p(0, &arg.descriptor), ERR))
+CALL(events_open, (S, h_text("other"), 0, p(0, &arg.events), ERR))
+CALL(events_close, (p(0, &arg.events), ERR))
+CALL(events_take, (E, p(0, &arg.event), 1, p(1, &arg.len), ERR))
+CALL(events_ack, (E, 1, ERR))
+CALL(events_unregister, (E, ERR))
+CALL(events_first_available, (E, p(0, &arg.number), ERR))
+CALL(events_descriptor, (E, p(0, &arg.descriptor), ERR))
+
+#undef S
+#undef A
+#undef E
+#undef ERR
+
+#define ROW(function, on, required, aligned, optional, closed) \
+    { "lnkeep_" #function, on, required, aligned, optional, call_##function, closed }
+
+static const call_row CALLS[] = {
+    ROW(store_open, ON_NOTHING, 2, 1, 1, 0),
+    ROW(store_close, ON_STORE, 1, 1, 0, 0),
+    ROW(store_tick, ON_STORE, 0, 0, 0, 0),
+    ROW(store_sync, ON_STORE, 0, 0, 0, 0),
+    ROW(store_stats, ON_STORE, 1, 1, 0, 0),
+    ROW(submit, ON_STORE, 2, 2, 0, 0),
+    ROW(submit_async, ON_STORE, 1, 1, 0, 0),
+    ROW(completions_take, ON_STORE, 2, 2, 0, 0),
+    ROW(completions_descriptor, ON_STORE, 1, 1, 0, 0),
+    ROW(attempts_open, ON_STORE, 1, 1, 1, 0),
+    ROW(attempts_close, ON_ATTEMPTS, 1, 1, 0, 1),
+    ROW(attempts_init, ON_ATTEMPTS, 1, 1, 1, 0),
+    ROW(attempts_mark_handed_off, ON_ATTEMPTS, 1, 1, 1, 0),
+    ROW(attempts_store_result, ON_ATTEMPTS, 2, 2, 1, 0),
+    ROW(attempts_fail_pending, ON_ATTEMPTS, 1, 1, 1, 0),
+    ROW(attempts_ack, ON_ATTEMPTS, 1, 1, 1, 0),
+    ROW(attempts_ack_below, ON_ATTEMPTS, 0, 0, 1, 0),
+    ROW(attempts_delete, ON_ATTEMPTS, 2, 2, 0, 0),
+    ROW(attempts_clean, ON_ATTEMPTS, 1, 1, 2, 0),
+    ROW(attempts_quarantine, ON_ATTEMPTS, 1, 1, 1, 0),
+    ROW(attempts_allocate, ON_ATTEMPTS, 1, 1, 0, 0),
+    ROW(attempts_sweep, ON_ATTEMPTS, 0, 0, 1, 0),
+    ROW(attempts_disable_external, ON_ATTEMPTS, 0, 0, 0, 0),
+    ROW(attempts_acknowledge_restore, ON_ATTEMPTS, 1, 1, 0, 0),
+    ROW(attempts_get, ON_ATTEMPTS, 2, 2, 0, 0),
+    ROW(attempts_result, ON_ATTEMPTS, 2, 2, 0, 0),
+    ROW(attempts_has_result, ON_ATTEMPTS, 2, 2, 0, 0),
+    ROW(attempts_list, ON_ATTEMPTS, 2, 2, 0, 0),
+    ROW(attempts_counts, ON_ATTEMPTS, 1, 1, 0, 0),
+    ROW(attempts_recover, ON_ATTEMPTS, 1, 1, 1, 0),
+    ROW(attempts_is_external, ON_ATTEMPTS, 1, 1, 0, 0),
+    ROW(attempt_result_classify, ON_NOTHING, 2, 2, 0, 0),
+    ROW(client_id_encode, ON_NOTHING, 1, 1, 0, 0),
+    ROW(client_id_decode, ON_NOTHING, 2, 1, 0, 0),
+    ROW(attempts_subscribe, ON_ATTEMPTS, 2, 2, 0, 0),
+    ROW(attempts_poll, ON_ATTEMPTS, 2, 2, 0, 1),
+    ROW(attempts_unsubscribe, ON_ATTEMPTS, 0, 0, 0, 1),
+    ROW(attempts_unsubscribe_all, ON_ATTEMPTS, 0, 0, 0, 1),
+    ROW(attempts_waiters, ON_ATTEMPTS, 2, 2, 0, 1),
+    ROW(attempts_ready, ON_ATTEMPTS, 2, 2, 0, 1),
+    ROW(attempts_ready_descriptor, ON_ATTEMPTS, 1, 1, 0, 1),
+    ROW(events_open, ON_STORE, 1, 1, 0, 0),
+    ROW(events_close, ON_EVENTS, 1, 1, 0, 1),
+    ROW(events_take, ON_EVENTS, 2, 2, 0, 0),
+    ROW(events_ack, ON_EVENTS, 0, 0, 0, 0),
+    ROW(events_unregister, ON_EVENTS, 0, 0, 0, 0),
+    ROW(events_first_available, ON_EVENTS, 1, 1, 0, 0),
+    ROW(events_descriptor, ON_EVENTS, 1, 1, 0, 1),
+};
+
+/* Functions that cannot fail; the tests that use them are named behind them. */
+static const char *const CANNOT_FAIL[] = {
+    "lnkeep_status_class", "lnkeep_status_name", "lnkeep_status_message", "lnkeep_class_name", /* test_status */
+    "lnkeep_abi_version", "lnkeep_version", /* test_status */
+    "lnkeep_store_is_open", "lnkeep_attempts_is_open", "lnkeep_events_is_open", /* test_misuse */
+    "lnkeep_attempt_free", "lnkeep_attempt_result_free", "lnkeep_attempt_page_free", /* test_attempts_read */
+    "lnkeep_recovery_free", /* test_attempts_read */
+};
+
+/* A store with attempt 1 registered, and a handle of each kind on it. */
+static void make_world(void) {
+    memset(&world, 0, sizeof world);
+    world.directory = h_directory();
+    world.bad = -1;
+    world.store = h_open(world.directory);
+    world.attempts = h_attempts(world.store);
+    CHECK_DONE(h_init(world.attempts, 1));
+    CHECK_DONE(lnkeep_events_open(world.store, h_text("world"), 0, &world.events, NULL));
+    fill_arguments();
+}
+
+static void end_world(void) {
+    CHECK_DONE(lnkeep_events_close(&world.events, NULL));
+    h_close_attempts(&world.attempts);
+    h_close(&world.store);
+}
+
+#endif

@@ -1,0 +1,125 @@
+// The header as a C++17 host meets it: its macros are expressions, its structures have no surprises.
+
+#include "harness.h"
+
+#include <cstring>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+namespace {
+
+static_assert(std::is_trivially_copyable<lnkeep_store>::value, "handles are passed by value");
+static_assert(std::is_standard_layout<lnkeep_op>::value, "structures are those of C");
+static_assert(sizeof(lnkeep_op) == 256, "an operation has 256 bytes");
+static_assert(LNKEEP_DONE == 0 && LNKEEP_CORRUPT_STORE < -299, "constants are constant expressions");
+
+// Closes itself, as a host in C++ would have it.
+class Store {
+  public:
+    explicit Store(const std::string &directory) {
+        const lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
+        lnkeep_error err = LNKEEP_ERROR_INIT;
+        report_ = LNKEEP_STORE_REPORT_INIT;
+        CHECK_DONE(lnkeep_store_open(directory.c_str(), &options, &store_, &report_, &err));
+        CHECK_DONE(lnkeep_attempts_open(store_, nullptr, &attempts_, &err));
+    }
+    Store(const Store &) = delete;
+    Store &operator=(const Store &) = delete;
+    ~Store() {
+        CHECK_DONE(lnkeep_attempts_close(&attempts_, nullptr));
+        CHECK_DONE(lnkeep_store_close(&store_, nullptr));
+    }
+    lnkeep_attempts attempts() const { return attempts_; }
+    lnkeep_store store() const { return store_; }
+    const lnkeep_store_report &report() const { return report_; }
+
+  private:
+    lnkeep_store store_ = LNKEEP_STORE_NONE;
+    lnkeep_attempts attempts_ = LNKEEP_ATTEMPTS_NONE;
+    lnkeep_store_report report_ = LNKEEP_STORE_REPORT_INIT;
+};
+
+void init_macros_are_expressions() {
+    CHECK_EQUAL(sizeof(lnkeep_error), (LNKEEP_ERROR_INIT).size);
+    CHECK_EQUAL((LNKEEP_STORE_OPTIONS_INIT).abi_version, LNKEEP_ABI_VERSION);
+    CHECK_EQUAL((LNKEEP_STORE_OPTIONS_INIT).size, sizeof(lnkeep_store_options));
+    CHECK_EQUAL((LNKEEP_ATTEMPTS_OPTIONS_INIT).size, sizeof(lnkeep_attempts_options));
+    CHECK_EQUAL((LNKEEP_ATTEMPT_QUERY_INIT).size, sizeof(lnkeep_attempt_query));
+    CHECK_EQUAL((LNKEEP_ATTEMPT_COUNTS_INIT).size, sizeof(lnkeep_attempt_counts));
+    CHECK_EQUAL((LNKEEP_STATS_INIT).size, sizeof(lnkeep_stats));
+    CHECK_EQUAL((LNKEEP_STORE_REPORT_INIT).epoch, 0);
+    CHECK_EQUAL((LNKEEP_STORE_NONE).bits | (LNKEEP_ATTEMPTS_NONE).bits | (LNKEEP_EVENTS_NONE).bits, 0);
+    auto query = LNKEEP_ATTEMPT_QUERY_INIT;
+    query.limit = 3;
+    static_assert(std::is_same<decltype(query), lnkeep_attempt_query>::value, "a macro has its structure's type");
+}
+
+void an_attempt_lives_and_ends() {
+    const std::string directory = h_directory();
+    lnkeep_attempt_request request{};
+    request.key.id = 42;
+    request.present = LNKEEP_HAS_PAYMENT_HASH;
+    std::memcpy(request.payment_hash, h_hash_of_ones, sizeof request.payment_hash);
+    {
+        Store store(directory);
+        CHECK(store.report().flags & LNKEEP_REPORT_CREATED);
+        lnkeep_outcome outcome{};
+        CHECK_DONE(lnkeep_attempts_init(store.attempts(), &request, &outcome, nullptr));
+        CHECK_DONE(lnkeep_attempts_mark_handed_off(store.attempts(), &request.key, &outcome, nullptr));
+        const lnkeep_attempt_result wrong = h_settle(2), right = h_settle(1);
+        CHECK_STATUS(lnkeep_attempts_store_result(store.attempts(), &request.key, &wrong, nullptr, nullptr),
+                     LNKEEP_BAD_PREIMAGE);
+        CHECK_DONE(lnkeep_attempts_store_result(store.attempts(), &request.key, &right, &outcome, nullptr));
+    }
+    Store store(directory);
+    CHECK_EQUAL(store.report().epoch, 2);
+    CHECK_EQUAL(h_state(store.attempts(), 42), LNKEEP_STATE_SETTLED);
+}
+
+void a_vector_of_operations_is_one_commit() {
+    Store store(h_directory());
+    std::vector<lnkeep_op> ops(100);
+    std::vector<lnkeep_outcome> outcomes(ops.size());
+    for (std::size_t i = 0; i < ops.size(); i++) {
+        ops[i] = lnkeep_op{};
+        ops[i].kind = LNKEEP_OP_ATTEMPT_INIT;
+        ops[i].component = store.attempts().bits;
+        ops[i].body.attempt_init.key.id = i;
+    }
+    CHECK_DONE(lnkeep_submit(store.store(), ops.data(), ops.size(), LNKEEP_SUBMIT_ATOMIC, outcomes.data(),
+                             nullptr));
+    for (const auto &outcome : outcomes) CHECK_DONE(outcome.status);
+    lnkeep_attempt_counts counts = LNKEEP_ATTEMPT_COUNTS_INIT;
+    CHECK_DONE(lnkeep_attempts_counts(store.attempts(), nullptr, &counts, nullptr));
+    CHECK_EQUAL(counts.intent, ops.size());
+}
+
+void standard_threads_may_call() {
+    Store store(h_directory());
+    std::vector<std::thread> threads;
+    std::vector<unsigned> granted(8, 0);
+    const unsigned ids = h_rounds(100, 10);
+    for (std::size_t i = 0; i < granted.size(); i++) {
+        threads.emplace_back([&store, &granted, ids, i] {
+            for (unsigned id = 0; id < ids; id++) granted[i] += h_init(store.attempts(), id) == LNKEEP_DONE;
+        });
+    }
+    for (auto &thread : threads) thread.join();
+    unsigned sum = 0;
+    for (unsigned each : granted) sum += each;
+    CHECK_EQUAL(sum, ids);
+}
+
+}  // namespace
+
+int main(int argc, char **argv) {
+    const h_test tests[] = {
+        H_TEST(init_macros_are_expressions),
+        H_TEST(an_attempt_lives_and_ends),
+        H_TEST(a_vector_of_operations_is_one_commit),
+        H_TEST(standard_threads_may_call),
+    };
+    return h_main(argc, argv, tests, H_COUNT(tests), nullptr, 0);
+}
