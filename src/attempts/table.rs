@@ -180,8 +180,8 @@ fn readable_row(rows: &impl Rows, namespace: Namespace) -> Result<Option<Namespa
     }
 }
 
-/// Counts a namespace's records anew. A damaged row is replaced so, and no settle waits for a repair; what the
-/// records do not say is lost on the safe side: new ids are refused until a floor is given again.
+/// Counts a namespace's records anew. A damaged row is replaced so, and no settle waits for a repair; what
+/// the records do not say is lost on the safe side: new ids are refused until a floor is given again.
 fn recount(batch: &mut Batch<'_>, namespace: Namespace, row: NamespaceRow) -> Result<()> {
     let mut row = NamespaceRow { counts: [0; 5], ..row };
     batch.scan(Table::Attempts, &AttemptKey::new(namespace, 0).to_bytes(), |bytes, body| {
