@@ -23,7 +23,8 @@
  * batch are the exception: once its arguments are valid they are always written, one per item.
  *
  * Misuse (NULL, a wrong length, an unknown flag or number, a reserved byte that is not zero) is
- * answered LNKEEP_INVALID_ARGUMENT. The library never aborts and never prints.
+ * answered LNKEEP_INVALID_ARGUMENT. The library never aborts and never prints; what it cannot
+ * survive is damage of the file since a clean close, which LNKEEP_STORE_VERIFY looks for.
  *
  * MEMORY
  *
@@ -1438,7 +1439,8 @@ lnkeep_status lnkeep_attempts_disable_external(lnkeep_attempts attempts,
  * allocations start above every floor. Floors only rise, and are raised also when nothing waits for it.
  *
  * Returns: LNKEEP_DONE; LNKEEP_ALREADY when no floor rises; LNKEEP_INVALID_ARGUMENT when a namespace
- *   with records is missing; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   with records is missing; LNKEEP_TOO_BIG above 1,024 floors; LNKEEP_UNKNOWN: reopen and repeat;
+ *   LNKEEP_NO_SPACE, LNKEEP_BUSY,
  *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: floors, floors_len of them, at most 1,024.
  * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
@@ -1802,7 +1804,7 @@ lnkeep_status lnkeep_events_take(lnkeep_events events,
  * Records that everything up to a number was dealt with, so that it need not be kept for this cursor.
  *
  * Returns: LNKEEP_DONE; LNKEEP_ALREADY for a number acknowledged before; LNKEEP_NOT_FOUND when the cursor
- *   was unregistered; LNKEEP_INVALID_ARGUMENT for a number not given yet; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   was unregistered; LNKEEP_INVALID_ARGUMENT for a number not written yet; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
  *   LNKEEP_BUSY, LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_POISONED.
  * In: sequence, the number of the last event dealt with.
  * Durable: on LNKEEP_DONE.

@@ -596,7 +596,8 @@ pub unsafe extern "C" fn lnkeep_attempts_disable_external(
 /// allocations start above every floor. Floors only rise, and are raised also when nothing waits for it.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_ALREADY when no floor rises; LNKEEP_INVALID_ARGUMENT when a namespace
-///   with records is missing; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+///   with records is missing; LNKEEP_TOO_BIG above 1,024 floors; LNKEEP_UNKNOWN: reopen and repeat;
+///   LNKEEP_NO_SPACE, LNKEEP_BUSY,
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: floors, floors_len of them, at most 1,024.
 /// Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
