@@ -1804,8 +1804,8 @@ lnkeep_status lnkeep_events_take(lnkeep_events events,
  * Records that everything up to a number was dealt with, so that it need not be kept for this cursor.
  *
  * Returns: LNKEEP_DONE; LNKEEP_ALREADY for a number acknowledged before; LNKEEP_NOT_FOUND when the cursor
- *   was unregistered; LNKEEP_INVALID_ARGUMENT for a number not written yet; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
- *   LNKEEP_BUSY, LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_POISONED.
+ *   was unregistered; LNKEEP_INVALID_ARGUMENT for a number not written yet; LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_BUSY, LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_POISONED.
  * In: sequence, the number of the last event dealt with.
  * Durable: on LNKEEP_DONE.
  * Threads: any.
