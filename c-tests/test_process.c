@@ -298,11 +298,15 @@ static int child_reads_on_a_full_disk(const char *mounted) {
         pthread_kill(threads[i], SIGUSR1);
     }
     lnkeep_stats stats = LNKEEP_STATS_INIT;
-    CHECK_DONE(lnkeep_store_stats(store, &stats, NULL));
+    for (int tries = 0; tries < 100 && stats.readers <= 100; tries++) {
+        for (int i = 0; i < READERS; i++) pthread_kill(threads[i], SIGUSR1);
+        h_sleep_ms(50);
+        CHECK_DONE(lnkeep_store_stats(store, &stats, NULL));
+    }
     reading_ends = 1;
     for (int i = 0; i < READERS; i++) pthread_join(threads[i], NULL);
-    /* Otherwise this showed nothing. */
-    CHECK(stats.readers > 100);
+    /* Otherwise this showed nothing; valgrind runs one thread at a time, so that reads seldom overlap. */
+    if (!h_is_valgrind()) CHECK(stats.readers > 100);
     end();
     return 0;
 }
