@@ -94,7 +94,7 @@ run_ways() {
             run "$way" "$1" env LNKEEP_VALGRIND=1 valgrind --quiet --error-exitcode=99 \
                 --leak-check=full --errors-for-leak-kinds=definite,indirect,possible \
                 --suppressions=c-tests/valgrind.supp --child-silent-after-fork=yes \
-                --track-fds=no "$program"
+                --track-fds=no --fair-sched=try "$program"
             ;;
         *) run "$way" "$1" "$program" ;;
         esac
