@@ -118,6 +118,7 @@
 #define LNKEEP_VERSIONED_INIT_OF(type) { .size = sizeof(type), .abi_version = LNKEEP_ABI_VERSION }
 #endif
 
+#define LNKEEP_CHECK_REPORT_INIT LNKEEP_INIT_OF(lnkeep_check_report)
 #define LNKEEP_STORE_NONE LNKEEP_NONE_OF(lnkeep_store)
 #define LNKEEP_ATTEMPTS_NONE LNKEEP_NONE_OF(lnkeep_attempts)
 #define LNKEEP_EVENTS_NONE LNKEEP_NONE_OF(lnkeep_events)
@@ -219,6 +220,9 @@
 /** Returned when the directory cannot keep the promise: owner, permissions, file system. */
 #define LNKEEP_UNSAFE_PLACE (-27)
 
+/** Returned when a file stands where a new one was asked for; it was not touched. */
+#define LNKEEP_TARGET_EXISTS (-28)
+
 /** Returned when a queue or table is full; nothing was applied. */
 #define LNKEEP_BUSY (-100)
 
@@ -306,6 +310,12 @@
 /** Walk the whole file at every open, not only after an unclean end. */
 #define LNKEEP_STORE_VERIFY 128
 
+/**
+ * Rewrite the file without its free pages, after a walk of it; takes about as long as copying it. Without
+ * space for the copy the store opens as it is: LNKEEP_REPORT_COMPACTED says which.
+ */
+#define LNKEEP_STORE_COMPACT 256
+
 /** The files were made by this open. */
 #define LNKEEP_REPORT_CREATED 1
 
@@ -323,6 +333,9 @@
 
 /** The directory lies on an overlay; the lower layers decide about durability. */
 #define LNKEEP_REPORT_OVERLAY 32
+
+/** The file was rewritten without its free pages, as LNKEEP_STORE_COMPACT asks. */
+#define LNKEEP_REPORT_COMPACTED 64
 
 /** The disk is full: new intents are refused, results may still be stored. */
 #define LNKEEP_STATS_NO_SPACE 1
@@ -515,6 +528,27 @@
 
 /** Cancelled, shut down, or never to be served. */
 #define LNKEEP_POLL_CLOSED 3
+
+/** Only this row is damaged: the store can be opened, and reading the row answers LNKEEP_CORRUPT_RECORD. */
+#define LNKEEP_FINDING_ROW_ONLY 1
+
+/** The store was open while it was checked, here or in another process. */
+#define LNKEEP_CHECK_LIVE 1
+
+/** The last holder closed the store; never set while it is open. */
+#define LNKEEP_CHECK_ENDED_CLEANLY 2
+
+/** More is wrong than the list holds. */
+#define LNKEEP_CHECK_TRUNCATED 4
+
+/** An open refuses the file: more than single rows is damaged. */
+#define LNKEEP_CHECK_UNUSABLE 8
+
+/** The files were restored, and no floor was acknowledged since. */
+#define LNKEEP_CHECK_RESTORED 16
+
+/** The files are a copy, and no floor was acknowledged since. */
+#define LNKEEP_CHECK_COPIED 32
 
 /** What a caller may conclude from a status. */
 typedef uint32_t lnkeep_class;
@@ -949,6 +983,57 @@ typedef struct lnkeep_event {
     /** Amount of the attempt, 0 if unknown. */
     uint64_t amount_msat;
 } lnkeep_event;
+
+/** One thing that a check found wrong. */
+typedef struct lnkeep_finding {
+    /** Page of the file it was found on, 0 when it concerns the file or a table as a whole. */
+    uint64_t page;
+    /** Name of the table, as docs/format.md lists them; empty when it concerns none. Never NULL. */
+    const char *table;
+    /** Key of the row, empty when it concerns none. */
+    lnkeep_bytes key;
+    /** What is wrong, one line of text. Never NULL. */
+    const char *fault;
+    /** Bits of LNKEEP_FINDING_*. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_finding;
+
+/**
+ * What a check found: one allocation, freed by lnkeep_check_report_free. Figures that a damaged file does
+ * not give are 0.
+ */
+typedef struct lnkeep_check_report {
+    /** sizeof(lnkeep_check_report) of the library. */
+    size_t size;
+    /** Bytes from one finding to the next: step by this, not by sizeof(lnkeep_finding). */
+    size_t stride;
+    /** What is wrong; nothing is wrong with a sound store. */
+    const lnkeep_finding *findings;
+    /** Number of findings, at most 1,000. */
+    size_t findings_len;
+    /** Bits of LNKEEP_CHECK_*. */
+    uint32_t flags;
+    /** Block height the host last told. */
+    uint32_t block_height;
+    /** Time the host last told, milliseconds since 1970. */
+    uint64_t unix_ms;
+    /** Identity of the store. */
+    uint8_t store_id[16];
+    /** Epoch of the last open. */
+    uint64_t epoch;
+    /** Number of the last commit. */
+    uint64_t commit_number;
+    /** Rows of all tables. */
+    uint64_t rows;
+    /** Pages in use or free inside the file. */
+    uint64_t pages;
+    /** Bytes of one page. */
+    uint64_t page_bytes;
+    /** Length of the file, space allocated ahead included. */
+    uint64_t file_bytes;
+} lnkeep_check_report;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1853,6 +1938,82 @@ LNKEEP_WARN_UNUSED
 lnkeep_status lnkeep_events_descriptor(lnkeep_events events,
                                        int *descriptor,
                                        lnkeep_error *err);
+
+/**
+ * Checks the store in a directory, or a backup file: every page, tree, free page, checksum, order, count
+ * and digest, and what rows say about each other.
+ *
+ * The file may be damaged in any way: it is read, never mapped. Nothing is written and no lock is taken, so
+ * a store that is open, here or in another process, can be checked and goes on.
+ *
+ * Returns: LNKEEP_DONE when it could be looked at, whatever was found: read the report. LNKEEP_NOT_FOUND,
+ *   LNKEEP_IO; LNKEEP_BUSY when another process commits too fast for the walk, then check in that process;
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_FORKED.
+ * In: path, of the store's directory or of a backup.
+ * Out: report.
+ * Ownership: free the report with lnkeep_check_report_free; everything it points to lives as long as it.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_check(const char *path,
+                           lnkeep_check_report **report,
+                           lnkeep_error *err);
+
+/**
+ * Frees a report. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_check_report_free(lnkeep_check_report *report);
+
+/**
+ * Writes the newest commit of an open store to a new file: flushed, checked, without free pages, mode 0600.
+ *
+ * Reads and commits go on meanwhile; a growth of the map waits for it. The file appears under its name only
+ * when it is whole; until then it is called path + ".partial". It may hold failure messages and preimages:
+ * keep it as you keep the store.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_TARGET_EXISTS, nothing is overwritten; LNKEEP_NO_SPACE; LNKEEP_IO;
+ *   LNKEEP_BUSY when a backup to the same path runs; LNKEEP_UNSAFE_PLACE when path + ".partial" is not a
+ *   plain file; LNKEEP_CORRUPT_STORE when the copy does not check; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED. Without LNKEEP_DONE there is no new file.
+ * In: path, of the file to make.
+ * Out: report, of a check of the new file; NULL when it is not wanted. Damaged single rows are copied as
+ *   they are and are findings.
+ * Durable: file and directory, when it returns LNKEEP_DONE.
+ * Ownership: free the report with lnkeep_check_report_free.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_store_backup(lnkeep_store store,
+                                  const char *path,
+                                  lnkeep_check_report **report,
+                                  lnkeep_error *err);
+
+/**
+ * Makes a store of a backup, in a directory that holds none; the directory is made when it is missing.
+ *
+ * The next open reports LNKEEP_REPORT_RESTORED: new attempts are refused until
+ * lnkeep_attempts_acknowledge_restore gave an id floor, because a newer store, now lost, may have used ids
+ * that the backup does not know. The backup stays as it is.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_TARGET_EXISTS when the directory holds a store; LNKEEP_CORRUPT_STORE when
+ *   the backup's structure is damaged; LNKEEP_LOCKED when backup is a store that is open; LNKEEP_NOT_FOUND,
+ *   LNKEEP_UNSAFE_PLACE, LNKEEP_FORMAT_TOO_NEW, LNKEEP_NO_SPACE, LNKEEP_IO, LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_FORKED. Without LNKEEP_DONE there is no store in the directory.
+ * In: backup, path of the file, or of the directory of a closed store; directory, of the store to make;
+ *   flags, 0 or LNKEEP_STORE_ANY_FILE_SYSTEM.
+ * Out: report, of a check of the backup; NULL when it is not wanted.
+ * Durable: files and directory, when it returns LNKEEP_DONE.
+ * Ownership: free the report with lnkeep_check_report_free.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_store_restore(const char *backup,
+                                   const char *directory,
+                                   uint32_t flags,
+                                   lnkeep_check_report **report,
+                                   lnkeep_error *err);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -153,6 +153,8 @@ statuses! {
     AlreadyOpen = -26, "ALREADY_OPEN", "already open with other options";
     /// The directory is unsafe: wrong owner, writable by others, or on a file system that may lose data.
     UnsafePlace = -27, "UNSAFE_PLACE", "the directory cannot keep the promise";
+    /// A file stands where a new one was asked for; it was not touched.
+    TargetExists = -28, "TARGET_EXISTS", "a file stands where a new one was asked for";
 
     /// A queue or table is full; nothing was applied.
     Busy = -100, "BUSY", "a queue is full";

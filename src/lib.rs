@@ -18,7 +18,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Layers, each calling only those below: [`ffi`] (the C ABI), [`attempts`], [`events`], [`store`].
+//! Layers, each calling only those below: [`ffi`] (the C ABI), [`maintenance`], [`attempts`], [`events`],
+//! [`store`].
 //! Every error says by its [`Class`] what a caller may conclude.
 
 #![deny(unsafe_code)]
@@ -36,6 +37,8 @@ pub mod events;
 pub mod ffi;
 #[forbid(unsafe_code)]
 pub mod limits;
+#[forbid(unsafe_code)]
+pub mod maintenance;
 #[allow(unsafe_code)]
 mod os;
 pub mod store;
@@ -43,7 +46,10 @@ pub mod store;
 pub mod types;
 
 pub use error::{Class, Error, Result, Status};
-pub use store::{Grouping, OpenReport, Outcome, Reply, Stats, Store, StoreOptions};
+pub use store::{
+    CheckReport, Finding, Grouping, OpenReport, Outcome, Reply, RestoreOptions, Stats, Store,
+    StoreOptions,
+};
 pub use types::{
     AttemptId, AttemptKey, Clock, Fingerprint, Namespace, PaymentHash, Preimage, RawMessage,
 };

@@ -60,6 +60,11 @@ impl FileLock {
         Ok(content)
     }
 
+    /// The locked file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Replaces the first bytes of the file, durably.
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, 0)?;
@@ -125,6 +130,28 @@ fn lock_exclusively(file: &File) -> io::Result<bool> {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => {
             Ok(false)
         }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether somebody holds a [`FileLock`] on the file.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_locked(file: &File) -> io::Result<bool> {
+    // SAFETY: an all-zero `flock` is a valid value; every field that matters is set below.
+    let mut range: libc::flock = unsafe { std::mem::zeroed() };
+    range.l_whence = libc::SEEK_SET as libc::c_short;
+    range.l_type = libc::F_RDLCK as libc::c_short;
+    // SAFETY: the descriptor is open and `range` lives through the call.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &mut range) })?;
+    Ok(range.l_type != libc::F_UNLCK as libc::c_short)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn is_locked(file: &File) -> io::Result<bool> {
+    // SAFETY: the descriptor is open; flock reads no memory of ours.
+    match check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_SH | libc::LOCK_NB) }) {
+        Ok(_) => set_lock(file, Lock::Release).map(|()| false),
+        Err(error) if error.raw_os_error() == Some(libc::EWOULDBLOCK) => Ok(true),
         Err(error) => Err(error),
     }
 }

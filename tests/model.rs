@@ -256,7 +256,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> World {
         let directory = tempfile::tempdir().unwrap();
-        let (store, attempts) = open(&directory);
+        let (store, attempts) = open(&directory, false);
         let dice = Dice(ChaCha8Rng::seed_from_u64(seed));
         World { directory, store, attempts, model: Model::new(), dice, steps: 0, crashes: 0 }
     }
@@ -342,7 +342,11 @@ impl World {
         } else {
             self.store.close().unwrap();
         }
-        (self.store, self.attempts) = open(&self.directory);
+        let path = self.directory.path().join("store");
+        let report = lnkeep::maintenance::check(&path).unwrap();
+        assert!(report.is_sound() && report.ended_cleanly != crash, "{report:?}");
+        let compact = self.dice.one_in(8);
+        (self.store, self.attempts) = open(&self.directory, compact);
         assert_eq!(self.epoch(), epoch + 1);
         assert_eq!(self.store.report().unclean, crash);
     }
@@ -442,9 +446,9 @@ fn seen(attempt: &Attempt) -> Known {
     }
 }
 
-fn open(directory: &tempfile::TempDir) -> (Arc<Store>, Attempts) {
+fn open(directory: &tempfile::TempDir, compact: bool) -> (Arc<Store>, Attempts) {
     // A small first map, so that growing it is part of the run.
-    let options = StoreOptions { map_bytes: 1 << 18, ..StoreOptions::default() };
+    let options = StoreOptions { map_bytes: 1 << 18, compact, ..StoreOptions::default() };
     let store = Store::open(directory.path().join("store"), &options).unwrap();
     let attempts = Attempts::open(&store, AttemptsOptions::default()).unwrap();
     (store, attempts)

@@ -9,6 +9,7 @@ mod commands;
 pub mod dispatch;
 mod query;
 mod record;
+pub(crate) mod references;
 pub mod rules;
 mod subscriptions;
 mod table;

@@ -6,6 +6,7 @@ use super::rules::*;
 use super::*;
 use crate::limits::TEMPORARY_NODE_FAILURE;
 use crate::store::StoreOptions;
+use crate::store::tables::Table;
 use crate::types::{Clock, Fingerprint, Preimage, RawMessage};
 
 fn key(id: u64) -> AttemptKey {
@@ -553,4 +554,84 @@ fn other_options_are_accepted_once_nobody_holds_the_attempts() {
     drop(attempts);
     let other = AttemptsOptions { tombstones_max: 1, ..AttemptsOptions::default() };
     Attempts::open(&store, other).unwrap();
+}
+
+/// Puts and removes rows behind the rules' back, under valid envelopes.
+struct Tamper {
+    puts: Vec<(Table, Vec<u8>, Vec<u8>)>,
+    deletes: Vec<(Table, Vec<u8>)>,
+}
+
+impl Command for Tamper {
+    fn apply(&self, batch: &mut crate::store::batch::Batch<'_>) -> Outcome {
+        for (table, key, body) in &self.puts {
+            batch.put(*table, key, body)?;
+        }
+        for (table, key) in &self.deletes {
+            assert!(batch.delete(*table, key)?);
+        }
+        Ok(Reply::already(Status::Already))
+    }
+    fn cost(&self) -> crate::store::batch::Cost {
+        crate::store::batch::Cost { rows: 8, bytes: 1024 }
+    }
+    fn space(&self) -> crate::store::batch::Space {
+        crate::store::batch::Space::Settles
+    }
+}
+
+/// Faults that a check reports after a tampering, each with its table.
+fn faults_after(puts: &[(Table, Vec<u8>, Vec<u8>)], deletes: &[(Table, Vec<u8>)]) -> Vec<String> {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    for id in 1..=4 {
+        attempts.init(&InitRequest::new(key(id))).unwrap();
+    }
+    attempts.store_result(key(1), settle(1)).unwrap();
+    attempts.ack(key(1)).unwrap();
+    attempts.allocate(Namespace::default(), b"external").unwrap();
+    let path = world.directory.path().join("store");
+    let check = || crate::maintenance::check(&path).unwrap();
+    assert!(check().is_sound(), "{:?}", check().findings);
+    let tamper = Tamper { puts: puts.to_vec(), deletes: deletes.to_vec() };
+    attempts.store().submit_one(tamper).unwrap();
+    let report = check();
+    assert!(report.can_be_opened(), "{:?}", report.findings);
+    let named = |finding: crate::Finding| format!("{}: {}", finding.table, finding.fault);
+    report.findings.into_iter().map(named).collect()
+}
+
+#[test]
+fn a_check_finds_rows_that_disagree_with_each_other() {
+    let bytes = |id: u64| key(id).to_bytes().to_vec();
+    let lacks = faults_after(&[], &[(Table::AttemptsPending, bytes(2))]);
+    assert_eq!(lacks, ["attempts: the record is Intent and the index of pending ones lacks it"]);
+    let pending = vec![State::HandedOff as u8];
+    let extra = faults_after(&[(Table::AttemptsPending, bytes(1), pending.clone())], &[]);
+    assert_eq!(extra, ["attempts_pending: the index lists an attempt that is not pending"]);
+    let other = faults_after(&[(Table::AttemptsPending, bytes(2), pending)], &[]);
+    assert!(other[0].contains("HandedOff") && other.len() == 1, "{other:?}");
+    let hidden =
+        faults_after(&[], &[(Table::Attempts, bytes(3)), (Table::AttemptsPending, bytes(3))]);
+    assert!(hidden[0].starts_with("namespaces: ") && hidden.len() == 1, "{hidden:?}");
+    let garbage = faults_after(&[(Table::Attempts, bytes(4), vec![9; 3])], &[]);
+    assert!(garbage.contains(&"attempts: the record does not decode".to_owned()), "{garbage:?}");
+    let mut allocated = vec![0; 16];
+    allocated.push(b'x');
+    let ahead =
+        faults_after(&[(Table::AttemptKeys, allocated, 900u64.to_le_bytes().to_vec())], &[]);
+    assert!(ahead[0].contains("id 900 was allocated") && ahead.len() == 1, "{ahead:?}");
+    let cursor = (Table::EventCursors, b"gone".to_vec(), 99u64.to_le_bytes().to_vec());
+    let cursor = faults_after(&[cursor], &[]);
+    assert!(cursor[0].contains("acknowledged event 99") && cursor.len() == 1, "{cursor:?}");
+}
+
+#[test]
+fn a_check_finds_an_acknowledged_record_that_no_queue_leads_to() {
+    let mut record = record(State::Settled);
+    record.key = key(9);
+    record.flags = Flags(Flags::ACKED);
+    let put = (Table::Attempts, record.key.to_bytes().to_vec(), record.encode());
+    let faults = faults_after(&[put], &[]);
+    assert!(faults.iter().any(|fault| fault.contains("not queued")), "{faults:?}");
 }

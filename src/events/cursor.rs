@@ -116,7 +116,7 @@ pub(super) fn read_from(rows: &impl Rows, from: u64, max: usize) -> Result<Vec<E
     failure.map_or(Ok(events), Err)
 }
 
-fn decode_cursor(body: &[u8]) -> Option<u64> {
+pub(super) fn decode_cursor(body: &[u8]) -> Option<u64> {
     Reader::new(body).u64()
 }
 

@@ -7,6 +7,7 @@
 
 mod cursor;
 mod record;
+pub(crate) mod references;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

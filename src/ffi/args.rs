@@ -76,6 +76,13 @@ impl<T> Output<T> {
         Ok(Output(pointer))
     }
 
+    /// Sets what has to be made first, unless the caller does not want it.
+    pub(super) fn set_with(&self, make: impl FnOnce() -> T) {
+        if !self.0.is_null() {
+            self.set(make());
+        }
+    }
+
     pub(super) fn set(&self, value: T) {
         if !self.0.is_null() {
             // SAFETY: promised at construction.
@@ -192,13 +199,13 @@ pub(super) unsafe fn namespace(pointer: *const u8) -> Namespace {
 
 /// # Safety
 /// A pointer that is not NULL points to a NUL-terminated string.
-pub(super) unsafe fn path(pointer: *const c_char) -> Result<PathBuf> {
+pub(super) unsafe fn path(pointer: *const c_char, name: &str) -> Result<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
-    check_pointer(pointer, "path")?;
+    check_pointer(pointer, name)?;
     // SAFETY: promised by the caller.
     let path = unsafe { CStr::from_ptr(pointer) };
     if path.is_empty() {
-        return Err(invalid("path is empty"));
+        return Err(invalid(format!("{name} is empty")));
     }
     Ok(PathBuf::from(std::ffi::OsStr::from_bytes(path.to_bytes())))
 }

@@ -21,6 +21,8 @@ pub mod attempts_subscriptions;
 
 pub mod events;
 
+pub mod maintenance;
+
 mod args;
 mod guard;
 mod handle;

@@ -72,6 +72,8 @@ pub const LNKEEP_WRONG_MODE: i32 = -25;
 pub const LNKEEP_ALREADY_OPEN: i32 = -26;
 /// Returned when the directory cannot keep the promise: owner, permissions, file system.
 pub const LNKEEP_UNSAFE_PLACE: i32 = -27;
+/// Returned when a file stands where a new one was asked for; it was not touched.
+pub const LNKEEP_TARGET_EXISTS: i32 = -28;
 
 /// Returned when a queue or table is full; nothing was applied.
 pub const LNKEEP_BUSY: i32 = -100;

@@ -61,7 +61,7 @@ pub unsafe extern "C" fn lnkeep_store_open(
             let output = Output::required(store, "store")?;
             output.set(lnkeep_store { bits: 0 });
             let report = SizedOutput::optional(report, "report")?;
-            let path = args::path(path)?;
+            let path = args::path(path, "path")?;
             let options = store_options(&args::sized(options, "options")?)?;
             let store = Store::open(path, &options)?;
             let found = store.report();
@@ -83,7 +83,8 @@ const STORE_FLAGS: u32 = LNKEEP_STORE_MUST_EXIST
     | LNKEEP_STORE_EXPECT_ID
     | LNKEEP_STORE_SEEDED
     | LNKEEP_STORE_EVENT_KINDS
-    | LNKEEP_STORE_VERIFY;
+    | LNKEEP_STORE_VERIFY
+    | LNKEEP_STORE_COMPACT;
 
 fn store_options(given: &lnkeep_store_options) -> Result<StoreOptions> {
     args::flags(given.flags, STORE_FLAGS, "options.flags")?;
@@ -104,6 +105,7 @@ fn store_options(given: &lnkeep_store_options) -> Result<StoreOptions> {
         lnd_compat: has(LNKEEP_STORE_LND_COMPAT),
         convert: has(LNKEEP_STORE_CONVERT),
         verify_always: has(LNKEEP_STORE_VERIFY),
+        compact: has(LNKEEP_STORE_COMPACT),
         expected_store_id: has(LNKEEP_STORE_EXPECT_ID).then_some(given.expected_store_id),
         epoch_min: given.epoch_min,
         seed: has(LNKEEP_STORE_SEEDED).then_some(given.seed),
@@ -127,7 +129,8 @@ fn c_report(found: &OpenReport) -> lnkeep_store_report {
             | bit(found.copied, LNKEEP_REPORT_COPIED)
             | bit(found.restored, LNKEEP_REPORT_RESTORED)
             | bit(found.on_tmpfs, LNKEEP_REPORT_TMPFS)
-            | bit(found.on_overlay, LNKEEP_REPORT_OVERLAY),
+            | bit(found.on_overlay, LNKEEP_REPORT_OVERLAY)
+            | bit(found.compacted, LNKEEP_REPORT_COMPACTED),
         block_height: found.clock.block_height,
         unix_ms: found.clock.unix_ms,
     }

@@ -67,6 +67,9 @@ pub const LNKEEP_STORE_EVENT_KINDS: u32 = 64;
 
 /// Walk the whole file at every open, not only after an unclean end.
 pub const LNKEEP_STORE_VERIFY: u32 = 128;
+/// Rewrite the file without its free pages, after a walk of it; takes about as long as copying it. Without
+/// space for the copy the store opens as it is: LNKEEP_REPORT_COMPACTED says which.
+pub const LNKEEP_STORE_COMPACT: u32 = 256;
 
 /// Choices at the open of a store. Zero everywhere but in size is the safe choice; start with
 /// LNKEEP_STORE_OPTIONS_INIT.
@@ -111,6 +114,9 @@ pub const LNKEEP_REPORT_RESTORED: u32 = 8;
 pub const LNKEEP_REPORT_TMPFS: u32 = 16;
 /// The directory lies on an overlay; the lower layers decide about durability.
 pub const LNKEEP_REPORT_OVERLAY: u32 = 32;
+
+/// The file was rewritten without its free pages, as LNKEEP_STORE_COMPACT asks.
+pub const LNKEEP_REPORT_COMPACTED: u32 = 64;
 
 /// What an open found.
 #[repr(C)]

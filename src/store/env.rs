@@ -10,6 +10,7 @@
 //! Called by `store` alone.
 
 use std::ffi::c_uint;
+use std::fs::File;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, RawFd};
 use std::path::Path;
@@ -253,6 +254,17 @@ impl Env {
             drop(guard.take());
         }
         grown
+    }
+
+    /// Writes the newest commit to an empty file, without free pages. Readers and the writer go on; only a
+    /// growth of the map waits (L3). Nothing is flushed.
+    pub(crate) fn copy_compacted(&self, to: &File) -> Result<(), EngineError> {
+        let guard = self.open.read();
+        let open = guard.as_ref().ok_or(EngineError::Closed)?;
+        // SAFETY: the environment is open and stays so while the guard lives; the descriptor is open.
+        check(unsafe {
+            ffi::mdb_env_copyfd2(open.environment.env(), to.as_raw_fd(), ffi::MDB_CP_COMPACT)
+        })
     }
 
     /// Pages inside the file that no table uses.

@@ -1,20 +1,25 @@
 //! The store: one LMDB environment, one writer thread, many readers.
 //!
 //! Invariants are numbered in the files that keep them: `place` P, `env` L, `space` S, `queue` Q, `batch` C,
-//! `writer` G, `heads` H, `meta` M, `record` R, `tables` B. Above all of them:
+//! `writer` G, `heads` H, `meta` M, `record` R, `tables` B, `opening` N, `page_file` T, `walk` W, `check` J,
+//! `copy` Z. Above all of them:
 //! D1 nothing is acknowledged before it is durable. D2 a refused call changes nothing. D3 after a commit of
 //! unknown outcome the store answers POISONED until it is opened again.
 //! Called by `events` and the components; knows nothing of what their rows mean.
 
 pub(crate) mod batch;
 pub(crate) mod bytes;
+pub(crate) mod check;
+pub(crate) mod copy;
 #[allow(unsafe_code)]
 mod env;
 #[cfg(feature = "failpoints")]
 pub mod failpoints;
 pub(crate) mod heads;
 pub(crate) mod meta;
+mod opening;
 mod options;
+mod page_file;
 mod pages;
 mod place;
 mod queue;
@@ -24,7 +29,7 @@ mod stats;
 pub mod tables;
 #[cfg(test)]
 mod tests;
-mod walk;
+pub(crate) mod walk;
 mod writer;
 
 use std::any::{Any, TypeId};
@@ -37,31 +42,27 @@ use std::thread::JoinHandle;
 
 use parking_lot::{Mutex, RwLock};
 
-use self::batch::{Batch, Command, Committed, Cost, Lane, Rows, View};
+use self::batch::{Batch, Command, Committed, Lane, View};
 use self::env::Env;
 #[cfg(feature = "failpoints")]
 use self::failpoints::{Failpoints, Fault};
-use self::heads::{HEADS_KEY, Heads};
-use self::meta::{META_KEY, Meta, Modes};
+use self::heads::Heads;
+use self::meta::Meta;
 use self::place::Place;
 use self::queue::{Answer, Queue, Submission};
-use self::space::{Allocation, Room};
 use self::stats::Durations;
-use self::tables::Table;
-use self::writer::Writer;
 use crate::error::{Error, Result, Status};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX};
-use crate::os::{self, FileIdentity, FileSystem};
+use crate::os::{self, FileIdentity};
 use crate::types::Clock;
 
 pub use self::batch::{Outcome, Reply};
+pub use self::check::CheckReport;
 pub(crate) use self::options::EventSettings;
-pub use self::options::{OpenReport, StoreOptions};
+pub use self::options::{OpenReport, RestoreOptions, StoreOptions};
 pub use self::queue::Grouping;
 pub use self::stats::Stats;
-
-/// Depth assumed for the commit of an open, which writes two rows of one table.
-const DEPTH_AT_OPEN: u64 = 6;
+pub use self::walk::Finding;
 
 /// Told after each commit, on the writer thread; must be short.
 pub(crate) trait CommitListener: Send + Sync {
@@ -73,6 +74,7 @@ pub(crate) trait CommitListener: Send + Sync {
 /// What the store and its writer thread share.
 pub(crate) struct Core {
     env: Env,
+    identity: FileIdentity,
     queue: Queue,
     events: EventSettings,
     map_bytes_max: u64,
@@ -175,18 +177,16 @@ impl Store {
         refuse_forked_child()?;
         let path = path.as_ref().to_owned();
         let options = options.clone();
-        // A thread of its own takes no signal: with a low RLIMIT_FSIZE the kernel would end the host by
-        // SIGXFSZ where a refused extension is meant.
-        let (sender, receiver) = mpsc::channel();
-        let open = move || sender.send(open_files(&path, &options)).unwrap_or_default();
-        os::spawn_without_signals("lnkeep-open", open)
-            .map_err(|error| Error::io(Status::Io, &error, "starting a thread"))?;
-        receiver.recv().unwrap_or_else(|_| Err(Status::Internal.into()))
+        on_a_thread("lnkeep-open", move || opening::open(&path, &options))
     }
 
     /// What the open found.
     pub fn report(&self) -> OpenReport {
         self.report
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
     }
 
     /// Records of earlier epochs than this one may be older than what a lost, newer store knew.
@@ -399,7 +399,19 @@ impl Drop for Store {
     }
 }
 
-fn refuse_forked_child() -> Result<()> {
+/// Runs what extends files on a thread that takes no signal: with a low RLIMIT_FSIZE the kernel would end
+/// the host by SIGXFSZ where a refused extension is meant.
+pub(crate) fn on_a_thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = mpsc::channel();
+    os::spawn_without_signals(name, move || sender.send(work()).unwrap_or_default())
+        .map_err(|error| Error::io(Status::Io, &error, "starting a thread"))?;
+    receiver.recv().unwrap_or_else(|_| Err(Status::Internal.into()))
+}
+
+pub(crate) fn refuse_forked_child() -> Result<()> {
     if os::is_forked_child() { Err(Status::Forked.into()) } else { Ok(()) }
 }
 
@@ -439,213 +451,4 @@ impl Drop for Filler {
         let lost = || Err(Error::new(Status::Unknown, "the writer thread lost the submission"));
         self.slot.fill((0..self.operations).map(|_| lost()).collect());
     }
-}
-
-fn open_files(path: &Path, options: &StoreOptions) -> Result<Arc<Store>> {
-    let absent = || path.join("data.mdb").try_exists().is_ok_and(|there| !there);
-    if options.must_exist && absent() {
-        return Err(Error::new(Status::NotFound, format!("{} holds no store", path.display())));
-    }
-    let place = Place::claim(path, options.any_file_system)?;
-    let created = place.is_new()?;
-    if created {
-        place.create(|aside| create_files(aside, options))?;
-    }
-    Opening::read(place, options, created)?.start()
-}
-
-fn create_files(directory: &Path, options: &StoreOptions) -> Result<()> {
-    let env = Env::create(directory, options.map_bytes_or_default())?;
-    let modes = Modes(if options.lnd_compat { Modes::LND_COMPAT } else { 0 });
-    let meta = Meta::new(random_id(options)?, modes);
-    let txn = env.write()?;
-    let events = EventSettings::default();
-    let mut batch = Batch::new(txn, Heads::default(), meta, Clock::default(), events);
-    batch.change_meta(|_| ());
-    batch.finish()?.commit()?;
-    env.close();
-    Ok(())
-}
-
-fn random_id(options: &StoreOptions) -> Result<[u8; 16]> {
-    use rand_chacha::ChaCha20Rng;
-    use rand_chacha::rand_core::{Rng, SeedableRng};
-    let seed = match options.seed {
-        Some(seed) => seed,
-        None => {
-            let mut seed = [0; 32];
-            getrandom::fill(&mut seed)
-                .map_err(|error| Error::new(Status::Io, format!("no randomness: {error}")))?;
-            seed
-        }
-    };
-    let mut id = [0; 16];
-    ChaCha20Rng::from_seed(seed).fill_bytes(&mut id);
-    Ok(id)
-}
-
-/// A store whose files were read and whose writer has not started.
-struct Opening {
-    place: Place,
-    core: Core,
-    heads: Heads,
-    meta: Meta,
-    allocation: Allocation,
-    report: OpenReport,
-}
-
-impl Opening {
-    fn read(mut place: Place, options: &StoreOptions, created: bool) -> Result<Opening> {
-        let data_file = place.data_file();
-        let identity = place.lock_data()?;
-        walk::preflight(&data_file)?;
-        if options.verify_always || !walk::ended_cleanly(&data_file)? {
-            walk::refuse(&walk::walk(&data_file)?)?;
-        }
-        let env = Env::open(&place.directory, options.map_bytes_or_default())?;
-        let (mut heads, stored) = read_meta(&env)?;
-        let meta = next_meta(&stored, identity, place.remembered()?, options)?;
-        if meta.doubt_below_epoch > stored.doubt_below_epoch {
-            heads.jump(Table::Events);
-        }
-        let allocation = Allocation::at_open(&env, &env.facts()?)?;
-        let report = OpenReport {
-            store_id: meta.store_id,
-            epoch: meta.epoch,
-            created,
-            unclean: !stored.clean,
-            copied: meta.copied,
-            restored: meta.restored,
-            on_tmpfs: place.file_system == FileSystem::Tmpfs,
-            on_overlay: place.file_system == FileSystem::Overlay,
-            clock: heads.clock,
-        };
-        let core = new_core(env, options, &heads);
-        Ok(Opening { place, core, heads, meta, allocation, report })
-    }
-
-    /// Makes the epoch durable, then starts the writer thread.
-    fn start(self) -> Result<Arc<Store>> {
-        let Opening { place, core, heads, meta, mut allocation, report } = self;
-        let cost = Cost { rows: 2, bytes: 4096 };
-        let room = allocation.make_room(&core.env, &core.env.facts()?, DEPTH_AT_OPEN, cost);
-        if room == Room::None {
-            return Err(Error::os(
-                Status::NoSpace,
-                libc::ENOSPC,
-                "no disk space for the commit of an open; free some and open again",
-            ));
-        }
-        let last = core.commit_meta(&heads, &meta, |_| ())?;
-        place.remember(last.meta.store_id, last.meta.epoch)?;
-        core.commit_number.store(last.heads.commit_number, Ordering::Relaxed);
-        core.allocated_bytes.store(allocation.bytes(), Ordering::Relaxed);
-        let lnd_compat = meta.modes.lnd_compat();
-        let doubt_below_epoch = meta.doubt_below_epoch;
-        let core = Arc::new(core);
-        let writer = Writer::new(Arc::clone(&core), last, allocation);
-        let thread = os::spawn_without_signals("lnkeep-writer", move || writer.run())
-            .map_err(|error| Error::io(Status::Io, &error, "starting the writer thread"))?;
-        Ok(Arc::new(Store {
-            core,
-            writer: Mutex::new(Some(thread)),
-            place: Mutex::new(Some(place)),
-            report,
-            doubt_below_epoch,
-            lnd_compat,
-            components: Mutex::default(),
-        }))
-    }
-}
-
-fn new_core(env: Env, options: &StoreOptions, heads: &Heads) -> Core {
-    Core {
-        env,
-        queue: Queue::new(options.queue_operations_max_or_default()),
-        events: options.event_settings(),
-        map_bytes_max: options.map_bytes_max_or_default(),
-        poison: RwLock::new(None),
-        poisoned: AtomicBool::new(false),
-        clock_unix_ms: AtomicU64::new(heads.clock.unix_ms),
-        clock_block_height: AtomicU32::new(heads.clock.block_height),
-        listeners: RwLock::default(),
-        commit_durations: Durations::new(),
-        commits: AtomicU64::new(0),
-        commit_number: AtomicU64::new(heads.commit_number),
-        operations: AtomicU64::new(0),
-        operations_refused: AtomicU64::new(0),
-        allocated_bytes: AtomicU64::new(0),
-        space_is_short: AtomicBool::new(false),
-        map_growths: AtomicU64::new(0),
-        stale_readers_cleared: AtomicU64::new(0),
-        #[cfg(feature = "failpoints")]
-        failpoints: Failpoints::default(),
-    }
-}
-
-fn read_meta(env: &Env) -> Result<(Heads, Meta)> {
-    let view = View(env.read()?);
-    let damaged =
-        |what: &str| Error::new(Status::CorruptStore, format!("the {what} row is damaged"));
-    let body = |key: &[u8], what: &str| match view.row(Table::Meta, key) {
-        Ok(Some(body)) => Ok(body),
-        Ok(None) | Err(_) => Err(damaged(what)),
-    };
-    let meta = Meta::decode(&body(META_KEY, "meta")?)?;
-    let heads = Heads::decode(&body(HEADS_KEY, "heads")?).ok_or_else(|| damaged("heads"))?;
-    for spec in tables::SPECS.iter().filter(|spec| spec.table != Table::Meta) {
-        let rows = view.snapshot().stat(spec.table)?.ms_entries as u64;
-        let counted = heads.of(spec.table).rows;
-        if rows != counted {
-            return Err(Error::new(
-                Status::CorruptStore,
-                format!("table {} has {rows} rows and its head says {counted}", spec.name),
-            ));
-        }
-    }
-    Ok((heads, meta))
-}
-
-/// The meta row of the new epoch, or why the store must not be opened.
-fn next_meta(
-    stored: &Meta,
-    identity: FileIdentity,
-    remembered: Option<([u8; 16], u64)>,
-    options: &StoreOptions,
-) -> Result<Meta> {
-    if options.expected_store_id.is_some_and(|expected| expected != stored.store_id) {
-        return Err(Error::new(Status::RolledBack, "this is another store than the expected one"));
-    }
-    if stored.epoch < options.epoch_min {
-        return Err(Error::new(
-            Status::RolledBack,
-            format!(
-                "the store was last opened in epoch {} and the host remembers {}; an old copy is in place",
-                stored.epoch, options.epoch_min
-            ),
-        ));
-    }
-    if stored.modes.lnd_compat() != options.lnd_compat && !options.convert {
-        return Err(Error::new(
-            Status::WrongMode,
-            "the store was created with another lnd_compat; set convert to change it",
-        ));
-    }
-    let mut meta = stored.clone();
-    meta.epoch = meta
-        .epoch
-        .checked_add(1)
-        .ok_or_else(|| Error::new(Status::CorruptStore, "the epoch is exhausted"))?;
-    let other = remembered.is_some_and(|(store_id, _)| store_id != stored.store_id);
-    let copied = other || !meta.is_same_file(identity);
-    let restored = !other && remembered.is_some_and(|(_, epoch)| epoch > stored.epoch);
-    if copied || restored {
-        meta.doubt_below_epoch = meta.epoch;
-    }
-    meta.copied |= copied;
-    meta.restored |= restored;
-    meta.modes = Modes(if options.lnd_compat { Modes::LND_COMPAT } else { 0 });
-    meta.identity = identity;
-    meta.clean = false;
-    Ok(meta)
 }

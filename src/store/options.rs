@@ -5,6 +5,9 @@ use crate::limits::{
 };
 use crate::types::Clock;
 
+/// More than the commit of an open takes, which has no writer to grow the map for it.
+const OPEN_BYTES: u64 = 256 << 10;
+
 /// Choices at open. The default of each is the safe one.
 #[derive(Debug, Clone, Default)]
 pub struct StoreOptions {
@@ -19,6 +22,9 @@ pub struct StoreOptions {
     pub convert: bool,
     /// Walk the whole file at every open, not only after an unclean end.
     pub verify_always: bool,
+    /// Rewrite the file without its free pages before anything else, which takes about as long as copying
+    /// it. Without disk space for the copy the store opens as it is; see [`OpenReport::compacted`].
+    pub compact: bool,
     /// Refuse a store with another id than this one.
     pub expected_store_id: Option<[u8; 16]>,
     /// Refuse a store whose epoch, as of its last open, is below this number, which the host keeps
@@ -44,6 +50,16 @@ impl StoreOptions {
     pub(crate) fn map_bytes_or_default(&self) -> u64 {
         let bytes = if self.map_bytes == 0 { MAP_BYTES_DEFAULT } else { self.map_bytes };
         bytes.min(self.map_bytes_max_or_default()).next_multiple_of(65_536)
+    }
+
+    /// The first size of the map for a file of this many bytes, with room for the commit of the open.
+    pub(crate) fn map_bytes_for(&self, used_bytes: u64) -> u64 {
+        let cap = self.map_bytes_max_or_default();
+        let mut bytes = self.map_bytes_or_default();
+        while bytes < cap && bytes < used_bytes.saturating_add(OPEN_BYTES) {
+            bytes = bytes.saturating_mul(2).min(cap);
+        }
+        bytes
     }
 
     pub(crate) fn map_bytes_max_or_default(&self) -> u64 {
@@ -73,6 +89,13 @@ pub(crate) struct EventSettings {
     pub(crate) age_max_secs: u64,
 }
 
+/// Choices at a restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RestoreOptions {
+    /// Accept a network or FUSE file system, although it may lose flushed data.
+    pub any_file_system: bool,
+}
+
 /// What an open found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenReport {
@@ -84,6 +107,8 @@ pub struct OpenReport {
     pub created: bool,
     /// The last holder did not close the store: it crashed or was killed.
     pub unclean: bool,
+    /// The file was rewritten without its free pages.
+    pub compacted: bool,
     /// The files are a copy: new attempts wait for an acknowledgement.
     pub copied: bool,
     /// The files were restored from a backup: new attempts wait for an acknowledgement.

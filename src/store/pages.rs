@@ -1,7 +1,7 @@
 //! LMDB's pages as bytes: bounds-checked fields, no pointer, no trust.
 //!
 //! Y1 every accessor answers `None` for bytes that do not hold what is asked. Y2 offsets are those of a
-//! 64-bit little-endian LMDB 0.9 file. Called by `walk` alone.
+//! 64-bit little-endian LMDB 0.9 file. Called by `page_file` and `walk`.
 
 /// Bytes before a page's content.
 const HEADER_BYTES: usize = 16;

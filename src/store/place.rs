@@ -14,7 +14,7 @@ use super::bytes::Reader;
 use crate::error::{Error, Result, Status};
 use crate::os::{self, FileIdentity, FileLock, FileSystem};
 
-const DATA_FILE: &str = "data.mdb";
+pub(super) const DATA_FILE: &str = "data.mdb";
 const LOCK_FILE: &str = "lock.mdb";
 const OWNER_FILE: &str = "owner.lock";
 const CREATION_DIRECTORY: &str = "creating";
@@ -61,9 +61,14 @@ impl Place {
         self.directory.join(DATA_FILE)
     }
 
+    /// Whether the directory has a data file.
+    pub(crate) fn holds_data(&self) -> Result<bool> {
+        is_there(&self.data_file())
+    }
+
     /// Whether files have to be created. Refuses a directory that has lost them.
     pub(crate) fn is_new(&self) -> Result<bool> {
-        if is_there(&self.data_file())? {
+        if self.holds_data()? {
             return Ok(false);
         }
         if is_there(&self.directory.join(LOCK_FILE))? {
@@ -91,7 +96,7 @@ impl Place {
             ));
         }
         self.data = Some(data);
-        FileIdentity::of(&self.data_file()).map_err(io)
+        self.data_identity()
     }
 
     /// Store id and epoch of the last open in this directory, if it is known.
@@ -110,20 +115,63 @@ impl Place {
             .map_err(|error| os::space_error(&error, "writing owner.lock"))
     }
 
-    /// Makes the files by running `fill` in a directory aside, then moves them into place.
+    /// Which file the data file is.
+    pub(crate) fn data_identity(&self) -> Result<FileIdentity> {
+        FileIdentity::of(&self.data_file())
+            .map_err(|error| Error::io(Status::Io, &error, "looking at data.mdb"))
+    }
+
+    /// Makes the files by running `fill` in a directory aside, then moves them into place (P2).
     pub(crate) fn create(&self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-        let aside = self.directory.join(CREATION_DIRECTORY);
-        let io =
-            |doing: &'static str| move |error: std::io::Error| Error::io(Status::Io, &error, doing);
-        if aside.exists() {
-            fs::remove_dir_all(&aside).map_err(io("removing an unfinished creation"))?;
-        }
-        fs::DirBuilder::new().mode(0o700).create(&aside).map_err(io("making a directory"))?;
+        let aside = self.make_aside()?;
         fill(&aside)?;
         os::rename_to_new(&aside.join(DATA_FILE), &self.data_file())
-            .map_err(io("renaming data.mdb"))?;
-        fs::remove_dir_all(&aside).map_err(io("removing the creation directory"))?;
-        os::sync_directory(&self.directory).map_err(io("flushing the directory"))
+            .map_err(|error| Error::io(Status::Io, &error, "renaming data.mdb"))?;
+        self.remove_aside()?;
+        self.sync()
+    }
+
+    /// Replaces the data file by the one that `fill` makes in a directory aside, and holds its lock.
+    pub(crate) fn replace(&mut self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let aside = self.make_aside()?;
+        let filled = fill(&aside);
+        if filled.is_err() {
+            self.remove_aside()?;
+            return filled;
+        }
+        let io =
+            |doing: &'static str| move |error: std::io::Error| Error::io(Status::Io, &error, doing);
+        let new = aside.join(DATA_FILE);
+        let lock = FileLock::acquire(&new).map_err(io("locking the new data.mdb"))?;
+        fs::rename(&new, self.data_file()).map_err(io("renaming data.mdb"))?;
+        self.data = lock;
+        self.sync()?;
+        self.remove_aside()
+    }
+
+    fn make_aside(&self) -> Result<PathBuf> {
+        self.remove_aside()?;
+        let aside = self.directory.join(CREATION_DIRECTORY);
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&aside)
+            .map_err(|error| os::space_error(&error, "making a directory"))?;
+        Ok(aside)
+    }
+
+    /// Removes what an interrupted creation or compaction left behind.
+    pub(crate) fn remove_aside(&self) -> Result<()> {
+        let aside = self.directory.join(CREATION_DIRECTORY);
+        if !is_there(&aside)? {
+            return Ok(());
+        }
+        fs::remove_dir_all(&aside)
+            .map_err(|error| Error::io(Status::Io, &error, "removing an unfinished creation"))
+    }
+
+    fn sync(&self) -> Result<()> {
+        os::sync_directory(&self.directory)
+            .map_err(|error| Error::io(Status::Io, &error, "flushing the directory"))
     }
 }
 
@@ -146,7 +194,7 @@ fn decode_owner(bytes: &[u8]) -> Option<([u8; 16], u64)> {
 }
 
 /// Only "no such file" means absent: an unreadable directory must not look like an empty one.
-fn is_there(path: &Path) -> Result<bool> {
+pub(super) fn is_there(path: &Path) -> Result<bool> {
     match fs::symlink_metadata(path) {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),

@@ -1,5 +1,7 @@
 //! The store's promises, with commands made for the purpose.
 
+mod files;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -385,7 +387,7 @@ fn a_full_map_grows_under_readers_and_stops_at_its_cap() {
         assert_eq!(rows(&store).len() as u64, sequence - 1);
     });
     let stats = store.stats().unwrap();
-    assert!(stats.map_growths >= 5, "{stats:?}");
+    assert!(stats.map_growths >= 4, "{stats:?}");
     assert_eq!(stats.map_bytes, 8 << 20);
     assert_ne!(stats.flags & Stats::MAP_NEARLY_FULL, 0);
 }
@@ -509,142 +511,6 @@ fn a_damaged_row_is_an_error_and_never_a_wrong_answer() {
     let error = store.read(|view| view.row(Table::Events, &[9; 8])).unwrap_err();
     assert_eq!(error.status(), Status::CorruptRecord);
     assert!(error.message().contains("events"), "{error}");
-}
-
-/// A store with rows of all sizes, freed pages and a few levels, ended uncleanly.
-fn crashed_store(path: &Path) -> Vec<u8> {
-    let store = open(path);
-    for round in 0..6u64 {
-        let put = |i: u64| {
-            let bytes = if i.is_multiple_of(50) { 9_000 } else { (i as usize * 31) % 400 };
-            let rows = vec![(round * 300 + i, vec![round as u8; bytes])];
-            Arc::new(Put { rows, refuse: false }) as Arc<dyn Command>
-        };
-        store.submit((0..300).map(put).collect(), Grouping::Independent).unwrap();
-        store.submit((0..200).map(put).collect(), Grouping::Independent).unwrap();
-    }
-    store.crash();
-    std::fs::read(path.join("data.mdb")).unwrap()
-}
-
-#[test]
-fn a_walk_finds_nothing_wrong_with_a_sound_file() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store");
-    crashed_store(&path);
-    assert_eq!(walk::walk(&path.join("data.mdb")).unwrap(), []);
-    assert!(!walk::ended_cleanly(&path.join("data.mdb")).unwrap());
-    let store = open(&path);
-    assert_eq!(rows(&store).len(), 1_800);
-    store.close().unwrap();
-    assert!(walk::ended_cleanly(&path.join("data.mdb")).unwrap());
-    let options = StoreOptions { verify_always: true, ..StoreOptions::default() };
-    Store::open(&path, &options).unwrap();
-}
-
-#[test]
-fn no_damage_ends_the_process_or_hides_a_row_after_an_unclean_end() {
-    use rand_chacha::ChaCha8Rng;
-    use rand_chacha::rand_core::{Rng, SeedableRng};
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store");
-    let good = crashed_store(&path);
-    let used = (walk::preflight(&path.join("data.mdb")).unwrap().last_page + 1) * 4096;
-    let mut dice = ChaCha8Rng::seed_from_u64(7);
-    let (mut refused, mut opened) = (0, 0);
-    for trial in 0..300 {
-        let mut bytes = good.clone();
-        let at = (dice.next_u64() % used) as usize;
-        let page = at / 4096 * 4096;
-        match trial % 4 {
-            0 => bytes[at] ^= 1 << (dice.next_u64() % 8),
-            1 => bytes[page + at % 64] ^= 0xff,
-            2 => bytes[page..page + 4096].fill(0),
-            _ => {
-                let other = (dice.next_u64() % (used / 4096)) as usize * 4096;
-                bytes.copy_within(other..other + 4096, page);
-            }
-        }
-        std::fs::write(path.join("data.mdb"), &bytes).unwrap();
-        match Store::open(&path, &StoreOptions::default()) {
-            Err(error) => {
-                assert_eq!(error.status(), Status::CorruptStore, "trial {trial}: {error}");
-                refused += 1;
-            }
-            Ok(store) => {
-                let seen = count_rows(&store);
-                assert_eq!(seen, 1_800, "trial {trial}: rows are missing");
-                store.crash();
-                opened += 1;
-            }
-        }
-    }
-    assert!(refused > 100 && opened > 20, "{refused} refused, {opened} opened");
-}
-
-/// Rows that are there, damaged ones included.
-fn count_rows(store: &Store) -> usize {
-    let mut seen = 0;
-    let count = |_: &[u8], _: Result<&[u8]>| {
-        seen += 1;
-        true
-    };
-    store.read(|view| view.scan(Table::Events, &[], count)).unwrap();
-    seen
-}
-
-#[test]
-fn one_damaged_row_bars_nobody_and_its_removal_puts_the_digest_right() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store");
-    let data = path.join("data.mdb");
-    let good = crashed_store(&path);
-    // The checksum of one row, which the digest is made of; older copies of the row lie in free pages.
-    let is_row = |at: &usize| good[*at..at + 2] == [1, 0] && good[at + 6..at + 46] == [5; 40];
-    let damage = |at: usize| {
-        let mut bytes = good.clone();
-        bytes[at + 3] ^= 1;
-        std::fs::write(&data, &bytes).unwrap();
-        walk::walk(&data).unwrap()
-    };
-    let found = (0..good.len() - 46).filter(is_row).map(damage).find(|found| !found.is_empty());
-    let findings = found.expect("a row in use");
-    assert!(findings.iter().all(|finding| finding.row_only), "{findings:?}");
-    let store = open(&path);
-    let key = findings.iter().find(|finding| !finding.key.is_empty()).unwrap().key.clone();
-    let sequence = u64::from_be_bytes(key.try_into().unwrap());
-    store.submit_one(Put::one(sequence)).unwrap();
-    store.crash();
-    assert_eq!(walk::walk(&data).unwrap(), []);
-}
-
-proptest::proptest! {
-    #[test]
-    fn decoders_of_the_store_answer_any_bytes_without_a_panic(
-        bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
-    ) {
-        drop(Heads::decode(&bytes));
-        drop(Meta::decode(&bytes));
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("data.mdb");
-        std::fs::write(&path, &bytes).unwrap();
-        proptest::prop_assert!(walk::preflight(&path).is_err());
-    }
-
-    #[test]
-    fn a_changed_byte_of_the_meta_pages_is_refused_or_harmless(
-        at in 0usize..8192,
-        value in proptest::num::u8::ANY,
-    ) {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("store");
-        open(&path).close().unwrap();
-        let data = path.join("data.mdb");
-        let mut bytes = std::fs::read(&data).unwrap();
-        bytes[at] = value;
-        std::fs::write(&data, &bytes).unwrap();
-        drop(walk::preflight(&data));
-    }
 }
 
 #[test]

@@ -1,25 +1,19 @@
-//! Reads a store's file page by page: safe Rust over pread, never mapping, so that no damage can crash it.
+//! Walks a store's file page by page: safe Rust over pread, never mapping, so that no damage can crash it.
 //!
-//! W1 a file is opened by LMDB only after both meta pages read well here and the file is as long as the newer
-//!    one says: LMDB itself answers a truncated file with SIGBUS.
+//! W1 a file is opened by LMDB only after its meta pages and length were checked (`page_file` T1).
 //! W2 after an unclean end it is opened only after a whole walk found nothing wrong with its structure: LMDB
 //!    answers damaged pages with SIGSEGV, an abort, or silently missing rows.
 //! W3 every page up to the last one is used exactly once or free exactly once.
 //! W4 counts, greatest keys and digests of the tables are those of the heads row.
 //! A damaged row alone is a finding and does not bar the store: it is refused where it is read.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
-
 use super::heads::{HEADS_KEY, Heads};
 use super::meta::{META_KEY, Meta};
-use super::pages::{
-    Kind, META_BYTES, MetaPage, Node, OVERFLOW_HEADER_BYTES, Page, Tree, Value, u64_at,
-};
+use super::page_file::{PageFile, damaged};
+use super::pages::{Kind, Node, OVERFLOW_HEADER_BYTES, Page, Tree, Value, u64_at};
 use super::record;
 use super::tables::{SPECS, Spec, Table};
-use crate::error::{Error, Result, Status};
+use crate::error::Result;
 
 /// Findings kept of one walk; a file this damaged needs no longer list.
 const FINDINGS_MAX: usize = 1_000;
@@ -41,92 +35,78 @@ pub struct Finding {
     pub row_only: bool,
 }
 
-/// Checks what LMDB takes on trust, and answers the newer meta page.
-pub(crate) fn preflight(data_file: &Path) -> Result<MetaPage> {
-    newest_meta(&open(data_file)?)
+/// What the rows of a component must say about each other; the store knows only their envelopes.
+///
+/// Rows come in key order within a table, tables in the order of their names.
+pub(crate) trait References {
+    /// Looks at the body of a row; answers what is wrong with it.
+    fn row(&mut self, table: Table, key: &[u8], body: &[u8]) -> Option<String>;
+    /// Answers which rows disagree with others, once every row was seen: table, key, fault.
+    fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)>;
+}
+
+/// For a walk that looks only at what the store itself knows.
+pub(crate) struct NoReferences;
+
+impl References for NoReferences {
+    fn row(&mut self, _table: Table, _key: &[u8], _body: &[u8]) -> Option<String> {
+        None
+    }
+    fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)> {
+        Vec::new()
+    }
+}
+
+/// What a walk saw.
+pub(crate) struct Walked {
+    pub(crate) findings: Vec<Finding>,
+    /// There was more wrong than the list holds.
+    pub(crate) more: bool,
+    pub(crate) meta: Option<Meta>,
+    pub(crate) heads: Option<Heads>,
+    pub(crate) rows: u64,
+}
+
+impl Walked {
+    /// Refuses a file whose structure is damaged (W2); damaged rows alone are met where they are read.
+    pub(crate) fn refuse(&self) -> Result<()> {
+        refuse(&self.findings)
+    }
+}
+
+pub(crate) fn refuse(findings: &[Finding]) -> Result<()> {
+    match findings.iter().find(|finding| !finding.row_only) {
+        None => Ok(()),
+        Some(finding) => {
+            let table = if finding.table.is_empty() { "" } else { " of table " };
+            let Finding { page, table: name, fault, .. } = finding;
+            Err(damaged(&format!("page {page}{table}{name} {fault}")))
+        }
+    }
 }
 
 /// Whether the last holder closed the store, from the meta row alone.
 ///
 /// # Errors
 /// `CorruptStore` when the pages that lead to that row are damaged.
-pub(crate) fn ended_cleanly(data_file: &Path) -> Result<bool> {
-    let file = open(data_file)?;
-    let meta = newest_meta(&file)?;
-    let mut walk = Walk::new(&file, &meta);
-    walk.meta_table(&meta);
+pub(crate) fn ended_cleanly(pages: &PageFile) -> Result<bool> {
+    let mut references = NoReferences;
+    let mut walk = Walk::new(pages, &mut references);
+    walk.meta_table();
     refuse(&walk.findings)?;
     match walk.store {
         Some(store) => Ok(Meta::decode(&store)?.clean),
-        None => Err(damaged("its meta row is missing".to_owned())),
+        None => Err(damaged("its meta row is missing")),
     }
 }
 
-/// Walks a whole file that nobody writes to.
-pub(crate) fn walk(data_file: &Path) -> Result<Vec<Finding>> {
-    let file = open(data_file)?;
-    let meta = newest_meta(&file)?;
-    let mut walk = Walk::new(&file, &meta);
-    walk.all(&meta);
-    Ok(walk.findings)
-}
-
-/// Refuses a file whose structure is damaged (W2); damaged rows alone are met where they are read.
-pub(crate) fn refuse(findings: &[Finding]) -> Result<()> {
-    match findings.iter().find(|finding| !finding.row_only) {
-        None => Ok(()),
-        Some(finding) => {
-            let table = if finding.table.is_empty() { "" } else { " of table " };
-            Err(damaged(format!("page {}{table}{} {}", finding.page, finding.table, finding.fault)))
-        }
-    }
-}
-
-fn open(data_file: &Path) -> Result<File> {
-    File::open(data_file).map_err(|error| Error::io(Status::Io, &error, "opening data.mdb"))
-}
-
-fn newest_meta(file: &File) -> Result<MetaPage> {
-    let length = file
-        .metadata()
-        .map_err(|error| Error::io(Status::Io, &error, "reading the length of data.mdb"))?
-        .len();
-    let first = read_meta(file, 0)?;
-    let second = read_meta(file, u64::from(first.page_bytes))?;
-    if second.page_bytes != first.page_bytes {
-        return Err(damaged(format!(
-            "its meta pages disagree about the page size ({} and {})",
-            first.page_bytes, second.page_bytes
-        )));
-    }
-    let newer = if second.transaction > first.transaction { second } else { first };
-    let needed = newer
-        .last_page
-        .checked_add(1)
-        .and_then(|pages| pages.checked_mul(u64::from(newer.page_bytes)));
-    match needed {
-        Some(needed) if needed <= length => Ok(newer),
-        _ => Err(damaged(format!(
-            "it has {length} bytes and its last page is number {}; it was truncated",
-            newer.last_page
-        ))),
-    }
-}
-
-fn read_meta(file: &File, offset: u64) -> Result<MetaPage> {
-    let mut bytes = [0; META_BYTES];
-    file.read_exact_at(&mut bytes, offset)
-        .map_err(|_| damaged(format!("the meta page at byte {offset} is missing")))?;
-    MetaPage::parse(&bytes)
-        .ok_or_else(|| damaged(format!("the meta page at byte {offset} is not an LMDB meta page")))
-}
-
-/// The error of a file that must not be opened.
-pub(crate) fn damaged(what: String) -> Error {
-    Error::new(
-        Status::CorruptStore,
-        format!("data.mdb is damaged: {what}; nothing was changed, restore a backup"),
-    )
+/// Walks the newest commit of a file. Its pages must not be written meanwhile.
+pub(crate) fn walk(pages: &PageFile, references: &mut dyn References) -> Walked {
+    let mut walk = Walk::new(pages, references);
+    walk.all();
+    let meta = walk.store.as_deref().and_then(|body| Meta::decode(body).ok());
+    let Walk { findings, more, heads, rows, .. } = walk;
+    Walked { findings, more, meta, heads, rows }
 }
 
 /// What a tree's rows are.
@@ -158,40 +138,52 @@ struct Met {
     entries: u64,
     digest: u64,
     last_key: Vec<u8>,
+    /// What the next row's key must not be below.
+    bound: Option<Vec<u8>>,
 }
 
 struct Walk<'file> {
-    file: &'file File,
+    pages: &'file PageFile,
+    references: &'file mut dyn References,
     page_bytes: usize,
     last_page: u64,
     used: Vec<u64>,
+    /// Buffers of pages that were looked at, for the next ones.
+    spare: Vec<Vec<u8>>,
     findings: Vec<Finding>,
+    more: bool,
     heads: Option<Heads>,
     /// Body of the meta row.
     store: Option<Vec<u8>>,
+    rows: u64,
     tables: Vec<(&'static Spec, Tree)>,
     met: Vec<(&'static Spec, Met)>,
 }
 
 impl<'file> Walk<'file> {
-    fn new(file: &'file File, meta: &MetaPage) -> Walk<'file> {
+    fn new(pages: &'file PageFile, references: &'file mut dyn References) -> Walk<'file> {
+        let meta = pages.meta();
         let words = usize::try_from(meta.last_page / 64 + 1).unwrap_or(0);
         Walk {
-            file,
+            pages,
+            references,
             page_bytes: meta.page_bytes as usize,
             last_page: meta.last_page,
             used: vec![0; words],
+            spare: Vec::new(),
             findings: Vec::new(),
+            more: false,
             heads: None,
             store: None,
+            rows: 0,
             tables: Vec::new(),
             met: Vec::new(),
         }
     }
 
     /// Only the tree of tables and the table `meta`.
-    fn meta_table(&mut self, meta: &MetaPage) {
-        self.tree(&meta.main, Content::Tables);
+    fn meta_table(&mut self) {
+        self.tree(&self.pages.meta().main, Content::Tables);
         for (spec, tree) in std::mem::take(&mut self.tables) {
             if spec.table == Table::Meta {
                 self.tree(&tree, Content::Rows(spec));
@@ -199,17 +191,22 @@ impl<'file> Walk<'file> {
         }
     }
 
-    fn all(&mut self, meta: &MetaPage) {
+    fn all(&mut self) {
+        let meta = self.pages.meta();
         self.mark(0);
         self.mark(1);
         self.tree(&meta.free, Content::Free);
         self.tree(&meta.main, Content::Tables);
         for (spec, tree) in std::mem::take(&mut self.tables) {
             let met = self.tree(&tree, Content::Rows(spec));
+            self.rows += met.entries;
             self.met.push((spec, met));
         }
         self.compare_heads();
         self.find_lost_pages();
+        for (table, key, fault) in self.references.disagreements() {
+            self.push(0, Content::Rows(table.spec()), &key, fault, true);
+        }
     }
 
     fn add(&mut self, page: u64, content: Content, key: &[u8], fault: impl Into<String>) {
@@ -220,6 +217,8 @@ impl<'file> Walk<'file> {
         if self.findings.len() < FINDINGS_MAX {
             let table = content.table();
             self.findings.push(Finding { page, table, key: key.to_vec(), fault, row_only });
+        } else {
+            self.more = true;
         }
     }
 
@@ -236,9 +235,9 @@ impl<'file> Walk<'file> {
     }
 
     fn read(&mut self, page: u64, content: Content, pages: usize) -> Option<Vec<u8>> {
-        let mut bytes = vec![0; pages.checked_mul(self.page_bytes)?];
-        let offset = page.checked_mul(self.page_bytes as u64)?;
-        if let Err(error) = self.file.read_exact_at(&mut bytes, offset) {
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.resize(pages.checked_mul(self.page_bytes)?, 0);
+        if let Err(error) = self.pages.read(page, &mut bytes) {
             self.add(page, content, &[], format!("cannot be read: {error}"));
             return None;
         }
@@ -270,7 +269,18 @@ impl<'file> Walk<'file> {
             return self.add(page, content, &[], "is used twice or lies beyond the file");
         }
         let Some(bytes) = self.read(page, content, 1) else { return };
-        let view = Page(&bytes);
+        self.tree_page(page, Page(&bytes), levels, content, met);
+        self.spare.push(bytes);
+    }
+
+    fn tree_page(
+        &mut self,
+        page: u64,
+        view: Page<'_>,
+        levels: u16,
+        content: Content,
+        met: &mut Met,
+    ) {
         if view.number() != Some(page) {
             return self.add(page, content, &[], "has the number of another page");
         }
@@ -312,11 +322,13 @@ impl<'file> Walk<'file> {
                 self.add(page, content, &[], format!("node {index} is damaged"));
                 continue;
             };
-            // The first key of a branch is implied; every other one bounds its subtree from below.
-            let rows_before = met.entries;
-            let below = met.last_key.clone();
-            if index > 0 && !is_after(content, node.key, &below, rows_before == 0) {
-                self.add(page, content, node.key, "a branch's key is out of order");
+            // The first key of a branch is implied; every other one bounds its subtree from below, and a
+            // lookup takes it at its word: a row below it would be there and never be found.
+            if index > 0 {
+                if !is_after(content, node.key, &met.last_key, met.entries == 0) {
+                    self.add(page, content, node.key, "a branch's key is out of order");
+                }
+                met.bound = Some(node.key.to_vec());
             }
             self.subtree(node.child(), levels - 1, content, met);
         }
@@ -325,6 +337,12 @@ impl<'file> Walk<'file> {
     fn row(&mut self, page: u64, node: Node<'_>, content: Content, met: &mut Met) {
         if !is_after(content, node.key, &met.last_key, met.entries == 0) {
             self.add(page, content, node.key, "a key is out of order");
+        }
+        let bound = met.bound.take();
+        if bound
+            .is_some_and(|bound| node.key != bound && is_after(content, &bound, node.key, false))
+        {
+            self.add(page, content, node.key, "a row lies below its branch's key");
         }
         met.entries += 1;
         met.last_key.clear();
@@ -335,6 +353,7 @@ impl<'file> Walk<'file> {
                 if let Some(row) = self.overflow(first, bytes, content, met) {
                     let end = OVERFLOW_HEADER_BYTES + bytes;
                     self.content(first, node.key, &row[OVERFLOW_HEADER_BYTES..end], content, met);
+                    self.spare.push(row);
                 }
             }
             Some(Value::Tree(tree)) => self.table(page, node.key, tree, content),
@@ -415,7 +434,11 @@ impl<'file> Walk<'file> {
             Ok(body) if spec.table == Table::Meta && key == META_KEY => {
                 self.store = Some(body.to_vec());
             }
-            Ok(_) => {}
+            Ok(body) => {
+                if let Some(fault) = self.references.row(spec.table, key, body) {
+                    self.push(page, content, key, fault, true);
+                }
+            }
             Err(damage) => {
                 let row_only = spec.table != Table::Meta;
                 self.push(page, content, key, damage.to_string(), row_only);
@@ -425,7 +448,7 @@ impl<'file> Walk<'file> {
     }
 
     fn compare_heads(&mut self) {
-        let Some(heads) = self.heads.take() else {
+        let Some(heads) = self.heads.clone() else {
             return self.add(0, Content::Tables, HEADS_KEY, "the heads row is missing or damaged");
         };
         for (spec, met) in std::mem::take(&mut self.met) {

@@ -1,0 +1,147 @@
+//! What the attempts' rows must say about each other (I1 to I3 of `table`), for a check of the whole file.
+//!
+//! Unfinished attempts are kept as a set, namespaces as a map; of acknowledged records and tombstones only
+//! the keys, in the order of the walk.
+
+use std::collections::BTreeMap;
+
+use super::record::{Attempt, Flags, NamespaceRow, State};
+use super::table::{ALL_NAMESPACES, decode_retained};
+use crate::store::tables::Table;
+use crate::store::walk::References;
+use crate::types::{AttemptKey, Namespace};
+
+type Key = [u8; 24];
+type Disagreement = (Table, Vec<u8>, String);
+
+/// Records and their indexes, as a walk meets them: `attempt_keys`, `attempts`, `attempts_pending`,
+/// `attempts_retained`, `namespaces`.
+#[derive(Debug, Default)]
+pub(crate) struct AttemptReferences {
+    /// Pending records that no row of the index was met for yet.
+    pending: BTreeMap<Key, State>,
+    /// Keys of acknowledged records and tombstones in order, and whether a queue row was met.
+    retained: Vec<(Key, bool)>,
+    counts: BTreeMap<[u8; 16], [u64; 5]>,
+    rows: BTreeMap<[u8; 16], NamespaceRow>,
+    /// Greatest allocated id with its row, and namespaces in which a record could not be read.
+    greatest_allocated: Option<(u64, Vec<u8>)>,
+    unreadable: Vec<[u8; 16]>,
+    found: Vec<Disagreement>,
+}
+
+impl References for AttemptReferences {
+    fn row(&mut self, table: Table, key: &[u8], body: &[u8]) -> Option<String> {
+        match table {
+            Table::AttemptKeys => self.allocated(key, body),
+            Table::Attempts => self.record(key, body),
+            Table::AttemptsPending => self.index(key, body),
+            Table::AttemptsRetained => self.queue(body),
+            Table::Namespaces => self.namespace(key, body),
+            _ => None,
+        }
+    }
+
+    fn disagreements(&mut self) -> Vec<Disagreement> {
+        for (key, state) in std::mem::take(&mut self.pending) {
+            let fault = format!("the record is {state:?} and the index of pending ones lacks it");
+            self.found.push((Table::Attempts, key.to_vec(), fault));
+        }
+        for (key, _) in self.retained.drain(..).filter(|(_, queued)| !queued) {
+            let fault = "the record is acknowledged or deleted and not queued".to_owned();
+            self.found.push((Table::Attempts, key.to_vec(), fault));
+        }
+        self.compare_counts();
+        self.compare_allocation();
+        std::mem::take(&mut self.found)
+    }
+}
+
+impl AttemptReferences {
+    fn allocated(&mut self, key: &[u8], body: &[u8]) -> Option<String> {
+        let id = body.get(..8).and_then(|id| Some(u64::from_le_bytes(id.try_into().ok()?)));
+        let Some(id) = id else { return Some("the allocation does not decode".to_owned()) };
+        if self.greatest_allocated.as_ref().is_none_or(|(greatest, _)| id > *greatest) {
+            self.greatest_allocated = Some((id, key.to_vec()));
+        }
+        None
+    }
+
+    fn record(&mut self, key: &[u8], body: &[u8]) -> Option<String> {
+        let bytes: Key = key.try_into().ok()?;
+        let key = AttemptKey::from_bytes(bytes);
+        let Some(attempt) = Attempt::decode(key, body) else {
+            self.unreadable.push(key.namespace.0);
+            return Some("the record does not decode".to_owned());
+        };
+        self.counts.entry(key.namespace.0).or_default()[attempt.state as usize - 1] += 1;
+        if attempt.state.is_pending() {
+            self.pending.insert(bytes, attempt.state);
+        }
+        if attempt.flags.has(Flags::ACKED) || attempt.state == State::Deleted {
+            self.retained.push((bytes, false));
+        }
+        None
+    }
+
+    fn index(&mut self, key: &[u8], body: &[u8]) -> Option<String> {
+        let bytes: Key = key.try_into().ok()?;
+        let listed = body.first().and_then(|number| State::from_number(*number));
+        match (self.pending.remove(&bytes), listed) {
+            (Some(state), Some(listed)) if state == listed => None,
+            (Some(state), listed) => {
+                Some(format!("the index says {listed:?} and the record is {state:?}"))
+            }
+            (None, _) => Some("the index lists an attempt that is not pending".to_owned()),
+        }
+    }
+
+    fn queue(&mut self, body: &[u8]) -> Option<String> {
+        let Some((key, _)) = decode_retained(body) else {
+            return Some("the row does not decode".to_owned());
+        };
+        let place = self.retained.binary_search_by(|(known, _)| known.cmp(&key.to_bytes()));
+        if let Ok(place) = place {
+            self.retained[place].1 = true;
+        }
+        None
+    }
+
+    fn namespace(&mut self, key: &[u8], body: &[u8]) -> Option<String> {
+        let namespace: [u8; 16] = key.try_into().ok()?;
+        match NamespaceRow::decode(body) {
+            Some(row) => self.rows.insert(namespace, row).and(None),
+            None => {
+                self.unreadable.push(namespace);
+                Some("the row of a namespace does not decode".to_owned())
+            }
+        }
+    }
+
+    fn compare_counts(&mut self) {
+        for namespace in self.counts.keys() {
+            self.rows.entry(*namespace).or_default();
+        }
+        for (namespace, row) in &self.rows {
+            let counted = self.counts.get(namespace).copied().unwrap_or_default();
+            let known = *namespace != ALL_NAMESPACES.0 && !self.unreadable.contains(namespace);
+            if known && counted != row.counts {
+                let fault = format!(
+                    "namespace {} has {counted:?} records by state and its row says {:?}",
+                    Namespace(*namespace),
+                    row.counts
+                );
+                self.found.push((Table::Namespaces, namespace.to_vec(), fault));
+            }
+        }
+    }
+
+    fn compare_allocation(&mut self) {
+        let next = self.rows.get(&ALL_NAMESPACES.0).map_or(0, |row| row.next_id);
+        let Some((id, key)) = self.greatest_allocated.take() else { return };
+        if id >= next && !self.unreadable.contains(&ALL_NAMESPACES.0) {
+            let fault = format!("id {id} was allocated and the next one is {next}");
+            self.found.push((Table::AttemptKeys, key, fault));
+        }
+    }
+}

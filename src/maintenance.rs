@@ -1,0 +1,97 @@
+//! An operator's work on whole stores: check, backup, restore.
+//!
+//! Here, above the components, because a check also compares what their rows say about each other.
+//! Compaction is an option of the open: [`crate::StoreOptions::compact`]. Called by `ffi` and Rust hosts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::attempts::references::AttemptReferences;
+use crate::error::Result;
+use crate::events::references::EventReferences;
+use crate::store::tables::Table;
+use crate::store::walk::References;
+use crate::store::{
+    CheckReport, RestoreOptions, Store, check, copy, on_a_thread, refuse_forked_child,
+};
+
+/// What all components know of their rows.
+struct AllReferences {
+    attempts: AttemptReferences,
+    events: EventReferences,
+}
+
+impl AllReferences {
+    fn boxed() -> Box<dyn References> {
+        let attempts = AttemptReferences::default();
+        Box::new(AllReferences { attempts, events: EventReferences::default() })
+    }
+}
+
+impl References for AllReferences {
+    fn row(&mut self, table: Table, key: &[u8], body: &[u8]) -> Option<String> {
+        match table.spec().owner {
+            "attempts" => self.attempts.row(table, key, body),
+            "events" => self.events.row(table, key, body),
+            _ => None,
+        }
+    }
+
+    fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)> {
+        let mut all = self.attempts.disagreements();
+        all.extend(self.events.disagreements());
+        all
+    }
+}
+
+/// Checks the store in a directory, or a backup file: pages, trees, free list, checksums, order, counts,
+/// digests, and what rows say about each other.
+///
+/// Reads the file by pread and never maps it: it can be damaged in any way. Writes nothing and takes no lock,
+/// so it also works on a store that is open, here or in another process. What is wrong is in the report; an
+/// error means that nothing could be looked at.
+///
+/// # Errors
+/// `NotFound`; `Io`; `Busy` when another process commits too fast for the walk, `Forked`.
+pub fn check(path: impl AsRef<Path>) -> Result<CheckReport> {
+    refuse_forked_child()?;
+    check::check(path.as_ref(), &AllReferences::boxed)
+}
+
+/// Writes the newest commit of an open store to a new file, flushed, checked, without free pages.
+///
+/// Reads and commits go on meanwhile; a growth of the map waits for it. The file appears under its name only
+/// when it is whole; until then it is called `NAME.partial`. The report is that of a check of the new file;
+/// damaged single rows are copied as they are and are in it.
+///
+/// # Errors
+/// `TargetExists`: nothing is overwritten. `NoSpace`; `Io`; `Busy` when a backup to the same name runs;
+/// `CorruptStore` when the copy does not check; `Closed`, `Poisoned`, `Forked`. There is no new file then.
+pub fn backup(store: &Store, target: impl AsRef<Path>) -> Result<CheckReport> {
+    store.check_usable()?;
+    let core = Arc::clone(store.core());
+    let target = target.as_ref().to_owned();
+    on_a_thread("lnkeep-backup", move || copy::backup(&core, &target, &AllReferences::boxed))
+}
+
+/// Makes a store of a backup, in a directory that holds none; it is made when it is missing.
+///
+/// The store comes up as restored: new attempts are refused until an id floor was acknowledged, because a
+/// newer store, now lost, may have used ids that the backup does not know. The report is that of a check of
+/// the backup.
+///
+/// # Errors
+/// `TargetExists` when the directory holds a store; `CorruptStore` when the backup's structure is damaged;
+/// `Locked` when the backup is a store that is open, or the directory is being opened; `NotFound`,
+/// `UnsafePlace`, `FormatTooNew`, `NoSpace`, `Io`, `Forked`. There is no store in the directory then.
+pub fn restore(
+    backup: impl AsRef<Path>,
+    directory: impl AsRef<Path>,
+    options: RestoreOptions,
+) -> Result<CheckReport> {
+    refuse_forked_child()?;
+    let (backup, directory) = (backup.as_ref().to_owned(), directory.as_ref().to_owned());
+    on_a_thread("lnkeep-restore", move || {
+        copy::restore(&backup, &directory, options, &AllReferences::boxed)
+    })
+}

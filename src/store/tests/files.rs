@@ -1,0 +1,351 @@
+//! What becomes of whole files: walks, damage, checks, backups, restores, compaction.
+
+use super::super::page_file::PageFile;
+use super::super::walk::{self, NoReferences, References};
+use super::*;
+use crate::os;
+
+fn pages(data: &Path) -> PageFile {
+    PageFile::open(data).unwrap()
+}
+
+fn findings(data: &Path) -> Vec<Finding> {
+    walk::walk(&pages(data), &mut NoReferences).findings
+}
+
+fn no_references() -> Box<dyn References> {
+    Box::new(NoReferences)
+}
+
+fn check(path: &Path) -> CheckReport {
+    check::check(path, &no_references).unwrap()
+}
+
+fn backup(store: &Store, target: &Path) -> Result<CheckReport> {
+    copy::backup(store.core(), target, &no_references)
+}
+
+fn restore(from: &Path, directory: &Path) -> Result<CheckReport> {
+    copy::restore(from, directory, RestoreOptions::default(), &no_references)
+}
+
+/// A store with rows of all sizes, freed pages and a few levels, ended uncleanly.
+fn crashed_store(path: &Path) -> Vec<u8> {
+    let store = open(path);
+    for round in 0..6u64 {
+        let put = |i: u64| {
+            let bytes = if i.is_multiple_of(50) { 9_000 } else { (i as usize * 31) % 400 };
+            let rows = vec![(round * 300 + i, vec![round as u8; bytes])];
+            Arc::new(Put { rows, refuse: false }) as Arc<dyn Command>
+        };
+        store.submit((0..300).map(put).collect(), Grouping::Independent).unwrap();
+        store.submit((0..200).map(put).collect(), Grouping::Independent).unwrap();
+    }
+    store.crash();
+    std::fs::read(path.join("data.mdb")).unwrap()
+}
+
+#[test]
+fn a_walk_finds_nothing_wrong_with_a_sound_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    crashed_store(&path);
+    assert_eq!(findings(&path.join("data.mdb")), []);
+    assert!(!walk::ended_cleanly(&pages(&path.join("data.mdb"))).unwrap());
+    let store = open(&path);
+    assert_eq!(rows(&store).len(), 1_800);
+    store.close().unwrap();
+    assert!(walk::ended_cleanly(&pages(&path.join("data.mdb"))).unwrap());
+    let options = StoreOptions { verify_always: true, ..StoreOptions::default() };
+    Store::open(&path, &options).unwrap();
+}
+
+#[test]
+fn no_damage_ends_the_process_or_hides_a_row_after_an_unclean_end() {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let good = crashed_store(&path);
+    let used = pages(&path.join("data.mdb")).used_bytes();
+    let mut dice = ChaCha8Rng::seed_from_u64(7);
+    let (mut refused, mut opened) = (0, 0);
+    for trial in 0..300 {
+        let mut bytes = good.clone();
+        let at = (dice.next_u64() % used) as usize;
+        let page = at / 4096 * 4096;
+        match trial % 4 {
+            0 => bytes[at] ^= 1 << (dice.next_u64() % 8),
+            1 => bytes[page + at % 64] ^= 0xff,
+            2 => bytes[page..page + 4096].fill(0),
+            _ => {
+                let other = (dice.next_u64() % (used / 4096)) as usize * 4096;
+                bytes.copy_within(other..other + 4096, page);
+            }
+        }
+        std::fs::write(path.join("data.mdb"), &bytes).unwrap();
+        match Store::open(&path, &StoreOptions::default()) {
+            Err(error) => {
+                assert_eq!(error.status(), Status::CorruptStore, "trial {trial}: {error}");
+                refused += 1;
+            }
+            Ok(store) => {
+                let seen = count_rows(&store);
+                assert_eq!(seen, 1_800, "trial {trial}: rows are missing");
+                store.crash();
+                opened += 1;
+            }
+        }
+    }
+    assert!(refused > 100 && opened > 20, "{refused} refused, {opened} opened");
+}
+
+/// Rows that are there, damaged ones included.
+fn count_rows(store: &Store) -> usize {
+    let mut seen = 0;
+    let count = |_: &[u8], _: Result<&[u8]>| {
+        seen += 1;
+        true
+    };
+    store.read(|view| view.scan(Table::Events, &[], count)).unwrap();
+    seen
+}
+
+#[test]
+fn one_damaged_row_bars_nobody_and_its_removal_puts_the_digest_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let data = path.join("data.mdb");
+    let good = crashed_store(&path);
+    // The checksum of one row, which the digest is made of; older copies of the row lie in free pages.
+    let is_row = |at: &usize| good[*at..at + 2] == [1, 0] && good[at + 6..at + 46] == [5; 40];
+    let damage = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at + 3] ^= 1;
+        std::fs::write(&data, &bytes).unwrap();
+        findings(&data)
+    };
+    let found = (0..good.len() - 46).filter(is_row).map(damage).find(|found| !found.is_empty());
+    let found = found.expect("a row in use");
+    assert!(found.iter().all(|finding| finding.row_only), "{found:?}");
+    let store = open(&path);
+    let key = found.iter().find(|finding| !finding.key.is_empty()).unwrap().key.clone();
+    let sequence = u64::from_be_bytes(key.try_into().unwrap());
+    store.submit_one(Put::one(sequence)).unwrap();
+    store.crash();
+    assert_eq!(findings(&data), []);
+}
+
+proptest::proptest! {
+    #[test]
+    fn decoders_of_the_store_answer_any_bytes_without_a_panic(
+        bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
+    ) {
+        drop(Heads::decode(&bytes));
+        drop(Meta::decode(&bytes));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("data.mdb");
+        std::fs::write(&path, &bytes).unwrap();
+        proptest::prop_assert!(PageFile::open(&path).is_err());
+    }
+
+    #[test]
+    fn a_changed_byte_of_the_meta_pages_is_refused_or_harmless(
+        at in 0usize..8192,
+        value in proptest::num::u8::ANY,
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        open(&path).close().unwrap();
+        let data = path.join("data.mdb");
+        let mut bytes = std::fs::read(&data).unwrap();
+        bytes[at] = value;
+        std::fs::write(&data, &bytes).unwrap();
+        drop(PageFile::open(&data));
+    }
+}
+
+#[test]
+fn a_row_below_its_branch_is_found_because_no_lookup_would() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let data = path.join("data.mdb");
+    let good = crashed_store(&path);
+    let used = pages(&data).used_bytes() as usize;
+    // The second key of a branch over eight-byte keys, raised by one: the first row of its page is then
+    // to the left of where a lookup goes.
+    let is_branch =
+        |page: &usize| good[page + 10] == 1 && good[page + 16 + 2..page + 18 + 2] != [0; 2];
+    let mut found = 0;
+    for page in (0..used).step_by(4096).filter(is_branch) {
+        let node = usize::from(u16::from_le_bytes([good[page + 18], good[page + 19]]));
+        let key = page + node + 8;
+        if good[page + node + 6] != 8 {
+            continue;
+        }
+        let mut bytes = good.clone();
+        bytes[key + 7] = bytes[key + 7].wrapping_add(1);
+        std::fs::write(&data, &bytes).unwrap();
+        let hides = |finding: &Finding| finding.fault.contains("below its branch");
+        found += usize::from(findings(&data).iter().any(hides));
+    }
+    assert!(found > 0);
+}
+
+#[test]
+fn a_check_looks_at_a_store_that_is_open_here_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path);
+    let writer = Arc::clone(&store);
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let thread = std::thread::spawn(move || {
+        let mut sequence = 0;
+        while !stopped.load(Ordering::Relaxed) {
+            sequence = sequence % 500 + 1;
+            writer.submit_one(Put::one(sequence)).unwrap();
+        }
+    });
+    for _ in 0..50 {
+        let report = check(&path);
+        assert!(report.is_sound() && report.live && !report.ended_cleanly, "{report:?}");
+    }
+    stop.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+    let commits = store.stats().unwrap().commit_number;
+    assert_eq!(check(&path).commit_number, commits);
+    store.close().unwrap();
+    let report = check(&path);
+    assert!(report.is_sound() && !report.live && report.ended_cleanly, "{report:?}");
+    assert_eq!(
+        check::check(&directory.path().join("none"), &no_references).unwrap_err().status(),
+        Status::NotFound
+    );
+}
+
+#[test]
+fn a_check_of_any_bytes_is_a_report() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    for bytes in [vec![], vec![0; 100], vec![7; 100_000]] {
+        std::fs::write(&file, bytes).unwrap();
+        let report = check(&file);
+        assert!(!report.is_sound() && !report.can_be_opened() && report.pages == 0, "{report:?}");
+    }
+}
+
+#[test]
+fn a_backup_of_a_running_store_is_whole_and_comes_up_restored() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let target = directory.path().join("backup.mdb");
+    let store = open(&path);
+    for i in 1..=300 {
+        store.submit_one(Put::one(i)).unwrap();
+    }
+    let report = backup(&store, &target).unwrap();
+    assert!(report.is_sound() && !report.live);
+    assert_eq!(report.store_id, store.report().store_id);
+    assert_eq!(backup(&store, &target).unwrap_err().status(), Status::TargetExists);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2, "a file was left over");
+    store.submit_one(Put::one(301)).unwrap();
+
+    let restored = directory.path().join("restored");
+    assert_eq!(restore(&path, &restored).unwrap_err().status(), Status::Locked);
+    assert_eq!(restore(&target, &path).unwrap_err().status(), Status::Locked);
+    store.close().unwrap();
+    assert_eq!(restore(&target, &path).unwrap_err().status(), Status::TargetExists);
+    restore(&target, &restored).unwrap();
+    let copy = open(&restored);
+    assert!(copy.report().restored && !copy.report().copied && !copy.report().unclean);
+    assert_eq!(rows(&copy), (1..=300).collect::<Vec<u64>>());
+    assert_eq!(copy.doubt_below_epoch(), copy.report().epoch);
+    let newest = copy.read(|view| view.row(Table::Meta, heads::HEADS_KEY)).unwrap().unwrap();
+    let newest = Heads::decode(&newest).unwrap().of(Table::Events).last_key.clone();
+    assert_eq!(newest, (300u64 + (1 << 32)).to_be_bytes());
+}
+
+#[test]
+fn a_damaged_backup_is_not_restored() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().join("backup.mdb");
+    let store = open(&directory.path().join("store"));
+    for i in 1..=300 {
+        store.submit_one(Put::one(i)).unwrap();
+    }
+    backup(&store, &target).unwrap();
+    let mut bytes = std::fs::read(&target).unwrap();
+    let last = bytes.len() - 4096;
+    bytes[last..].fill(0);
+    std::fs::write(&target, &bytes).unwrap();
+    let restored = directory.path().join("restored");
+    assert_eq!(restore(&target, &restored).unwrap_err().status(), Status::CorruptStore);
+    assert!(!restored.join("data.mdb").exists());
+}
+
+#[test]
+fn an_unfinished_backup_is_taken_over_and_a_running_one_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().join("backup.mdb");
+    let partial = directory.path().join("backup.mdb.partial");
+    let store = open(&directory.path().join("store"));
+    std::fs::write(&partial, vec![9; 1 << 20]).unwrap();
+    let running = os::FileLock::acquire(&partial).unwrap();
+    assert_eq!(backup(&store, &target).unwrap_err().status(), Status::Busy);
+    drop(running);
+    assert!(backup(&store, &target).unwrap().is_sound());
+    assert!(!partial.exists() && std::fs::metadata(&target).unwrap().len() < 1 << 20);
+    let missing = directory.path().join("none/backup.mdb");
+    assert_eq!(backup(&store, &missing).unwrap_err().status(), Status::Io);
+}
+
+#[test]
+fn compaction_gives_the_space_back_and_the_store_stays_the_same() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let compact = StoreOptions { compact: true, ..StoreOptions::default() };
+    crashed_store(&path);
+    let store = open(&path);
+    let (before, id) = (store.stats().unwrap().pages_used, store.report().store_id);
+    store.close().unwrap();
+    std::fs::create_dir(path.join("creating")).unwrap();
+    let store = Store::open(&path, &compact).unwrap();
+    let report = store.report();
+    assert!(report.compacted && !report.copied && !report.restored && report.store_id == id);
+    assert!(store.stats().unwrap().pages_used < before, "{before}");
+    assert_eq!(rows(&store).len(), 1_800);
+    store.submit_one(Put::one(7_000)).unwrap();
+    assert_eq!(Store::open(&path, &compact).unwrap_err().status(), Status::Locked);
+    store.close().unwrap();
+    assert!(!path.join("creating").exists());
+    let store = open(&path);
+    assert!(!store.report().copied && !store.report().compacted);
+}
+
+#[test]
+fn compaction_does_not_hide_that_a_file_is_a_copy() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, other) = (directory.path().join("store"), directory.path().join("other"));
+    open(&path).close().unwrap();
+    std::fs::create_dir(&other).unwrap();
+    std::fs::copy(path.join("data.mdb"), other.join("data.mdb")).unwrap();
+    let compact = StoreOptions { compact: true, ..StoreOptions::default() };
+    let store = Store::open(&other, &compact).unwrap();
+    assert!(store.report().copied && store.report().compacted);
+}
+
+#[test]
+fn a_store_larger_than_its_first_map_opens_with_room_to_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let options = StoreOptions { map_bytes: 1 << 20, ..StoreOptions::default() };
+    let store = Store::open(&path, &options).unwrap();
+    let large = |i: u64| Put { rows: vec![(i, vec![7; 1 << 20])], refuse: false };
+    for i in 0..8 {
+        store.submit_one(large(i)).unwrap();
+    }
+    store.close().unwrap();
+    let store = Store::open(&path, &options).unwrap();
+    assert!(store.stats().unwrap().map_bytes > 8 << 20);
+}
