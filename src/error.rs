@@ -194,6 +194,11 @@ impl Status {
         self as i32
     }
 
+    /// Whether it is certain that nothing was applied.
+    pub(crate) fn is_definite(self) -> bool {
+        matches!(self.class(), Class::Refused | Class::Retry)
+    }
+
     /// What a caller may conclude.
     pub fn class(self) -> Class {
         Class::of(self.number())

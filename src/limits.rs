@@ -21,6 +21,12 @@ pub const BATCH_OPS_MAX: usize = 1_024;
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Bytes of bulk work that one commit takes, so that an attempt never waits for more than one flush of them.
 pub const BULK_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one row of a large value.
+pub const BLOB_CHUNK_BYTES: usize = 256 << 10;
+/// Longest value of [`crate::store::Blobs`].
+pub const BLOB_BYTES_MAX: usize = 1 << 30;
+/// Longest name of a large value.
+pub const BLOB_NAME_BYTES_MAX: usize = 32;
 /// Operations that may wait for the writer; one more is answered `BUSY`.
 pub const QUEUE_OPS_MAX: usize = 16_384;
 /// Asynchronous operations in flight or answered and not yet taken; one more is answered `BUSY`.
@@ -54,6 +60,7 @@ pub const SUBSCRIPTIONS_MAX: usize = 65_536;
 pub const RAW_ID_BITS: u32 = 56;
 
 const _: () = assert!(BULK_BYTES_MAX <= BATCH_BYTES_MAX);
+const _: () = assert!(BULK_BYTES_MAX.is_multiple_of(BLOB_CHUNK_BYTES));
 const _: () = assert!(QUEUE_OPS_MAX >= BATCH_OPS_MAX);
 const _: () = assert!(PAGE_ROWS_MAX <= SCAN_ROWS_MAX);
 const _: () = assert!(EXTERNAL_KEY_BYTES_MAX + 16 <= KEY_BYTES_MAX);

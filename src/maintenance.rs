@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::attempts::references::AttemptReferences;
 use crate::error::Result;
 use crate::events::references::EventReferences;
+use crate::store::blob::BlobReferences;
 use crate::store::tables::Table;
 use crate::store::walk::References;
 use crate::store::{
@@ -19,12 +20,16 @@ use crate::store::{
 struct AllReferences {
     attempts: AttemptReferences,
     events: EventReferences,
+    blobs: BlobReferences,
 }
 
 impl AllReferences {
     fn boxed() -> Box<dyn References> {
-        let attempts = AttemptReferences::default();
-        Box::new(AllReferences { attempts, events: EventReferences::default() })
+        Box::new(AllReferences {
+            attempts: AttemptReferences::default(),
+            events: EventReferences::default(),
+            blobs: BlobReferences::default(),
+        })
     }
 }
 
@@ -33,13 +38,14 @@ impl References for AllReferences {
         match table.spec().owner {
             "attempts" => self.attempts.row(table, key, body),
             "events" => self.events.row(table, key, body),
-            _ => None,
+            _ => self.blobs.row(table, key, body),
         }
     }
 
     fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)> {
         let mut all = self.attempts.disagreements();
         all.extend(self.events.disagreements());
+        all.extend(self.blobs.disagreements());
         all
     }
 }

@@ -293,6 +293,16 @@ pub(crate) fn allocate(_descriptor: RawFd, _from: u64, _to: u64) -> io::Result<(
     Ok(())
 }
 
+/// Tells the kernel that the whole file will be read soon.
+#[cfg(target_os = "linux")]
+pub(crate) fn read_ahead(file: &File) {
+    // SAFETY: posix_fadvise takes no pointers; it is advice, so its answer does not matter.
+    unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_WILLNEED) };
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn read_ahead(_file: &File) {}
+
 /// Keeps a descriptor out of programs the host starts.
 pub(crate) fn set_close_on_exec(descriptor: RawFd) -> io::Result<()> {
     // SAFETY: fcntl with these commands takes no pointers.

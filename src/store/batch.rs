@@ -63,7 +63,6 @@ pub(crate) enum Lane {
     /// Intents, results, marks: never waits for more than one slice of bulk.
     Urgent,
     /// Large values.
-    #[allow(dead_code)]
     Bulk,
 }
 

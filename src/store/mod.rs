@@ -8,6 +8,7 @@
 //! Called by `events` and the components; knows nothing of what their rows mean.
 
 pub(crate) mod batch;
+pub(crate) mod blob;
 pub(crate) mod bytes;
 pub(crate) mod check;
 pub(crate) mod copy;
@@ -57,6 +58,7 @@ use crate::os::{self, FileIdentity};
 use crate::types::Clock;
 
 pub use self::batch::{Outcome, Reply};
+pub use self::blob::Blobs;
 pub use self::check::CheckReport;
 pub(crate) use self::options::EventSettings;
 pub use self::options::{OpenReport, RestoreOptions, StoreOptions};
@@ -86,6 +88,8 @@ pub(crate) struct Core {
     commit_durations: Durations,
     commits: AtomicU64,
     commit_number: AtomicU64,
+    /// Generation of the next large value.
+    blob_generation: AtomicU64,
     operations: AtomicU64,
     operations_refused: AtomicU64,
     allocated_bytes: AtomicU64,
@@ -255,6 +259,11 @@ impl Store {
         drop(sender);
         while receiver.recv().is_ok() {}
         self.check_usable()
+    }
+
+    /// Large values of the host's own, tens of megabytes each, beside what the components keep.
+    pub fn blobs(&self) -> Blobs<'_> {
+        Blobs::new(self)
     }
 
     /// Figures since the open.

@@ -25,7 +25,7 @@ use super::stats::Durations;
 use super::tables::{self, Table};
 use super::walk;
 use super::writer::Writer;
-use super::{Core, Store, check, copy};
+use super::{Core, Store, blob, check, copy};
 use crate::error::{Error, Result, Status};
 use crate::os::{self, FileIdentity, FileSystem};
 
@@ -152,7 +152,7 @@ impl Opening {
         let writer = Writer::new(Arc::clone(&core), last, allocation);
         let thread = os::spawn_without_signals("lnkeep-writer", move || writer.run())
             .map_err(|error| Error::io(Status::Io, &error, "starting the writer thread"))?;
-        Ok(Arc::new(Store {
+        let store = Arc::new(Store {
             core,
             writer: Mutex::new(Some(thread)),
             place: Mutex::new(Some(place)),
@@ -160,7 +160,9 @@ impl Opening {
             doubt_below_epoch,
             lnd_compat,
             components: Mutex::default(),
-        }))
+        });
+        blob::sweep_orphans(&store)?;
+        Ok(store)
     }
 }
 
@@ -179,6 +181,9 @@ fn new_core(env: Env, identity: FileIdentity, options: &StoreOptions, heads: &He
         commit_durations: Durations::new(),
         commits: AtomicU64::new(0),
         commit_number: AtomicU64::new(heads.commit_number),
+        blob_generation: AtomicU64::new(blob::next_generation(
+            &heads.of(Table::BlobChunks).last_key,
+        )),
         operations: AtomicU64::new(0),
         operations_refused: AtomicU64::new(0),
         allocated_bytes: AtomicU64::new(0),

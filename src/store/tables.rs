@@ -19,6 +19,8 @@ pub enum Table {
     AttemptsPending = 5,
     AttemptsRetained = 6,
     AttemptKeys = 7,
+    Blobs = 8,
+    BlobChunks = 9,
 }
 
 /// How many bytes a table's keys have.
@@ -65,7 +67,7 @@ pub struct Spec {
 }
 
 /// Every table, in the order of its number.
-pub const SPECS: [Spec; 8] = [
+pub const SPECS: [Spec; 10] = [
     Spec {
         table: Table::Meta,
         name: "meta",
@@ -120,6 +122,20 @@ pub const SPECS: [Spec; 8] = [
         name: "attempt_keys",
         key: KeyBytes::Between(17, 80),
         owner: "attempts",
+        since: 1,
+    },
+    Spec {
+        table: Table::Blobs,
+        name: "blobs",
+        key: KeyBytes::Between(2, 33),
+        owner: "store",
+        since: 1,
+    },
+    Spec {
+        table: Table::BlobChunks,
+        name: "blob_chunks",
+        key: KeyBytes::Exactly(12),
+        owner: "store",
         since: 1,
     },
 ];

@@ -1,5 +1,6 @@
 //! The store's promises, with commands made for the purpose.
 
+mod blobs;
 mod files;
 
 use std::path::Path;

@@ -14,6 +14,7 @@ use super::pages::{Kind, Node, OVERFLOW_HEADER_BYTES, Page, Tree, Value, u64_at}
 use super::record;
 use super::tables::{SPECS, Spec, Table};
 use crate::error::Result;
+use crate::os;
 
 /// Findings kept of one walk; a file this damaged needs no longer list.
 const FINDINGS_MAX: usize = 1_000;
@@ -102,6 +103,7 @@ pub(crate) fn ended_cleanly(pages: &PageFile) -> Result<bool> {
 
 /// Walks the newest commit of a file. Its pages must not be written meanwhile.
 pub(crate) fn walk(pages: &PageFile, references: &mut dyn References) -> Walked {
+    os::read_ahead(pages.file());
     let mut walk = Walk::new(pages, references);
     walk.all();
     let meta = walk.store.as_deref().and_then(|body| Meta::decode(body).ok());

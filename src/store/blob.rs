@@ -1,0 +1,441 @@
+//! Large values: staged in bulk slices under a new generation, then switched to by one small change.
+//!
+//! LV1 a blob is always whole: its pointer changes in one commit, after every chunk of the new generation is
+//! durable. LV2 staging never holds up urgent work by more than one bulk slice. LV3 chunks that no pointer
+//! leads to (a crash while staging, a replaced value) are removed in the background and at the next open.
+//! LV4 a generation is never given twice, so that a late removal cannot meet a newer value.
+//! Called by the components whose values exceed one chunk, and by Rust hosts for values of their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::batch::{Batch, Command, Cost, Lane, Outcome, Reply, Rows, Space};
+use super::bytes::Reader;
+use super::queue::{Grouping, Submission};
+use super::tables::Table;
+use super::walk::References;
+use super::{Core, Store};
+use crate::error::{Error, Result, Status};
+use crate::limits::{BLOB_BYTES_MAX, BLOB_CHUNK_BYTES, BLOB_NAME_BYTES_MAX, BULK_BYTES_MAX};
+
+/// Chunks of one bulk slice.
+const SLICE_CHUNKS: usize = BULK_BYTES_MAX / BLOB_CHUNK_BYTES;
+
+/// Whose name it is: the first byte of a pointer's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Owner {
+    /// Values that the host itself names.
+    Host = 0,
+}
+
+/// Key of a pointer.
+pub(crate) fn key_of(owner: Owner, name: &[u8]) -> Result<Vec<u8>> {
+    if name.is_empty() || name.len() > BLOB_NAME_BYTES_MAX {
+        return Err(Error::new(
+            Status::InvalidArgument,
+            format!("a blob's name has {} bytes; 1 to {BLOB_NAME_BYTES_MAX}", name.len()),
+        ));
+    }
+    Ok([&[owner as u8], name].concat())
+}
+
+/// Where a value's chunks are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pointer {
+    generation: u64,
+    bytes: u64,
+    /// Over the whole value.
+    crc32c: u32,
+}
+
+impl Pointer {
+    fn chunks(&self) -> u64 {
+        self.bytes.div_ceil(BLOB_CHUNK_BYTES as u64)
+    }
+
+    fn encode(&self) -> [u8; 20] {
+        let mut body = [0; 20];
+        body[..8].copy_from_slice(&self.generation.to_le_bytes());
+        body[8..16].copy_from_slice(&self.bytes.to_le_bytes());
+        body[16..].copy_from_slice(&self.crc32c.to_le_bytes());
+        body
+    }
+
+    fn decode(body: &[u8]) -> Option<Pointer> {
+        let mut reader = Reader::new(body);
+        let pointer =
+            Pointer { generation: reader.u64()?, bytes: reader.u64()?, crc32c: reader.u32()? };
+        (reader.is_at_end() && pointer.bytes <= BLOB_BYTES_MAX as u64).then_some(pointer)
+    }
+}
+
+fn chunk_key(generation: u64, index: u32) -> [u8; 12] {
+    let mut key = [0; 12];
+    key[..8].copy_from_slice(&generation.to_be_bytes());
+    key[8..].copy_from_slice(&index.to_be_bytes());
+    key
+}
+
+fn generation_of(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(key.get(..8)?.try_into().ok()?))
+}
+
+fn damaged(what: &str) -> Error {
+    Error::new(Status::CorruptRecord, format!("a blob is damaged: {what}; stage it again"))
+}
+
+fn pointer(rows: &impl Rows, key: &[u8]) -> Result<Option<Pointer>> {
+    match rows.row(Table::Blobs, key)? {
+        Some(body) => {
+            Pointer::decode(&body).map(Some).ok_or_else(|| damaged("its pointer does not decode"))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The value of a key, read in one transaction.
+pub(crate) fn read(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    let Some(pointer) = pointer(rows, key)? else { return Ok(None) };
+    let bytes = usize::try_from(pointer.bytes).map_err(|_| damaged("its length"))?;
+    let mut value = Vec::new();
+    value
+        .try_reserve_exact(bytes)
+        .map_err(|_| Error::new(Status::Busy, format!("no memory for a blob of {bytes} bytes")))?;
+    let mut next = 0;
+    let mut failure = None;
+    rows.scan(Table::BlobChunks, &chunk_key(pointer.generation, 0), |key, chunk| {
+        if *key != chunk_key(pointer.generation, next) {
+            return false;
+        }
+        next += 1;
+        match chunk {
+            Ok(chunk) => value.extend_from_slice(chunk),
+            Err(error) => failure = Some(error),
+        }
+        failure.is_none() && value.len() < bytes
+    })?;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    if value.len() != bytes || crc32c::crc32c(&value) != pointer.crc32c {
+        return Err(damaged("its chunks are not those that were switched to"));
+    }
+    Ok(Some(value))
+}
+
+/// A value whose chunks are durable and that no pointer leads to yet. Dropped without having been switched
+/// to, it is removed again.
+pub(crate) struct Staged {
+    core: Arc<Core>,
+    pointer: Pointer,
+    switched: AtomicBool,
+}
+
+impl Staged {
+    /// Makes it the value of a key, inside the command of its owner; answers the generation that is no
+    /// longer needed, to be given to [`remove`] after the commit.
+    pub(crate) fn switch(&self, batch: &mut Batch<'_>, key: &[u8]) -> Result<Option<u64>> {
+        let before = pointer(batch, key).ok().flatten();
+        batch.put(Table::Blobs, key, &self.pointer.encode())?;
+        Ok(before.map(|pointer| pointer.generation))
+    }
+
+    /// The commit of [`Staged::switch`] is durable, or its outcome unknown: the chunks stay.
+    pub(crate) fn keep(&self) {
+        self.switched.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.switched.load(Ordering::Relaxed) {
+            remove(&self.core, self.pointer.generation, self.pointer.chunks());
+        }
+    }
+}
+
+/// Removes the chunks of a generation in the background. What a full queue or a crash leaves is removed at
+/// the next open.
+pub(crate) fn remove(core: &Core, generation: u64, chunks: u64) {
+    let indexes: Vec<u32> = (0..u32::try_from(chunks).unwrap_or(u32::MAX)).collect();
+    for slice in indexes.chunks(SLICE_CHUNKS) {
+        let removal: Arc<dyn Command> = Arc::new(RemoveChunks {
+            keys: slice.iter().map(|index| chunk_key(generation, *index)).collect(),
+        });
+        let submission = Submission::new(vec![removal], Grouping::Independent, Box::new(drop));
+        if core.queue.push(submission).is_err() {
+            return;
+        }
+    }
+}
+
+struct PutChunks {
+    rows: Vec<([u8; 12], Vec<u8>)>,
+}
+
+impl Command for PutChunks {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        for (key, chunk) in &self.rows {
+            batch.put(Table::BlobChunks, key, chunk)?;
+        }
+        Ok(Reply::done())
+    }
+
+    fn cost(&self) -> Cost {
+        let bytes = self.rows.iter().map(|(_, chunk)| chunk.len() as u64).sum();
+        Cost { rows: self.rows.len() as u64, bytes }
+    }
+
+    fn lane(&self) -> Lane {
+        Lane::Bulk
+    }
+
+    fn space(&self) -> Space {
+        Space::Grows
+    }
+}
+
+struct RemoveChunks {
+    keys: Vec<[u8; 12]>,
+}
+
+impl Command for RemoveChunks {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        for key in &self.keys {
+            batch.delete(Table::BlobChunks, key)?;
+        }
+        Ok(Reply::done())
+    }
+
+    /// Counted like the chunks themselves, so that removals too come in slices.
+    fn cost(&self) -> Cost {
+        let rows = self.keys.len() as u64;
+        Cost { rows, bytes: rows * BLOB_CHUNK_BYTES as u64 }
+    }
+
+    fn lane(&self) -> Lane {
+        Lane::Bulk
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// Sets or removes the host's pointer; the reply's value is the generation it led to, 0 without one.
+struct SetPointer {
+    key: Vec<u8>,
+    staged: Option<Staged>,
+}
+
+impl Command for SetPointer {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        let before = match &self.staged {
+            Some(staged) => staged.switch(batch, &self.key)?,
+            None => {
+                let before = pointer(batch, &self.key).ok().flatten();
+                if !batch.delete(Table::Blobs, &self.key)? {
+                    return Err(Error::new(Status::NotFound, "there is no blob of this name"));
+                }
+                before.map(|pointer| pointer.generation)
+            }
+        };
+        Ok(Reply { value: before.unwrap_or(0), ..Reply::done() })
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { rows: 1, bytes: 128 }
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// Named large values of one store. Every method may be called from any thread.
+#[derive(Debug, Clone, Copy)]
+pub struct Blobs<'store> {
+    store: &'store Store,
+}
+
+impl<'store> Blobs<'store> {
+    pub(super) fn new(store: &'store Store) -> Blobs<'store> {
+        Blobs { store }
+    }
+
+    /// Writes the chunks of a value, slice by slice, and returns when all of them are durable.
+    ///
+    /// # Errors
+    /// `TooBig`; those of a submission. Nothing but chunks to be swept is left of it then.
+    pub(crate) fn stage(&self, value: &[u8]) -> Result<Staged> {
+        if value.len() > BLOB_BYTES_MAX {
+            return Err(Error::new(
+                Status::TooBig,
+                format!("a blob of {} bytes; at most {BLOB_BYTES_MAX}", value.len()),
+            ));
+        }
+        let core = self.store.core();
+        let generation = core.blob_generation.fetch_add(1, Ordering::Relaxed);
+        let bytes = value.len() as u64;
+        let pointer = Pointer { generation, bytes, crc32c: crc32c::crc32c(value) };
+        let staged = Staged { core: Arc::clone(core), pointer, switched: AtomicBool::new(false) };
+        let mut index = 0;
+        for slice in value.chunks(SLICE_CHUNKS * BLOB_CHUNK_BYTES) {
+            let mut rows = Vec::with_capacity(SLICE_CHUNKS);
+            for chunk in slice.chunks(BLOB_CHUNK_BYTES) {
+                rows.push((chunk_key(generation, index), chunk.to_vec()));
+                index += 1;
+            }
+            self.store.submit_one(PutChunks { rows })?;
+        }
+        Ok(staged)
+    }
+
+    /// Sets the value of a name. Returns when it is durable; until then the name has its earlier value.
+    /// Urgent work of the store goes on meanwhile.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for the name, `TooBig`, `NoSpace`, `Busy`: the earlier value stays. `Unknown`,
+    /// `Poisoned`: one of the two values is there after reopening. `Closed`, `Forked`.
+    pub fn put(&self, name: &[u8], value: &[u8]) -> Result<()> {
+        let key = key_of(Owner::Host, name)?;
+        let staged = self.stage(value)?;
+        let command = Arc::new(SetPointer { key, staged: Some(staged) });
+        let commands: Vec<Arc<dyn Command>> = vec![Arc::<SetPointer>::clone(&command)];
+        let outcome = self.store.submit(commands, Grouping::Independent)?.pop();
+        let outcome = outcome.unwrap_or_else(|| Err(Status::Internal.into()));
+        let refused = matches!(&outcome, Err(error) if error.status().is_definite());
+        if let (false, Some(staged)) = (refused, &command.staged) {
+            staged.keep();
+        }
+        self.remove_earlier(outcome?.value);
+        Ok(())
+    }
+
+    /// The value of a name, `None` when it has none.
+    ///
+    /// # Errors
+    /// `CorruptRecord` when it is damaged; `Busy`, `InvalidArgument`, `Closed`, `Poisoned`, `Forked`.
+    pub fn get(&self, name: &[u8]) -> Result<Option<Vec<u8>>> {
+        let key = key_of(Owner::Host, name)?;
+        self.store.read(|view| read(view, &key))
+    }
+
+    /// Removes a name and its value.
+    ///
+    /// # Errors
+    /// `NotFound`; as for [`Blobs::put`].
+    pub fn delete(&self, name: &[u8]) -> Result<()> {
+        let key = key_of(Owner::Host, name)?;
+        self.remove_earlier(self.store.submit_one(SetPointer { key, staged: None })?.value);
+        Ok(())
+    }
+
+    fn remove_earlier(&self, generation: u64) {
+        if generation != 0 {
+            let count = self.store.read(|view| chunks_of(view, generation)).unwrap_or(0);
+            remove(self.store.core(), generation, count);
+        }
+    }
+}
+
+/// One more than the greatest index of a generation's chunks.
+fn chunks_of(rows: &impl Rows, generation: u64) -> Result<u64> {
+    let mut chunks = 0;
+    rows.snapshot().scan(Table::BlobChunks, &chunk_key(generation, 0), |key, _| {
+        let ours = generation_of(key) == Some(generation);
+        if ours {
+            let index = key.get(8..).and_then(|index| index.try_into().ok());
+            chunks = index.map_or(0, |index| u64::from(u32::from_be_bytes(index)) + 1);
+        }
+        ours
+    })?;
+    Ok(chunks)
+}
+
+/// Removes generations that no pointer leads to (LV3). Runs at open, before anything can be staged.
+pub(super) fn sweep_orphans(store: &Store) -> Result<()> {
+    let orphans = store.read(|view| {
+        let mut needed = BTreeSet::new();
+        let mut damaged = false;
+        view.scan(Table::Blobs, &[], |_, body| {
+            match body.ok().and_then(Pointer::decode) {
+                Some(pointer) => drop(needed.insert(pointer.generation)),
+                None => damaged = true,
+            }
+            true
+        })?;
+        // Which chunks a damaged pointer leads to is not known: none is removed.
+        if damaged { Ok(Vec::new()) } else { generations_but(view, &needed) }
+    })?;
+    for (generation, chunks) in orphans {
+        remove(store.core(), generation, chunks);
+    }
+    Ok(())
+}
+
+fn generations_but(rows: &impl Rows, needed: &BTreeSet<u64>) -> Result<Vec<(u64, u64)>> {
+    let mut orphans = Vec::new();
+    let mut from = 0u64;
+    loop {
+        let mut found = None;
+        rows.snapshot().scan(Table::BlobChunks, &chunk_key(from, 0), |key, _| {
+            found = generation_of(key);
+            false
+        })?;
+        let Some(generation) = found else { return Ok(orphans) };
+        if !needed.contains(&generation) {
+            orphans.push((generation, chunks_of(rows, generation)?));
+        }
+        let Some(next) = generation.checked_add(1) else { return Ok(orphans) };
+        from = next;
+    }
+}
+
+/// The first generation that was never given.
+pub(super) fn next_generation(last_key: &[u8]) -> u64 {
+    generation_of(last_key).unwrap_or(0).saturating_add(1)
+}
+
+/// What pointers and chunks must say about each other, for a check of the whole file. Chunks without a
+/// pointer are no fault: the next open removes them.
+#[derive(Debug, Default)]
+pub(crate) struct BlobReferences {
+    /// Chunks and bytes of each generation.
+    staged: BTreeMap<u64, (u64, u64)>,
+}
+
+impl References for BlobReferences {
+    fn row(&mut self, table: Table, key: &[u8], body: &[u8]) -> Option<String> {
+        match table {
+            Table::BlobChunks => {
+                let (chunks, bytes) = self.staged.entry(generation_of(key)?).or_default();
+                *chunks += 1;
+                *bytes += body.len() as u64;
+                None
+            }
+            Table::Blobs => {
+                let Some(pointer) = Pointer::decode(body) else {
+                    return Some("the pointer of a blob does not decode".to_owned());
+                };
+                let (chunks, bytes) =
+                    self.staged.get(&pointer.generation).copied().unwrap_or_default();
+                let whole = chunks == pointer.chunks() && bytes == pointer.bytes;
+                (!whole).then(|| {
+                    format!(
+                        "a blob needs {} chunks with {} bytes and has {chunks} with {bytes}",
+                        pointer.chunks(),
+                        pointer.bytes
+                    )
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)> {
+        Vec::new()
+    }
+}

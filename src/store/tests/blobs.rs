@@ -1,0 +1,172 @@
+//! Large values are whole or absent, through replacements, refusals and crashes.
+
+use super::super::blob::{BlobReferences, Owner, Staged, key_of};
+use super::super::walk::References;
+use super::*;
+
+const MIB: usize = 1 << 20;
+
+fn value(byte: u8, bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|i| byte ^ (i / 1000) as u8).collect()
+}
+
+fn chunk_rows(store: &Store) -> usize {
+    let mut rows = 0;
+    let count = |_: &[u8], _: Result<&[u8]>| {
+        rows += 1;
+        true
+    };
+    store.read(|view| view.scan(Table::BlobChunks, &[], count)).unwrap();
+    rows
+}
+
+fn is_sound(path: &Path) -> bool {
+    let references = || Box::new(BlobReferences::default()) as Box<dyn References>;
+    check::check(path, &references).unwrap().is_sound()
+}
+
+#[test]
+fn values_of_every_length_read_back_and_leave_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path);
+    let chunk = crate::limits::BLOB_CHUNK_BYTES;
+    for bytes in [0, 1, chunk - 1, chunk, chunk + 1, 4 * chunk, 5 * MIB + 7] {
+        store.blobs().put(b"graph", &value(3, bytes)).unwrap();
+        assert_eq!(store.blobs().get(b"graph").unwrap(), Some(value(3, bytes)), "{bytes}");
+    }
+    store.sync().unwrap();
+    assert_eq!(chunk_rows(&store), (5 * MIB + 7).div_ceil(chunk));
+    assert_eq!(store.blobs().get(b"other").unwrap(), None);
+    assert!(is_sound(&path));
+    store.blobs().delete(b"graph").unwrap();
+    store.sync().unwrap();
+    assert_eq!((store.blobs().get(b"graph").unwrap(), chunk_rows(&store)), (None, 0));
+    assert_eq!(store.blobs().delete(b"graph").unwrap_err().status(), Status::NotFound);
+    for name in [&[][..], &[7; 33]] {
+        assert_eq!(store.blobs().put(name, b"").unwrap_err().status(), Status::InvalidArgument);
+    }
+}
+
+#[test]
+fn what_a_crash_leaves_of_a_staging_is_swept_at_the_next_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path);
+    store.blobs().put(b"a", &value(1, 2 * MIB)).unwrap();
+    let staged: Staged = store.blobs().stage(&value(2, 3 * MIB)).unwrap();
+    assert_eq!(chunk_rows(&store), 20);
+    store.crash();
+    drop(staged);
+    assert!(is_sound(&path));
+    let store = open(&path);
+    store.sync().unwrap();
+    assert_eq!(chunk_rows(&store), 8);
+    assert_eq!(store.blobs().get(b"a").unwrap(), Some(value(1, 2 * MIB)));
+}
+
+#[test]
+fn a_staging_that_is_given_up_or_refused_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    store.blobs().put(b"a", &value(1, MIB)).unwrap();
+    drop(store.blobs().stage(&value(2, 3 * MIB)).unwrap());
+    store.sync().unwrap();
+    assert_eq!(chunk_rows(&store), 4);
+    store.inject(Some(Fault::NoSpace));
+    assert_eq!(store.blobs().put(b"a", &value(3, MIB)).unwrap_err().status(), Status::NoSpace);
+    store.sync().unwrap();
+    assert_eq!(chunk_rows(&store), 4);
+    assert_eq!(store.blobs().get(b"a").unwrap(), Some(value(1, MIB)));
+}
+
+#[test]
+fn after_an_unknown_switch_one_of_the_two_values_is_there_whole() {
+    for fault in [Fault::CommitFailsBefore, Fault::CommitFailsAfter] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let store = open(&path);
+        store.blobs().put(b"a", &value(1, MIB)).unwrap();
+        let staged = store.blobs().stage(&value(2, MIB)).unwrap();
+        store.inject(Some(fault));
+        let switch = Switch { staged, key: key_of(Owner::Host, b"a").unwrap() };
+        assert_eq!(store.submit_one(switch).unwrap_err().status(), Status::Unknown);
+        store.crash();
+        let store = open(&path);
+        let expected = if fault == Fault::CommitFailsAfter { 2 } else { 1 };
+        assert_eq!(store.blobs().get(b"a").unwrap(), Some(value(expected, MIB)), "{fault:?}");
+        store.sync().unwrap();
+        assert_eq!(chunk_rows(&store), 4, "{fault:?}");
+    }
+}
+
+struct Switch {
+    staged: Staged,
+    key: Vec<u8>,
+}
+
+impl Command for Switch {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        self.staged.switch(batch, &self.key)?;
+        self.staged.keep();
+        Ok(Reply::done())
+    }
+    fn cost(&self) -> Cost {
+        Cost { rows: 1, bytes: 128 }
+    }
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+#[test]
+fn a_missing_or_damaged_chunk_is_an_error_and_a_finding() {
+    struct Break(bool);
+    impl Command for Break {
+        fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+            let key = batch.snapshot().last_key(Table::BlobChunks)?.expect("a chunk");
+            match self.0 {
+                true => drop(batch.delete(Table::BlobChunks, &key)?),
+                false => batch.put(Table::BlobChunks, &key, &vec![9; 256 << 10])?,
+            }
+            Ok(Reply::done())
+        }
+        fn cost(&self) -> Cost {
+            Cost { rows: 1, bytes: 256 << 10 }
+        }
+        fn space(&self) -> Space {
+            Space::Grows
+        }
+    }
+    for missing in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let store = open(&path);
+        store.blobs().put(b"a", &value(1, MIB)).unwrap();
+        store.submit_one(Break(missing)).unwrap();
+        assert_eq!(store.blobs().get(b"a").unwrap_err().status(), Status::CorruptRecord);
+        assert_eq!(is_sound(&path), !missing);
+        store.blobs().put(b"a", &value(4, MIB)).unwrap();
+        store.sync().unwrap();
+        assert_eq!(store.blobs().get(b"a").unwrap(), Some(value(4, MIB)));
+        assert!(is_sound(&path));
+    }
+}
+
+#[test]
+fn urgent_work_goes_on_while_a_large_value_is_staged() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let before = store.stats().unwrap().commits;
+    std::thread::scope(|scope| {
+        let large = scope.spawn(|| store.blobs().put(b"a", &value(1, 16 * MIB)).unwrap());
+        let mut sequence = 0;
+        while !large.is_finished() {
+            sequence += 1;
+            store.submit_one(Put::one(sequence)).unwrap();
+        }
+        assert!(sequence > 0);
+    });
+    // Sixteen slices and the switch, however many urgent commits came between them.
+    assert!(store.stats().unwrap().commits >= before + 17);
+}
