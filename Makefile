@@ -9,6 +9,8 @@ DESTDIR ?=
 CC = gcc
 CFLAGS ?= -O2 -g
 
+CARGO_TARGET_DIR ?= target
+export CARGO_TARGET_DIR
 ARCHIVE = build/lib/liblnkeep.a
 SHARED = build/lib/liblnkeep.so.$(VERSION)
 SOURCES := Cargo.toml $(wildcard Cargo.lock) $(shell find src -name '*.rs')
@@ -34,8 +36,8 @@ $(ARCHIVE): $(SOURCES) tests/archive.sh
 	cargo build --release --locked
 	@mkdir -p build/lib
 	@rm -f build/lib/liblnkeep.*
-	sh tests/archive.sh target/release/liblnkeep.a $@.part
-	cp target/release/liblnkeep.so $(SHARED)
+	sh tests/archive.sh $(CARGO_TARGET_DIR)/release/liblnkeep.a $@.part
+	cp $(CARGO_TARGET_DIR)/release/liblnkeep.so $(SHARED)
 	ln -s liblnkeep.so.$(VERSION) build/lib/liblnkeep.so.$(ABI)
 	ln -s liblnkeep.so.$(ABI) build/lib/liblnkeep.so
 	sh tests/native_libs.sh > build/lib/native-libs
@@ -57,13 +59,21 @@ build/demo/%: examples/c/%.c $(PARTS) $(wildcard examples/c/*.h) include/lnkeep.
 	    $$(cat build/lib/native-libs)
 
 demo: build/demo/node
+	@echo 'A node in C:'
 	@build/demo/node
+	@printf '\nA node in Go, with the messages of lnd:\n'
+	@status=0; sh examples/go/build.sh || status=$$?; \
+	case $$status in \
+	0) build/demo/go-node ;; \
+	3) echo 'SKIPPED: the demo in Go, for the reason above' ;; \
+	*) exit $$status ;; \
+	esac
 
 # --- Tests. Each runner ends with a line `name: N passed, N failed, N skipped`; all of them run
 # even when one fails, and the last lines say which did.
 
-RUNNERS = test-c test-symbols test-install test-readme test-rust test-conformance test-go \
-          test-demo
+RUNNERS = test-c test-symbols test-link test-install test-readme test-rust test-conformance \
+          test-go test-demo test-go-demo test-sanitizers
 .PHONY: $(RUNNERS)
 
 test: build
@@ -79,6 +89,9 @@ test-c: $(ARCHIVE)
 
 test-symbols: $(ARCHIVE)
 	@sh tests/symbols_test.sh
+
+test-link: $(ARCHIVE)
+	@sh tests/link_test.sh
 
 test-install: $(ARCHIVE)
 	@sh tests/install_test.sh
@@ -97,6 +110,12 @@ test-go: $(ARCHIVE)
 
 test-demo: build
 	@sh tests/demo_test.sh
+
+test-go-demo: $(ARCHIVE)
+	@sh tests/go_demo_test.sh
+
+test-sanitizers: $(ARCHIVE)
+	@sh tests/sanitizers_test.sh
 
 bench: build
 	@sh benches/run.sh

@@ -2,6 +2,8 @@
 # Builds every program of this folder against include/lnkeep.h and runs it linked statically and
 # dynamically, plain and under valgrind. LNKEEP_C_WAYS limits the ways, arguments the programs:
 #   LNKEEP_C_WAYS=static sh c-tests/run.sh test_misuse
+# LNKEEP_C_LIB names another folder with the library, LNKEEP_C_OUT another one for the programs,
+# LNKEEP_C_FLAGS more flags for compiling and linking: tests/sanitizers_test.sh sets them.
 #
 # A program prints `ok NAME` or `not ok NAME` for each test, `SKIPPED: WHAT: WHY` for what it left
 # out, then `PROGRAM: N passed, N failed, N skipped`. LNKEEP_VALGRIND=1 tells it to do fewer rounds.
@@ -11,10 +13,11 @@ cd "$(dirname "$0")/.."
 
 WAYS=${LNKEEP_C_WAYS:-static shared valgrind-static valgrind-shared}
 SECONDS_MAX=${LNKEEP_C_SECONDS:-300}
-OUT=build/c-tests
-LIB=$PWD/build/lib
-WARN='-Wall -Wextra -Wpedantic -Werror -O1 -g -pthread -Iinclude -Ic-tests'
-NATIVE=$(cat build/lib/native-libs)
+OUT=${LNKEEP_C_OUT:-build/c-tests}
+LIB=${LNKEEP_C_LIB:-$PWD/build/lib}
+WARN="-Wall -Wextra -Wpedantic -Werror -O1 -g -pthread -Iinclude -Ic-tests"
+WARN="$WARN ${LNKEEP_C_FLAGS:-}"
+NATIVE=$(cat "$LIB/native-libs")
 mkdir -p "$OUT"
 rm -f "$OUT"/*
 
@@ -38,15 +41,23 @@ build_harness() {
     ar rcs "$OUT/libharness.a" "$OUT/harness.o"
 }
 
+# Usage: wanted KIND. Whether some way runs the programs linked so.
+wanted() { case " $WAYS " in *" $1 "* | *" valgrind-$1 "*) ;; *) return 1 ;; esac }
+
 # Usage: link COMPILER SOURCE NAME
 link() {
     harness=
     if [ -e "$OUT/libharness.a" ]; then harness=$OUT/libharness.a; fi
-    # shellcheck disable=SC2086
-    check "$3_links_static" "$1" "$2" $harness "$LIB/liblnkeep.a" $NATIVE -o "$OUT/$3.static" || true
-    # shellcheck disable=SC2086
-    check "$3_links_shared" "$1" "$2" $harness "-L$LIB" -llnkeep "-Wl,-rpath,$LIB" \
-        -o "$OUT/$3.shared" || true
+    if wanted static; then
+        # shellcheck disable=SC2086
+        check "$3_links_static" "$1" "$2" $harness "$LIB/liblnkeep.a" $NATIVE \
+            -o "$OUT/$3.static" || true
+    fi
+    if wanted shared; then
+        # shellcheck disable=SC2086
+        check "$3_links_shared" "$1" "$2" $harness "-L$LIB" -llnkeep "-Wl,-rpath,$LIB" \
+            -o "$OUT/$3.shared" || true
+    fi
 }
 
 # Usage: count WORD FILE. The number before WORD in the program's closing line, 0 without one.
@@ -71,7 +82,7 @@ run() {
     echo "see $log; run by hand: $*"
     case $status in
     0) why='it ran no test' ;;
-    99) why='valgrind found an error or a leak' ;;
+    99) why='valgrind or a sanitizer found an error or a leak' ;;
     124) why="it was still running after $SECONDS_MAX seconds" ;;
     *) why="exit status $status" ;;
     esac

@@ -22,18 +22,21 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 # A program of a user: its own module, the library found by pkg-config, the package by a replace line.
+# Go does not notice that pkg-config answers another place, so that it is always the same, and in a flag.
+prefix=$PWD/build/go-test-prefix
 installed_tree_runs() (
+    CGO_CFLAGS="$CGO_CFLAGS -DLNKEEP_PREFIX_HASH=$(echo "$prefix" | cksum | cut -d " " -f 1)"
     # -o: the archive that everything below is tested with, also when a source is newer.
-    make --no-print-directory -o build/lib/liblnkeep.a install "PREFIX=$folder/prefix"
+    make --no-print-directory -o build/lib/liblnkeep.a install "PREFIX=$prefix"
     mkdir "$folder/app"
     sed -n '/^\/\/	package main$/,/^\/\/	}$/s/^\/\/	\{0,1\}//p' go-bindings/doc.go > "$folder/app/main.go"
     module=github.com/lnkeep/lnkeep/go-bindings
     printf 'module app\ngo 1.25\nrequire %s v0.0.0\nreplace %s => %s\n' \
         "$module" "$module" "$PWD/go-bindings" > "$folder/app/go.mod"
     cd "$folder/app"
-    PKG_CONFIG_PATH="$folder/prefix/lib/pkgconfig" go build -o app .
-    LD_LIBRARY_PATH="$folder/prefix/lib" ./app | grep 'dispatch: true'
-    LD_LIBRARY_PATH="$folder/prefix/lib" ./app | grep 'track: true'
+    PKG_CONFIG_PATH="$prefix/lib/pkgconfig" go build -o app .
+    LD_LIBRARY_PATH="$prefix/lib" ./app | grep 'dispatch: true'
+    LD_LIBRARY_PATH="$prefix/lib" ./app | grep 'track: true'
 )
 if have pkg-config; then
     check installed_tree installed_tree_runs || true

@@ -15,7 +15,7 @@ else
     skip clippy 'the component is not installed'
 fi
 
-unformatted() { files=$(gofmt -l go-bindings) && [ -z "$files" ] || { echo "gofmt -w $files"; return 1; }; }
+unformatted() { files=$(gofmt -l go-bindings examples/go) && [ -z "$files" ] || { echo "gofmt -w $files"; return 1; }; }
 vet() { cd go-bindings && go vet -tags lnkeep_tree ./...; }
 if [ ! -e go-bindings/go.mod ]; then
     skip go 'go-bindings/go.mod does not exist'

@@ -1,0 +1,194 @@
+// Package life is one life of the node, from open to close or to its death: what an engineer
+// who writes a node in Go would start from. It uses lnkeep and lnwire; the world around it is
+// in package world.
+//
+//	life.go          opens, recovers, runs the goroutines, closes
+//	dispatch.go      an order of the client becomes an HTLC, at most once
+//	answers.go       an answer of the peer becomes a result
+//	recovery.go      what the last life left behind
+//	housekeeping.go  the clock, acknowledgements, events
+//	outcome.go       what a node may conclude from an error of lnkeep
+//	sabotage.go      the negative controls: the same node with one step of safety switched off
+package life
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lnkeep/lnkeep/examples/go/internal/wire"
+	"github.com/lnkeep/lnkeep/go-bindings"
+	"golang.org/x/sync/errgroup"
+)
+
+// Options of one life.
+type Options struct {
+	// Directory of the store.
+	Directory string
+	// EpochMin is the store's epoch as the world outside remembers it.
+	EpochMin uint64
+	// Client and Peer are owned by the life from its start.
+	Client *wire.Client[wire.Order, wire.Report]
+	Peer   *wire.Peer
+	// Sabotage names the step to switch off; empty for a sound node.
+	Sabotage string
+}
+
+// EventsCursor is the name under which the node's bookkeeping reads the store's events.
+const EventsCursor = "bookkeeping"
+
+// htlcsMax is how many attempts are on their way at once. BOLT 2 caps max_accepted_htlcs at
+// 483.
+const htlcsMax = 483
+
+type node struct {
+	store    *lnkeep.Store
+	attempts *lnkeep.Attempts
+	events   *lnkeep.Events
+	client   *wire.Client[wire.Order, wire.Report]
+	peer     *wire.Peer
+	steps    steps
+	recover  lnkeep.RecoverOptions
+	// recordedBelow is the greatest Order.RecordedBelow seen.
+	recordedBelow atomic.Uint64
+}
+
+// steps are the calls of lnkeep that everything else has to wait for.
+type steps struct {
+	init        func(context.Context, lnkeep.Request) (lnkeep.Outcome, error)
+	mark        func(context.Context, lnkeep.Key) (lnkeep.Outcome, error)
+	storeResult func(context.Context, lnkeep.Key, lnkeep.Result) (lnkeep.Outcome, error)
+}
+
+// Run lives until the client has no more orders. After an error that MustRestart reports,
+// another life may go on.
+func Run(ctx context.Context, options Options) (err error) {
+	n := &node{client: options.Client, peer: options.Peer}
+	defer n.client.Close()
+	defer n.peer.Close()
+	if err := n.open(ctx, options); err != nil {
+		return err
+	}
+	// Whatever happened: what lnkeep accepted is committed, and the files are released.
+	defer func() { err = errors.Join(err, n.store.Close()) }()
+	if err := n.startUp(ctx); err != nil {
+		return err
+	}
+	return n.work(ctx)
+}
+
+func (n *node) open(ctx context.Context, options Options) (err error) {
+	// A store older than the world outside remembers was restored from a copy: its ids may have
+	// been dispatched after the copy was made, so the open is refused.
+	n.store, err = again(ctx, func() (*lnkeep.Store, error) {
+		return lnkeep.Open(options.Directory, &lnkeep.StoreOptions{EpochMin: options.EpochMin})
+	})
+	if err != nil {
+		return err
+	}
+	if err = n.openParts(ctx, options.Sabotage); err != nil {
+		return errors.Join(err, n.store.Close())
+	}
+	return nil
+}
+
+func (n *node) openParts(ctx context.Context, sabotage string) (err error) {
+	if n.attempts, err = n.store.OpenAttempts(nil); err != nil {
+		return err
+	}
+	n.events, err = again(ctx, func() (*lnkeep.Events, error) {
+		return n.store.OpenEvents(EventsCursor, nil)
+	})
+	if err != nil {
+		return err
+	}
+	n.steps = steps{
+		init: n.attempts.Init, mark: n.attempts.MarkHandedOff, storeResult: n.attempts.StoreResult,
+	}
+	return n.sabotage(sabotage)
+}
+
+// startUp comes before anything is dispatched.
+func (n *node) startUp(ctx context.Context) error {
+	if err := n.settlePast(ctx); err != nil {
+		return err
+	}
+	return n.tell(wire.Report{Kind: wire.ReportReady, Epoch: n.store.Report().Epoch})
+}
+
+// work runs until nothing is left to do; the first error of any goroutine ends all of them.
+func (n *node) work(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	keeping, dismiss := context.WithCancel(ctx)
+	group.Go(func() error { return n.keepHouse(keeping) })
+	group.Go(func() error {
+		defer dismiss()
+		return n.carryPayments(ctx)
+	})
+	return group.Wait()
+}
+
+// carryPayments ends when the client has ended the orders and every attempt has its result.
+func (n *node) carryPayments(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	// A goroutine that reads from a connection looks at no context.
+	stop := context.AfterFunc(ctx, func() {
+		_ = n.client.Close()
+		_ = n.peer.Close()
+	})
+	defer stop()
+	group.Go(func() error { return n.takeOrders(ctx, group) })
+	group.Go(func() error { return n.takeAnswers(ctx, group) })
+	if err := group.Wait(); !errors.Is(err, errResolved) {
+		return err
+	}
+	return nil
+}
+
+// errResolved ends the goroutines when nothing is left to do.
+var errResolved = errors.New("every attempt has its result")
+
+// takeOrders starts a goroutine for each order. A thousand of them would share commits, too:
+// lnkeep packs what waits for the disk.
+func (n *node) takeOrders(ctx context.Context, group *errgroup.Group) error {
+	slots := make(chan struct{}, htlcsMax)
+	var followed sync.WaitGroup
+	for {
+		order, err := n.client.Receive()
+		if errors.Is(err, io.EOF) {
+			followed.Wait()
+			return errResolved
+		}
+		if err != nil {
+			return gone("client", err)
+		}
+		n.noteRecorded(order.RecordedBelow)
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		followed.Add(1)
+		group.Go(func() error {
+			defer followed.Done()
+			defer func() { <-slots }()
+			return n.follow(ctx, order)
+		})
+	}
+}
+
+// tell sends a report. Whoever calls it has the answer of lnkeep.
+func (n *node) tell(report wire.Report) error {
+	if err := n.client.Send(report); err != nil {
+		return gone("client", err)
+	}
+	return nil
+}
+
+// complain writes an error of lnkeep to the log. Its message never holds a key or a preimage.
+func complain(what string, id uint64, err error) {
+	log.Printf("node: %s, attempt %d: %v", what, id, err)
+}

@@ -1,0 +1,168 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"reflect"
+	"testing"
+
+	"github.com/lightningnetwork/lnd/lnwire"
+)
+
+// pair is a connection with both ends in this process.
+func pair(t *testing.T) (one, other *net.UnixConn) {
+	t.Helper()
+	one, file, err := SocketPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, err = unixConn(file); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = one.Close()
+		_ = other.Close()
+	})
+	return one, other
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+func fulfill(id uint64) *lnwire.UpdateFulfillHTLC {
+	return lnwire.NewUpdateFulfillHTLC(ChannelID(), id, [32]byte{1, 2, 3})
+}
+
+// messages are one of each type that travels in the demo.
+func messages() []lnwire.Message {
+	// Type 1, three bytes.
+	extra := lnwire.ExtraOpaqueData{1, 3, 'a', 'b', 'c'}
+	settle := fulfill(7)
+	settle.ExtraData = extra
+	return []lnwire.Message{
+		&lnwire.UpdateAddHTLC{
+			ChanID: ChannelID(), ID: 7, Amount: 21_000, Expiry: 900_144, PaymentHash: [32]byte{9},
+		},
+		settle,
+		&lnwire.UpdateFailHTLC{
+			ChanID: ChannelID(), ID: 7, Reason: []byte("noise"), ExtraData: extra,
+		},
+		&lnwire.Error{ChanID: ChannelID(), Data: lnwire.ErrorData("why")},
+		must(Held([]uint64{1, 7, 1 << 63})),
+		must(Held(nil)),
+		must(Forget(7)),
+	}
+}
+
+func TestPeer_MessagesArriveAsTheyWereSent(t *testing.T) {
+	one, other := pair(t)
+	sender, receiver := NewPeer(one), NewPeer(other)
+	go func() {
+		for _, msg := range messages() {
+			_ = sender.Send(msg)
+		}
+		_ = sender.Close()
+	}()
+	for _, sent := range messages() {
+		received, err := receiver.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, want := must(Encode(received)), must(Encode(sent))
+		if reflect.TypeOf(received) != reflect.TypeOf(sent) || string(got) != string(want) {
+			t.Errorf("sent %T %x, received %T %x", sent, want, received, got)
+		}
+	}
+	if _, err := receiver.Receive(); !errors.Is(err, io.EOF) {
+		t.Errorf("after the last message: %v", err)
+	}
+}
+
+func TestPeer_APartOfAMessageWasNotSent(t *testing.T) {
+	body := must(Encode(must(Forget(7))))
+	frame := append(binary.BigEndian.AppendUint16(nil, uint16(len(body))), body...)
+	for cut := 1; cut < len(frame); cut++ {
+		one, other := pair(t)
+		if _, err := one.Write(frame[:cut]); err != nil {
+			t.Fatal(err)
+		}
+		_ = one.Close()
+		msg, err := NewPeer(other).Receive()
+		if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+			t.Errorf("%d of %d bytes: %v, %v", cut, len(frame), msg, err)
+		}
+	}
+}
+
+func TestParseHeld_IsTheReverseOfHeld(t *testing.T) {
+	for _, ids := range [][]uint64{{}, {0}, {1, 7, 1 << 63}} {
+		got, err := ParseHeld(must(Held(ids)))
+		if err != nil || !reflect.DeepEqual(got, ids) {
+			t.Errorf("%v became %v, %v", ids, got, err)
+		}
+	}
+}
+
+func TestParse_RefusesWhatItDoesNotUnderstand(t *testing.T) {
+	held, forget := must(Held([]uint64{7})), must(Forget(7))
+	if _, err := ParseHeld(forget); !errors.Is(err, errNotUnderstood) {
+		t.Errorf("forget read as held: %v", err)
+	}
+	if _, err := ParseForget(held); !errors.Is(err, errNotUnderstood) {
+		t.Errorf("held read as forget: %v", err)
+	}
+	if _, err := ParseForget(lnwire.NewUpdateAddHTLC()); !errors.Is(err, errNotUnderstood) {
+		t.Errorf("update_add_htlc read as forget: %v", err)
+	}
+	for _, size := range []int{1, 7, 9} {
+		data := make([]byte, size)
+		if ids, err := ParseHeld(must(lnwire.NewCustom(typeHeld, data))); err == nil {
+			t.Errorf("held of %d bytes read as %v", size, ids)
+		}
+		if id, err := ParseForget(must(lnwire.NewCustom(typeForget, data))); err == nil {
+			t.Errorf("forget of %d bytes read as %d", size, id)
+		}
+	}
+}
+
+func TestClient_ValuesArriveAsTheyWereSent(t *testing.T) {
+	one, other := pair(t)
+	client, node := NewClient[Report, Order](one), NewClient[Order, Report](other)
+	order := Order{
+		ID: 7, AmountMsat: 21_000, CLTVExpiry: 900_144, PaymentHash: [32]byte{1}, RecordedBelow: 5,
+	}
+	report := Report{Kind: ReportResult, ID: 7, Status: -8, Settled: true, Preimage: [32]byte{2}}
+	if err := errors.Join(client.Send(order), node.Send(report), client.CloseWrite()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := node.Receive(); err != nil || got != order {
+		t.Errorf("sent %v, received %v, %v", order, got, err)
+	}
+	if got, err := client.Receive(); err != nil || got != report {
+		t.Errorf("sent %v, received %v, %v", report, got, err)
+	}
+	if _, err := node.Receive(); !errors.Is(err, io.EOF) {
+		t.Errorf("after the last order: %v", err)
+	}
+}
+
+func TestPeer_AMessageThatIsTooShortIsMalformed(t *testing.T) {
+	body := must(Encode(fulfill(7)))
+	for _, size := range []int{2, 10, len(body) - 1} {
+		one, other := pair(t)
+		frame := append(binary.BigEndian.AppendUint16(nil, uint16(size)), body[:size]...)
+		if _, err := one.Write(frame); err != nil {
+			t.Fatal(err)
+		}
+		msg, err := NewPeer(other).Receive()
+		if !errors.Is(err, ErrMalformed) || errors.Is(err, io.EOF) {
+			t.Errorf("%d of %d bytes: %v, %v", size, len(body), msg, err)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package world
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+const (
+	nameChars     = 48
+	terminalEvery = 200 * time.Millisecond
+	logEvery      = 5 * time.Second
+)
+
+// screen tells how far the run is: in place on a terminal, else a line now and then.
+type screen struct{ last time.Time }
+
+func isTerminal() bool {
+	info, err := os.Stdout.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+func (s *screen) progress(r *Run) {
+	terminal := isTerminal()
+	every, before, after := logEvery, "", "\n"
+	if terminal {
+		every, before, after = terminalEvery, "\r\033[K", ""
+	}
+	if s.last.IsZero() {
+		s.last = r.began
+	}
+	if time.Since(s.last) < every {
+		return
+	}
+	s.last = time.Now()
+	fmt.Printf("%s%3d s  %d of %d kills  "+
+		"%d attempts: %d settled, %d failed, %d never left, %d open%s",
+		before, int(time.Since(r.began).Seconds()), r.kills, r.options.Kills, len(r.ledger.entries),
+		r.client.settled, r.client.failed, r.client.failedHere, len(r.client.open), after)
+}
+
+func (s *screen) progressEnd() {
+	if isTerminal() {
+		fmt.Print("\r\033[K")
+	}
+}
+
+// table prints the closing figures.
+type table struct {
+	out io.Writer
+	// wrong: a number that must be 0 is not.
+	wrong bool
+}
+
+func (t *table) row(name string, number any) {
+	fmt.Fprintf(t.out, "%-*s %10v\n", nameChars, name, number)
+}
+
+// zero is a number that must be 0.
+func (t *table) zero(name string, number int) {
+	judgement := "as it must be"
+	if number != 0 {
+		judgement = "WRONG, must be 0"
+		t.wrong = true
+	}
+	fmt.Fprintf(t.out, "%-*s %10d   %s\n", nameChars, name, number, judgement)
+}
+
+// Print prints the figures and reports whether all of them are as they must be.
+func (r *Run) Print(out io.Writer, tally *Tally) bool {
+	t := &table{out: out}
+	fmt.Fprintln(out)
+	t.attempts(tally)
+	t.promises(tally)
+	t.run(r, tally)
+	if t.wrong {
+		sabotage := ""
+		if r.options.Sabotage != "" {
+			sabotage = " --break " + r.options.Sabotage
+		}
+		fmt.Fprintf(out, "\nA number is wrong; the same plan again: --seed %d%s\n",
+			r.options.Seed, sabotage)
+		return false
+	}
+	fmt.Fprintln(out, "\nEvery number is as it must be: "+
+		"nothing acknowledged was lost, nothing left twice.")
+	return true
+}
+
+func (t *table) attempts(tally *Tally) {
+	t.row("attempts", tally.attempts)
+	t.row("  dispatched once", tally.dispatchedOnce)
+	t.row("  never left the node", tally.neverLeft)
+	t.row("settled", tally.settled)
+	t.row("failed by the network", tally.failedByNetwork)
+	t.row("failed in the node, too large to send", tally.failedValidation)
+	t.row("recovered: registered, rolled back", tally.rolledBack)
+	t.row("recovered: handed off, never left", tally.markedNeverLeft)
+	t.row("recovered: left, answered after a restart", tally.heldOverDeath)
+}
+
+func (t *table) promises(tally *Tally) {
+	t.zero("dispatched twice", tally.dispatchedTwice)
+	t.zero("acknowledged and lost", tally.lost)
+	t.zero("rolled back after it left", tally.rolledBackThoughLeft)
+	t.zero("unresolved", tally.unresolved)
+	t.zero("results without an event", tally.notBooked)
+	t.zero("contradictions", tally.inconsistent)
+}
+
+func (t *table) run(r *Run, tally *Tally) {
+	t.row("kills", r.kills)
+	t.row("  of these while opening or recovering", r.killsWhileStarting)
+	t.row("restarts", r.lives-1)
+	t.row("  for an unknown outcome", r.unplannedEnds)
+	t.row("orders repeated with the same id", r.client.repeatedDone+r.client.repeatedAlready)
+	t.row("  registered before: tracked, not dispatched", r.client.repeatedAlready)
+	t.row("messages through lnwire", r.network.messages)
+	t.row("events of results", tally.eventsCounted)
+	t.row("commits", tally.commitNumber)
+	if r.commits > 0 {
+		perCommit := float64(r.operations) / float64(r.commits)
+		t.row("operations per commit", fmt.Sprintf("%.1f", perCommit))
+	}
+	t.row("seconds", fmt.Sprintf("%.1f", r.ended.Sub(r.began).Seconds()))
+	t.row("seed", r.options.Seed)
+}
