@@ -1,18 +1,20 @@
 #!/bin/sh
-# Every program between ```c fences of README.md is built in a fresh folder against an installed
-# tree and must exit with 0: what we show people has been run.
+# Every program between ```c and ```go fences of README.md is built in a fresh folder against an
+# installed tree and must exit with 0: what we show people has been run.
 set -eu
 cd "$(dirname "$0")/.."
 . tests/report.sh
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-prefix=$folder/prefix
+# Go does not notice that pkg-config answers another place, so that it is always the same.
+prefix=$PWD/build/readme-prefix
+bindings=$PWD/go-bindings
 check make_install make --no-print-directory install "PREFIX=$prefix" || { finish readme; exit 1; }
 
 awk -v folder="$folder" '
-    /^```c$/ { inside = 1; count++; next }
+    /^```(c|go)$/ { inside = 1; count++; language = substr($0, 4); next }
     /^```/ { inside = 0 }
-    inside { print > (folder "/readme" count ".c") }' README.md
+    inside { print > (folder "/readme" count "." language) }' README.md
 
 compile() {
     ${CC:-gcc} -std=c11 -Wall -Wextra -Wpedantic -Werror "-I$prefix/include" -o "$2" "$1" \
@@ -31,4 +33,34 @@ for source in "$folder"/readme*.c; do
     fi
 done
 if [ "$programs" -eq 0 ]; then not_ok 'README.md has no ```c block'; fi
+
+# A host's own module, made by the commands that README.md gives.
+go_module() (
+    module=github.com/lnkeep/lnkeep/go-bindings
+    cd "$1"
+    go mod init host
+    go mod edit -replace "$module=$bindings"
+    go mod tidy
+    CGO_CFLAGS="-O2 -g -DLNKEEP_ARCHIVE_HASH=$(sha256sum "$prefix/lib/liblnkeep.a" | cut -c 1-8)" \
+        PKG_CONFIG_PATH="$prefix/lib/pkgconfig" go build -o program .
+)
+run_go_in() { cd "$1" && LD_LIBRARY_PATH="$prefix/lib" timeout 60 ./program | grep "$2"; }
+is_short() { lines=$(wc -l < "$1") && echo "$lines lines" && [ "$lines" -lt 30 ]; }
+
+for source in "$folder"/readme*.go; do
+    [ -e "$source" ] || continue
+    name=$(basename "$source" .go)
+    if ! have go || ! have pkg-config; then
+        skip "$name" 'go or pkg-config is not installed'
+        continue
+    fi
+    mkdir "$folder/$name"
+    cp "$source" "$folder/$name/main.go"
+    check "${name}_is_formatted" test -z "$(gofmt -l "$folder/$name")" || true
+    check "${name}_has_less_than_30_lines" is_short "$source" || true
+    if check "${name}_builds" go_module "$folder/$name"; then
+        check "${name}_dispatches" run_go_in "$folder/$name" 'dispatch: true' || true
+        check "${name}_tracks_a_repeat" run_go_in "$folder/$name" 'track: true' || true
+    fi
+done
 finish readme
