@@ -832,14 +832,6 @@ typedef struct lnkeep_attempts {
     uint64_t bits;
 } lnkeep_attempts;
 
-/** The floor of one namespace after a restore. */
-typedef struct lnkeep_id_floor {
-    /** Which namespace. */
-    uint8_t namespace_bytes[16];
-    /** One above the greatest id that may ever have been used. */
-    uint64_t id_floor;
-} lnkeep_id_floor;
-
 /** One attempt as stored. */
 typedef struct lnkeep_attempt {
     /** Id and namespace. */
@@ -955,6 +947,14 @@ typedef struct lnkeep_recovery {
     /** Number of ids in unreadable. */
     size_t unreadable_len;
 } lnkeep_recovery;
+
+/** The floor of one namespace after a restore. */
+typedef struct lnkeep_id_floor {
+    /** Which namespace. */
+    uint8_t namespace_bytes[16];
+    /** One above the greatest id that may ever have been used. */
+    uint64_t id_floor;
+} lnkeep_id_floor;
 
 /** One named cursor on the events of a store. Zero is LNKEEP_EVENTS_NONE. */
 typedef struct lnkeep_events {
@@ -1389,25 +1389,6 @@ lnkeep_status lnkeep_attempts_ack(lnkeep_attempts attempts,
                                   lnkeep_error *err);
 
 /**
- * Acknowledges every final record of a namespace with an id below `below`, in bounded steps of one commit
- * each. The next call starts at the lowest record that was not final; a record made later below that mark is
- * not seen.
- *
- * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
- *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
- * In: namespace_bytes, 16 of them or NULL for the default; below.
- * Out: acked, how many were acknowledged, NULL if not wanted.
- * Durable: every step done before an error stays done.
- * Threads: any.
- */
-LNKEEP_WARN_UNUSED
-lnkeep_status lnkeep_attempts_ack_below(lnkeep_attempts attempts,
-                                        const uint8_t *namespace_bytes,
-                                        uint64_t below,
-                                        uint64_t *acked,
-                                        lnkeep_error *err);
-
-/**
  * Deletes finished attempts in one commit, with one outcome each. Ids stay burned unless flags say
  * LNKEEP_DELETE_FORGET.
  *
@@ -1427,30 +1408,6 @@ lnkeep_status lnkeep_attempts_delete(lnkeep_attempts attempts,
                                      uint32_t flags,
                                      lnkeep_outcome *outcomes,
                                      lnkeep_error *err);
-
-/**
- * Removes every finished record of a namespace whose id is not in the keep list, in bounded steps of one
- * commit each. Pending records are kept, unreadable ones kept and counted; with LNKEEP_STORE_LND_COMPAT
- * both are removed, as lnd does.
- *
- * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
- *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
- * In: namespace_bytes, 16 of them or NULL for the default; keep_ids, keep_len of them; flags,
- *   LNKEEP_DELETE_FORGET or 0.
- * Out: removed, unreadable, how many records were removed and how many were kept because they are damaged;
- *   NULL if not wanted.
- * Durable: every step done before an error stays done.
- * Threads: any; a record that ends meanwhile may be removed or not.
- */
-LNKEEP_WARN_UNUSED
-lnkeep_status lnkeep_attempts_clean(lnkeep_attempts attempts,
-                                    const uint8_t *namespace_bytes,
-                                    const uint64_t *keep_ids,
-                                    size_t keep_len,
-                                    uint32_t flags,
-                                    uint64_t *removed,
-                                    uint64_t *unreadable,
-                                    lnkeep_error *err);
 
 /**
  * Removes an unreadable record and burns its id, with an event.
@@ -1488,54 +1445,6 @@ lnkeep_status lnkeep_attempts_allocate(lnkeep_attempts attempts,
                                        lnkeep_bytes external_key,
                                        uint64_t *id,
                                        lnkeep_error *err);
-
-/**
- * Runs one bounded step of retention: acknowledged records past their time become tombstones, tombstones
- * past theirs are forgotten, as the options at open say. Needs lnkeep_store_tick. Call it again until
- * handled is 0.
- *
- * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
- *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
- * Out: handled, how many waiting records were dealt with, NULL if not wanted.
- * Durable: on LNKEEP_DONE.
- * Threads: any.
- */
-LNKEEP_WARN_UNUSED
-lnkeep_status lnkeep_attempts_sweep(lnkeep_attempts attempts,
-                                    uint64_t *handled,
-                                    lnkeep_error *err);
-
-/**
- * Takes the external router's mark away, so that a local open is possible again.
- *
- * Returns: LNKEEP_DONE; LNKEEP_ALREADY when there is no mark; LNKEEP_ENTRIES_EXIST while any record of any
- *   namespace remains, tombstones included; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE,
- *   LNKEEP_BUSY, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
- * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
- * Threads: any.
- */
-LNKEEP_WARN_UNUSED
-lnkeep_status lnkeep_attempts_disable_external(lnkeep_attempts attempts,
-                                               lnkeep_error *err);
-
-/**
- * Ends the refusal of new ids after a restore or a copy. Every namespace that has records needs a floor;
- * ids below it without a record stay refused for good, since they may have been used by the newer store, and
- * allocations start above every floor. Floors only rise, and are raised also when nothing waits for it.
- *
- * Returns: LNKEEP_DONE; LNKEEP_ALREADY when no floor rises; LNKEEP_INVALID_ARGUMENT when a namespace
- *   with records is missing; LNKEEP_TOO_BIG above 1,024 floors; LNKEEP_UNKNOWN: reopen and repeat;
- *   LNKEEP_NO_SPACE, LNKEEP_BUSY,
- *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
- * In: floors, floors_len of them, at most 1,024.
- * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
- * Threads: any.
- */
-LNKEEP_WARN_UNUSED
-lnkeep_status lnkeep_attempts_acknowledge_restore(lnkeep_attempts attempts,
-                                                  const lnkeep_id_floor *floors,
-                                                  size_t floors_len,
-                                                  lnkeep_error *err);
 
 /**
  * The record of an attempt.
@@ -1828,6 +1737,97 @@ LNKEEP_WARN_UNUSED
 lnkeep_status lnkeep_attempts_ready_descriptor(lnkeep_attempts attempts,
                                                int *descriptor,
                                                lnkeep_error *err);
+
+/**
+ * Acknowledges every final record of a namespace with an id below `below`, in bounded steps of one commit
+ * each. The next call starts at the lowest record that was not final; a record made later below that mark is
+ * not seen.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: namespace_bytes, 16 of them or NULL for the default; below.
+ * Out: acked, how many were acknowledged, NULL if not wanted.
+ * Durable: every step done before an error stays done.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_ack_below(lnkeep_attempts attempts,
+                                        const uint8_t *namespace_bytes,
+                                        uint64_t below,
+                                        uint64_t *acked,
+                                        lnkeep_error *err);
+
+/**
+ * Removes every finished record of a namespace whose id is not in the keep list, in bounded steps of one
+ * commit each. Pending records are kept, unreadable ones kept and counted; with LNKEEP_STORE_LND_COMPAT
+ * both are removed, as lnd does.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: namespace_bytes, 16 of them or NULL for the default; keep_ids, keep_len of them; flags,
+ *   LNKEEP_DELETE_FORGET or 0.
+ * Out: removed, unreadable, how many records were removed and how many were kept because they are damaged;
+ *   NULL if not wanted.
+ * Durable: every step done before an error stays done.
+ * Threads: any; a record that ends meanwhile may be removed or not.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_clean(lnkeep_attempts attempts,
+                                    const uint8_t *namespace_bytes,
+                                    const uint64_t *keep_ids,
+                                    size_t keep_len,
+                                    uint32_t flags,
+                                    uint64_t *removed,
+                                    uint64_t *unreadable,
+                                    lnkeep_error *err);
+
+/**
+ * Runs one bounded step of retention: acknowledged records past their time become tombstones, tombstones
+ * past theirs are forgotten, as the options at open say. Needs lnkeep_store_tick. Call it again until
+ * handled is 0.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Out: handled, how many waiting records were dealt with, NULL if not wanted.
+ * Durable: on LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_sweep(lnkeep_attempts attempts,
+                                    uint64_t *handled,
+                                    lnkeep_error *err);
+
+/**
+ * Takes the external router's mark away, so that a local open is possible again.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when there is no mark; LNKEEP_ENTRIES_EXIST while any record of any
+ *   namespace remains, tombstones included; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE,
+ *   LNKEEP_BUSY, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_disable_external(lnkeep_attempts attempts,
+                                               lnkeep_error *err);
+
+/**
+ * Ends the refusal of new ids after a restore or a copy. Every namespace that has records needs a floor;
+ * ids below it without a record stay refused for good, since they may have been used by the newer store, and
+ * allocations start above every floor. Floors only rise, and are raised also when nothing waits for it.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when no floor rises; LNKEEP_INVALID_ARGUMENT when a namespace
+ *   with records is missing; LNKEEP_TOO_BIG above 1,024 floors; LNKEEP_UNKNOWN: reopen and repeat;
+ *   LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: floors, floors_len of them, at most 1,024.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_attempts_acknowledge_restore(lnkeep_attempts attempts,
+                                                  const lnkeep_id_floor *floors,
+                                                  size_t floors_len,
+                                                  lnkeep_error *err);
 
 /**
  * Opens the cursor of a name, registering it when it is new. A registered cursor keeps its place over

@@ -18,6 +18,7 @@ pub mod operations;
 pub mod attempts;
 pub mod attempts_read;
 pub mod attempts_subscriptions;
+pub mod attempts_upkeep;
 
 pub mod events;
 
