@@ -1,5 +1,6 @@
-//! init, store and get at 1 and 16 threads, beside the same rows put by hand in bare LMDB and a bare log
-//! file: all interleaved in one run, and quoted as ratios within a round.
+//! init, store and get through the Rust API and the C ABI, beside the same rows put by hand in bare
+//! LMDB: what lnkeep itself costs. Interleaved in one run, and quoted as ratios within a round. Other
+//! engines, and many callers of init, are in `compare`.
 #![allow(missing_docs)]
 
 mod common;
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::Settings;
-use common::bare::{ByHand, Flush, GroupedLog, Log};
+use common::bare::{ByHand, Flush};
 use common::faces::{BULK, CFace, Face, Ids, RustFace, preload};
 use common::measure::{Contestant, Round, Series, Spread, compare, interleave, print_table};
 use common::sample::Row;
@@ -49,8 +50,6 @@ struct Field {
     rust: Filled<RustFace>,
     by_hand: Filled<ByHand>,
     one_row: Filled<ByHand>,
-    log: Log,
-    grouped: GroupedLog,
     flush: Flush,
 }
 
@@ -69,22 +68,19 @@ impl Field {
         by_hand.preload(preloaded);
         let one_row = ByHand::open(&path("one-row"));
         one_row.preload(preloaded);
-        let record = by_hand.record_bytes();
         Field {
             c: Filled::new(CFace::open(&path("c")), preloaded),
             rust: Filled::new(rust, preloaded),
             by_hand: Filled::new(by_hand, preloaded),
             one_row: Filled::new(one_row, preloaded),
-            log: Log::create(folder, "log", record),
-            grouped: GroupedLog::create(folder, "grouped-log", record),
             flush: Flush::create(folder),
         }
     }
 }
 
 impl<F: Face> Filled<F> {
-    fn inits(&self, name: &'static str, threads: usize) -> Contestant<'_> {
-        Contestant::new(name, threads, || {
+    fn inits(&self, name: &'static str) -> Contestant<'_> {
+        Contestant::new(name, 1, || {
             self.store.init(self.ids.fresh(1));
             1
         })
@@ -118,38 +114,19 @@ impl<F: Face> Filled<F> {
     }
 }
 
-fn log_one(field: &Field) -> Contestant<'_> {
-    Contestant::new("bare log, one flush each", 1, || {
-        field.log.append_and_flush();
-        1
-    })
-}
-
-fn log_many(field: &Field) -> Contestant<'_> {
-    Contestant::new("bare log, grouped flush (ceiling)", MANY, || {
-        field.grouped.append();
-        1
-    })
-}
-
 const C: &str = "lnkeep, C ABI";
 const RUST: &str = "lnkeep, Rust";
 const BY_HAND: &str = "same rows by hand, bare LMDB";
 
 fn inits(field: &Field) -> Vec<Contestant<'_>> {
     vec![
-        field.c.inits(C, 1),
-        field.rust.inits(RUST, 1),
-        field.by_hand.inits(BY_HAND, 1),
+        field.c.inits(C),
+        field.rust.inits(RUST),
+        field.by_hand.inits(BY_HAND),
         Contestant::new("one row by hand, bare LMDB", 1, || {
             field.one_row.store.put_one_row(field.one_row.ids.fresh(1));
             1
         }),
-        log_one(field),
-        field.c.inits(C, MANY),
-        field.rust.inits(RUST, MANY),
-        field.by_hand.inits(BY_HAND, MANY),
-        log_many(field),
         Contestant::new("flush alone: 4 KiB, fdatasync", 1, || {
             field.flush.fdatasync();
             1
@@ -168,7 +145,7 @@ fn settles(field: &Field) -> Vec<Contestant<'_>> {
         field.by_hand.settles(BY_HAND, 1),
         field.c.settles(C, MANY),
         field.rust.settles(RUST, MANY),
-        log_many(field),
+        field.by_hand.settles(BY_HAND, MANY),
     ]
 }
 
@@ -235,15 +212,6 @@ fn print_init_ratios(all: &[Series]) {
         );
         let one_row = of(all, "one row", 1);
         print_ratio(&label("1 thread, time / one row by hand"), compare(ours, one_row, times), "");
-        let (ours, log) = (of(all, name, MANY), of(all, "bare log", MANY));
-        let target = if common::flush_delay_us() == 0 { "target >= 0.3" } else { "" };
-        print_ratio(&label("16 threads, rate / grouped log"), compare(ours, log, rates), target);
-        let by_hand = of(all, BY_HAND, MANY);
-        print_ratio(
-            &label("16 threads, rate / same rows by hand"),
-            compare(ours, by_hand, rates),
-            "",
-        );
     }
 }
 
@@ -253,9 +221,9 @@ fn print_settle_ratios(all: &[Series]) {
         let (ours, by_hand) = (of(all, name, 1), of(all, BY_HAND, 1));
         let what = format!("{name}: 1 thread, time / same rows by hand");
         print_ratio(&what, compare(ours, by_hand, times), "");
-        let (ours, log) = (of(all, name, MANY), of(all, "bare log", MANY));
-        let what = format!("{name}: 16 threads, rate / grouped log");
-        print_ratio(&what, compare(ours, log, rates), "");
+        let (ours, by_hand) = (of(all, name, MANY), of(all, BY_HAND, MANY));
+        let what = format!("{name}: 16 threads, rate / same rows by hand");
+        print_ratio(&what, compare(ours, by_hand, rates), "");
     }
 }
 

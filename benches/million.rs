@@ -1,4 +1,5 @@
-//! A million attempts, all but 100 finished: filling, size, open after a clean close, get, listing, heap.
+//! What lnkeep holds in memory with a million attempts, all but 100 finished. How fast it is with
+//! them, beside bbolt, is in `compare/million.c`.
 #![allow(missing_docs)]
 
 mod common;
@@ -6,12 +7,10 @@ mod common;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::Settings;
-use common::faces::{BULK, CFace, Face, RustFace, preload};
-use common::measure::Spread;
-use lnkeep::attempts::{Query, States};
+use common::faces::{BULK, Face, RustFace, preload};
 use lnkeep::{AttemptKey, Namespace};
 
 const UNFINISHED: u64 = 100;
@@ -111,76 +110,14 @@ fn print(what: &str, figure: impl std::fmt::Display, target: &str) {
     println!("  {what:<58} {figure}   {target}");
 }
 
-/// Durations of repeated calls, in units of `1 / scale` seconds.
-fn timed(times: usize, scale: f64, mut call: impl FnMut(usize)) -> Spread {
-    Spread::of((0..times).map(|time| {
-        let started = Instant::now();
-        call(time);
-        started.elapsed().as_secs_f64() * scale
-    }))
-}
-
 /// Leaves [`UNFINISHED`] attempts pending, evenly among the others.
 fn fill(folder: &Path, count: u64) -> u64 {
     let face = RustFace::open(folder);
     let step = count / UNFINISHED;
     let finished = |id: u64| !id.is_multiple_of(step) || id / step > UNFINISHED;
-    let started = Instant::now();
     let filled = preload(&face, count, finished);
-    let rate = filled as f64 / started.elapsed().as_secs_f64();
-    print("insert, 1,024 inits and 1,024 settles in turn, attempts/s", format!("{rate:.0}"), "");
     face.store.close().expect("close");
     filled
-}
-
-fn print_size(folder: &Path, attempts: u64) {
-    use std::os::unix::fs::MetadataExt;
-    let file = std::fs::metadata(folder.join("data.mdb")).expect("data.mdb");
-    let per_attempt = file.len() as f64 / attempts as f64;
-    let text = format!(
-        "{:.1} MB ({:.1} MB on disk), {per_attempt:.0} bytes per attempt",
-        mb(file.len() as usize),
-        mb(file.blocks() as usize * 512)
-    );
-    print("data.mdb after a clean close", text, "");
-}
-
-/// Opens and closes in turn, with one lone init in between: what a commit costs at the same time.
-fn print_opens(folder: &Path, times: usize, first_id: u64) {
-    let (mut opens, mut commits) = (Vec::new(), Vec::new());
-    for id in (first_id..).take(times) {
-        let started = Instant::now();
-        let face = RustFace::open(folder);
-        opens.push(started.elapsed().as_secs_f64() * 1e3);
-        let started = Instant::now();
-        face.init(id);
-        commits.push(started.elapsed().as_secs_f64() * 1e3);
-        face.settle(id);
-        face.store.close().expect("close");
-    }
-    let beyond = Spread::of(opens.iter().zip(&commits).map(|(open, commit)| open - commit));
-    print("open after a clean close, ms", Spread::of(opens.iter().copied()), "");
-    print("a lone commit (init), ms", Spread::of(commits.iter().copied()), "");
-    print("open less that commit, ms", beyond, "target <= 5");
-}
-
-fn print_gets(what: &str, face: &impl Face, attempts: u64, times: usize) {
-    let call = |turn: usize| face.get(common::scatter(turn as u64) % attempts + 1);
-    timed(times, 1e6, call);
-    print(what, timed(times, 1e6, call), "target: median <= 3");
-}
-
-fn print_listing(face: &RustFace, times: usize) {
-    let query = Query {
-        namespace: Some(Namespace::default()),
-        states: States::PENDING,
-        ..Query::default()
-    };
-    let list = |_| {
-        let page = face.attempts.list(&query).expect("list");
-        assert_eq!((page.attempts.len() as u64, page.next), (UNFINISHED, None));
-    };
-    print("list of 100 unfinished, ms", timed(times, 1e3, list), "target <= 5");
 }
 
 /// Registers attempts, then waits for each of them, and says what that holds.
@@ -231,21 +168,10 @@ fn print_heap(folder: &Path, attempts: u64, times: usize) {
 
 fn main() {
     let settings = Settings::from_env();
-    let (count, calls) = if settings.brief { (4_096, 100) } else { (1_000_000, 200_000) };
+    let calls = if settings.brief { 100 } else { 200_000 };
     let folder = common::folder();
     let store = folder.path().join("store");
-    println!("{count} attempts, all but {UNFINISHED} finished; median [range]");
-    let attempts = fill(&store, count);
-    print_size(&store, attempts);
-    print_opens(&store, 4 * settings.rounds, attempts + 1);
-    {
-        let face = CFace::open(&store);
-        print_gets("get by a random id, C ABI, us", &face, attempts, calls);
-    }
-    let face = RustFace::open(&store);
-    print_gets("get by a random id, Rust, us", &face, attempts, calls);
-    print_listing(&face, 50 * settings.rounds);
-    face.store.close().expect("close");
-    drop(face);
+    let attempts = fill(&store, settings.attempts);
+    println!("{attempts} attempts, all but {UNFINISHED} finished");
     print_heap(&store, attempts, calls);
 }

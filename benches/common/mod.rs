@@ -15,6 +15,8 @@ pub struct Settings {
     pub round: Duration,
     /// Attempts in a store before anything is timed.
     pub preload: u64,
+    /// Attempts where many of them are the point.
+    pub attempts: u64,
     pub brief: bool,
 }
 
@@ -22,7 +24,8 @@ impl Settings {
     pub fn from_env() -> Settings {
         let brief = !std::env::args().any(|argument| argument == "--bench");
         if brief {
-            return Settings { rounds: 1, round: Duration::from_millis(10), preload: 2_048, brief };
+            let round = Duration::from_millis(10);
+            return Settings { rounds: 1, round, preload: 2_048, attempts: 4_096, brief };
         }
         let number = |name: &str, default: u64| {
             let text = std::env::var(name).ok();
@@ -30,8 +33,9 @@ impl Settings {
         };
         Settings {
             rounds: usize::try_from(number("LNKEEP_BENCH_ROUNDS", 7)).unwrap_or(7).max(1),
-            round: Duration::from_millis(number("LNKEEP_BENCH_ROUND_MS", 500)),
+            round: Duration::from_millis(number("LNKEEP_BENCH_ROUND_MS", 300)),
             preload: 100 * 1_024,
+            attempts: number("LNKEEP_BENCH_ATTEMPTS", 1_000_000),
             brief,
         }
     }

@@ -1,0 +1,164 @@
+/*
+ * The contestants that C programs can call, driven over standard input and output so that a driver
+ * can interleave their rounds with those of other processes:
+ *
+ *   worker FOLDER ROWS       fills every contestant with ROWS rows, prints `versions TEXT; TEXT`
+ *                            and `ready NAME...`
+ *   round NAME CALLERS MS    prints `round OPERATIONS LENGTH_NS P50_NS P90_NS P99_NS MAX_NS`
+ *   phase NAME COUNT         a million attempts (million.c), prints `phase NS VALUE`
+ */
+#include "worker.h"
+
+#include "lmdb_names.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <lnkeep.h>
+#ifdef BENCH_SQLITE
+#include <sqlite3.h>
+#endif
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct contestant *const groups[] = {
+    lnkeep_contestants,
+    lmdb_contestants,
+    log_contestants,
+#ifdef BENCH_SQLITE
+    sqlite_contestants,
+#endif
+};
+#define GROUPS (sizeof groups / sizeof groups[0])
+
+static _Atomic uint64_t last_id;
+
+uint64_t fresh_ids(uint64_t count)
+{
+    return atomic_fetch_add(&last_id, count) + 1;
+}
+
+void row_key(uint64_t id, uint8_t key[KEY_BYTES])
+{
+    memset(key, 0, KEY_BYTES - 8);
+    for (int byte = 0; byte < 8; byte++)
+        key[KEY_BYTES - 1 - byte] = (uint8_t)(id >> (8 * byte));
+}
+
+void row_value(uint64_t id, uint8_t value[VALUE_BYTES])
+{
+    memset(value, (int)(id & 0xff), VALUE_BYTES);
+}
+
+void must(int condition, const char *what)
+{
+    if (condition)
+        return;
+    fprintf(stderr, "worker: %s failed, errno %d: %s\n", what, errno, strerror(errno));
+    exit(1);
+}
+
+char *path_in(const char *folder, const char *name)
+{
+    size_t size = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    must(path != NULL, "malloc");
+    snprintf(path, size, "%s/%s", folder, name);
+    return path;
+}
+
+void fill(uint64_t rows, void (*commit)(const uint64_t *ids, size_t len))
+{
+    uint64_t ids[FILL_ROWS], id = 1;
+    while (id <= rows) {
+        size_t len = 0;
+        while (len < FILL_ROWS && id <= rows)
+            ids[len++] = id++;
+        commit(ids, len);
+    }
+}
+
+static const struct contestant *find(const char *name)
+{
+    for (size_t group = 0; group < GROUPS; group++)
+        for (const struct contestant *one = groups[group]; one->name; one++)
+            if (strcmp(one->name, name) == 0)
+                return one;
+    fprintf(stderr, "worker: there is no contestant %s\n", name);
+    exit(1);
+}
+
+static void open_all(const char *folder, uint64_t rows)
+{
+    for (size_t group = 0; group < GROUPS; group++)
+        for (const struct contestant *one = groups[group]; one->name; one++) {
+            char *own = path_in(folder, one->name);
+            must(mkdir(own, 0700) == 0, "mkdir");
+            one->open(own, rows);
+            free(own);
+        }
+    printf("ready");
+    for (size_t group = 0; group < GROUPS; group++)
+        for (const struct contestant *one = groups[group]; one->name; one++)
+            printf(" %s", one->name);
+    printf("\n");
+}
+
+static void close_all(void)
+{
+    for (size_t group = 0; group < GROUPS; group++)
+        for (const struct contestant *one = groups[group]; one->name; one++)
+            one->close();
+}
+
+static void run_round(const char *name, unsigned callers, uint64_t round_ms)
+{
+    const struct contestant *contestant = find(name);
+    uint64_t round_ns = round_ms * 1000000;
+    if (contestant->prepare)
+        contestant->prepare(callers);
+    print_round(contestant->round ? contestant->round(callers, round_ns)
+                                  : run_callers(contestant, callers, round_ns));
+}
+
+static void print_versions(void)
+{
+    printf("versions lnkeep %s; %s", lnkeep_version(), lnkeep_mdb_version(NULL, NULL, NULL));
+#ifdef BENCH_SQLITE
+    printf("; SQLite %s", sqlite3_libversion());
+#endif
+    printf("\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fprintf(stderr, "usage: worker FOLDER ROWS\n");
+        return 2;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    print_versions();
+    uint64_t rows = strtoull(argv[2], NULL, 10);
+    atomic_store(&last_id, rows);
+    open_all(argv[1], rows);
+
+    char line[256], name[64];
+    while (fgets(line, sizeof line, stdin)) {
+        unsigned callers;
+        uint64_t number;
+        if (sscanf(line, "round %63s %u %" SCNu64, name, &callers, &number) == 3) {
+            must(callers >= 1 && callers <= CALLERS_MAX, "a round: number of callers");
+            run_round(name, callers, number);
+        } else if (sscanf(line, "phase %63s %" SCNu64, name, &number) == 2) {
+            run_phase(argv[1], name, number);
+        } else {
+            fprintf(stderr, "worker: what is %s", line);
+            return 2;
+        }
+    }
+    end_phases();
+    close_all();
+    return 0;
+}
