@@ -73,7 +73,7 @@ demo: build/demo/node
 # even when one fails, and the last lines say which did.
 
 RUNNERS = test-c test-symbols test-link test-install test-readme test-rust test-conformance \
-          test-go test-demo test-go-demo test-sanitizers
+          test-go test-demo test-go-demo test-sanitizers test-torture
 .PHONY: $(RUNNERS)
 
 test: build
@@ -117,13 +117,14 @@ test-go-demo: $(ARCHIVE)
 test-sanitizers: $(ARCHIVE)
 	@sh tests/sanitizers_test.sh
 
+test-torture: $(ARCHIVE)
+	@sh tests/torture_test.sh
+
 bench: build
 	@sh benches/run.sh
 
-torture: build
-	@if [ -e torture/run.sh ]; then sh torture/run.sh; \
-	else echo 'SKIPPED: torture: torture/run.sh does not exist'; \
-	    echo 'torture: 0 passed, 0 failed, 1 skipped'; fi
+torture: $(ARCHIVE)
+	@sh torture/run.sh
 
 header:
 	LNKEEP_WRITE_HEADER=1 cargo test --quiet --locked --test header the_committed_header

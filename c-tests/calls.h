@@ -31,6 +31,8 @@ static struct {
     lnkeep_attempts attempts;
     lnkeep_events events;
     const char *directory;
+    /* Where nothing is, nor may come to be. */
+    const char *target;
     lnkeep_error *err;
     /* The pointer that is replaced, -1 for none, and by what. */
     int bad;
@@ -60,6 +62,7 @@ static struct {
     lnkeep_attempt_result *owned_result;
     lnkeep_attempt_page *page;
     lnkeep_recovery *recovery;
+    lnkeep_check_report *report;
     uint64_t number, other_number;
     size_t len;
     int descriptor;
@@ -94,6 +97,8 @@ static void fill_arguments(void) {
 
 static void *p(int number, void *good) { return number == world.bad ? world.bad_pointer : good; }
 
+static char *path(int number, const char *good) { return (char *)p(number, (void *)(uintptr_t)good); }
+
 #define S world.store
 #define A world.attempts
 #define E world.events
@@ -101,7 +106,7 @@ static void *p(int number, void *good) { return number == world.bad ? world.bad_
 #define CALL(function, arguments) \
     static lnkeep_status call_##function(void) { return lnkeep_##function arguments; }
 
-CALL(store_open, (p(1, (void *)(uintptr_t)world.directory), p(2, &arg.store_options), p(0, &arg.store), NULL, ERR))
+CALL(store_open, (path(1, world.directory), p(2, &arg.store_options), p(0, &arg.store), NULL, ERR))
 CALL(store_close, (p(0, &arg.store), ERR))
 CALL(store_tick, (S, 1, 1, ERR))
 CALL(store_sync, (S, ERR))
@@ -150,6 +155,9 @@ CALL(events_ack, (E, 1, ERR))
 CALL(events_unregister, (E, ERR))
 CALL(events_first_available, (E, p(0, &arg.number), ERR))
 CALL(events_descriptor, (E, p(0, &arg.descriptor), ERR))
+CALL(check, (path(1, world.directory), p(0, &arg.report), ERR))
+CALL(store_backup, (S, path(0, world.target), p(1, &arg.report), ERR))
+CALL(store_restore, (path(0, world.directory), path(1, world.target), 0, p(2, &arg.report), ERR))
 
 #undef S
 #undef A
@@ -208,6 +216,9 @@ static const call_row CALLS[] = {
     ROW(events_unregister, ON_EVENTS, 0, 0, 0, 0),
     ROW(events_first_available, ON_EVENTS, 1, 1, 0, 0),
     ROW(events_descriptor, ON_EVENTS, 1, 1, 0, 1),
+    ROW(check, ON_NOTHING, 2, 1, 0, 0),
+    ROW(store_backup, ON_STORE, 1, 0, 1, 0),
+    ROW(store_restore, ON_NOTHING, 2, 0, 1, 0),
 };
 
 /* Functions that cannot fail; the tests that use them are named behind them. */
@@ -217,12 +228,14 @@ static const char *const CANNOT_FAIL[] = {
     "lnkeep_store_is_open", "lnkeep_attempts_is_open", "lnkeep_events_is_open", /* test_misuse */
     "lnkeep_attempt_free", "lnkeep_attempt_result_free", "lnkeep_attempt_page_free", /* test_attempts_read */
     "lnkeep_recovery_free", /* test_attempts_read */
+    "lnkeep_check_report_free", /* test_check */
 };
 
 /* A store with attempt 1 registered, and a handle of each kind on it. */
 static void make_world(void) {
     memset(&world, 0, sizeof world);
     world.directory = h_directory();
+    world.target = h_path(h_directory(), "target");
     world.bad = -1;
     world.store = h_open(world.directory);
     world.attempts = h_attempts(world.store);

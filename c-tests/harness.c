@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -187,6 +189,41 @@ size_t h_damage(const char *directory, const uint8_t *pattern, size_t len) {
     return places;
 }
 
+static uint64_t free_bytes(const char *path) {
+    struct statvfs facts;
+    return statvfs(path, &facts) == 0 ? (uint64_t)facts.f_bavail * facts.f_frsize : 0;
+}
+
+const char *h_fill_disk(const char *mounted, uint64_t left) {
+    const char *filler = h_path(mounted, "filler");
+    int descriptor = open(filler, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    uint64_t room = free_bytes(mounted);
+    if (room > left) CHECK_EQUAL(posix_fallocate(descriptor, 0, (off_t)(room - left)), 0);
+    close(descriptor);
+    return filler;
+}
+
+const char *h_mount_small(const char *test, unsigned megabytes) {
+    const char *path = h_directory();
+    char options[64], why[128];
+    snprintf(options, sizeof options, "size=%um,mode=0700", megabytes);
+    if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, options) == 0) return path;
+    snprintf(why, sizeof why, "a file system of its own cannot be mounted: %s", strerror(errno));
+    h_skip(test, why);
+    return NULL;
+}
+
+void h_unmount(const char *mounted) { CHECK_EQUAL(umount(mounted), 0); }
+
+uint32_t h_crc32c(uint32_t crc, const uint8_t *bytes, size_t len) {
+    crc = ~crc;
+    for (size_t i = 0; i < len; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc & 1 ? crc >> 1 ^ 0x82f63b78u : crc >> 1;
+    }
+    return ~crc;
+}
+
 pid_t h_spawn(const char *child, const char *argument) {
     fflush(NULL);
     pid_t process = fork();
@@ -227,6 +264,49 @@ lnkeep_attempts h_attempts(lnkeep_store store) {
     lnkeep_attempts attempts = LNKEEP_ATTEMPTS_NONE;
     CHECK_DONE(lnkeep_attempts_open(store, NULL, &attempts, NULL));
     return attempts;
+}
+
+/* Reads every byte a finding leads to, so that valgrind sees one that is not there. */
+static int is_well_formed_finding(const lnkeep_finding *finding) {
+    unsigned sum = 0;
+    if (!CHECK(finding->table != NULL && finding->fault != NULL)) return 0;
+    for (size_t i = 0; i < finding->key.len; i++) sum += finding->key.ptr[i];
+    int held = CHECK(sum <= finding->key.len * 255);
+    held &= CHECK(strlen(finding->table) <= 32 && strlen(finding->fault) > 3);
+    held &= CHECK(strchr(finding->fault, '\n') == NULL);
+    held &= CHECK_EQUAL(finding->flags & ~(uint32_t)LNKEEP_FINDING_ROW_ONLY, 0);
+    held &= CHECK_EQUAL(finding->reserved, 0);
+    return held;
+}
+
+int h_is_well_formed(const lnkeep_check_report *report) {
+    const uint8_t *at = (const uint8_t *)report->findings;
+    int held = CHECK_EQUAL(report->size, sizeof *report), unusable = 0;
+    held &= CHECK(report->stride >= sizeof *report->findings);
+    held &= CHECK(report->findings_len <= 1000);
+    for (size_t i = 0; held && i < report->findings_len; i++, at += report->stride) {
+        const lnkeep_finding *finding = (const lnkeep_finding *)(const void *)at;
+        held &= is_well_formed_finding(finding);
+        if (!(finding->flags & LNKEEP_FINDING_ROW_ONLY)) unusable = 1;
+    }
+    int truncated = (report->flags & LNKEEP_CHECK_TRUNCATED) != 0;
+    held &= CHECK_EQUAL(report->flags & ~UINT32_C(63), 0);
+    held &= CHECK(!truncated || report->findings_len == 1000);
+    held &= CHECK(!unusable || (report->flags & LNKEEP_CHECK_UNUSABLE));
+    held &= CHECK(unusable || truncated || !(report->flags & LNKEEP_CHECK_UNUSABLE));
+    return held;
+}
+
+lnkeep_check_report *h_check_report(const char *path) {
+    lnkeep_check_report *report = NULL;
+    lnkeep_error err = LNKEEP_ERROR_INIT;
+    lnkeep_status status = lnkeep_check(path, &report, &err);
+    if (!CHECK_DONE(status) || !CHECK(report != NULL)) {
+        fprintf(stderr, "%s: %s\n", path, err.message);
+        return NULL;
+    }
+    h_is_well_formed(report);
+    return report;
 }
 
 void h_close(lnkeep_store *store) { CHECK_DONE(lnkeep_store_close(store, NULL)); }
@@ -305,6 +385,34 @@ uint64_t h_init_until_full(lnkeep_store store, lnkeep_attempts attempts, uint64_
         for (size_t i = 0; i < len; i++) CHECK_STATUS(outcomes[i].status, LNKEEP_NO_SPACE);
     }
     return id;
+}
+
+void h_fill(lnkeep_store store, lnkeep_attempts attempts, unsigned rounds) {
+    static uint8_t message[9000];
+    lnkeep_events events;
+    for (uint64_t id = 1; id <= rounds * 8; id++) {
+        lnkeep_attempt_key key = h_key_in((uint8_t)(id % 3), id);
+        lnkeep_attempt_request request = h_request(id);
+        lnkeep_attempt_result result = h_fail("reason");
+        lnkeep_outcome outcome;
+        uint64_t allocated;
+        request.key = key;
+        if (id % 64 == 5) result.message = h_bytes(message, sizeof message);
+        CHECK_DONE(lnkeep_attempts_init(attempts, &request, NULL, NULL));
+        if (id % 8 == 0) continue;
+        CHECK_DONE(lnkeep_attempts_mark_handed_off(attempts, &key, NULL, NULL));
+        if (id % 8 == 1) continue;
+        if (id % 8 < 4) result = h_settle(1);
+        CHECK_DONE(lnkeep_attempts_store_result(attempts, &key, &result, NULL, NULL));
+        if (id % 8 < 6) CHECK_DONE(lnkeep_attempts_ack(attempts, &key, NULL, NULL));
+        if (id % 8 != 7) continue;
+        CHECK_DONE(lnkeep_attempts_delete(attempts, &key, 1, 0, &outcome, NULL));
+        lnkeep_bytes name = h_bytes(&id, sizeof id);
+        CHECK_DONE(lnkeep_attempts_allocate(attempts, NULL, name, &allocated, NULL));
+    }
+    CHECK_DONE(lnkeep_events_open(store, h_text("cursor"), 0, &events, NULL));
+    CHECK_DONE(lnkeep_events_ack(events, 3, NULL));
+    CHECK_DONE(lnkeep_events_close(&events, NULL));
 }
 
 int h_state(lnkeep_attempts attempts, uint64_t id) {

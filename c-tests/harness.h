@@ -62,6 +62,15 @@ const char *h_copy_store(const char *directory);
 /* Flips a byte of every place where the pattern occurs in a closed store; answers how many there were. */
 size_t h_damage(const char *directory, const uint8_t *pattern, size_t len);
 
+/* A small file system of its own, or NULL, which is said loudly as a skipped test. */
+const char *h_mount_small(const char *test, unsigned megabytes);
+void h_unmount(const char *mounted);
+/* Takes all space but `left` bytes; answers the file that does. */
+const char *h_fill_disk(const char *mounted, uint64_t left);
+
+/* CRC-32C of what went before and of these bytes; 0 to begin. */
+uint32_t h_crc32c(uint32_t crc, const uint8_t *bytes, size_t len);
+
 /* Starts this program again as a child. It is a new process, not a fork of this one's library. */
 pid_t h_spawn(const char *child, const char *argument);
 /* Exit status, or 256 plus the signal that ended it. */
@@ -73,6 +82,10 @@ int h_readable(int descriptor, int timeout_ms);
 
 lnkeep_store h_open(const char *directory);
 lnkeep_store h_open_with(const char *directory, const lnkeep_store_options *options);
+/* Checks a store or a backup; NULL when that could not be done. */
+lnkeep_check_report *h_check_report(const char *path);
+/* Whether a report keeps what the header says of every report. */
+int h_is_well_formed(const lnkeep_check_report *report);
 lnkeep_attempts h_attempts(lnkeep_store store);
 void h_close(lnkeep_store *store);
 void h_close_attempts(lnkeep_attempts *attempts);
@@ -88,6 +101,11 @@ lnkeep_status h_init(lnkeep_attempts attempts, uint64_t id);
 lnkeep_status h_store(lnkeep_attempts attempts, uint64_t id, lnkeep_attempt_result result);
 /* Registers ids upwards until the disk is full; answers the first one refused. */
 uint64_t h_init_until_full(lnkeep_store store, lnkeep_attempts attempts, uint64_t from);
+/*
+ * Rows of every kind, 8 attempts a round: each state, acknowledged ones, tombstones, allocations, a
+ * cursor, in the namespaces 0 to 2 by the remainder of the id.
+ */
+void h_fill(lnkeep_store store, lnkeep_attempts attempts, unsigned rounds);
 /* State of a record, or the status of the refusal. */
 int h_state(lnkeep_attempts attempts, uint64_t id);
 

@@ -174,6 +174,36 @@ static void a_file_put_back_is_a_copy(void) {
     end();
 }
 
+/* As `cp` over it, or a rollback of the file's own bytes: the same file in an older state. */
+static void an_older_state_written_over_the_file_is_restored(void) {
+    const char *directory = h_directory(), *file = h_path(directory, "data.mdb");
+    uint8_t *bytes;
+    size_t len;
+    open_and_report(directory);
+    CHECK_DONE(h_init(attempts, 10));
+    end();
+    CHECK(h_read_file(file, &bytes, &len));
+    open_and_report(directory);
+    CHECK_DONE(h_init(attempts, 11));
+    end();
+    /* In place, so that the inode stays. */
+    CHECK(h_write_file(file, bytes, len));
+    free(bytes);
+    uint32_t flags = open_and_report(directory);
+    CHECK(flags & LNKEEP_REPORT_RESTORED);
+    CHECK(!(flags & LNKEEP_REPORT_COPIED));
+    CHECK_STATUS(h_init(attempts, 11), LNKEEP_NOT_ACKNOWLEDGED);
+    CHECK_STATUS(h_init(attempts, 10), LNKEEP_ALREADY_EXISTS);
+    end();
+    CHECK(open_and_report(directory) & LNKEEP_REPORT_RESTORED);
+    CHECK_DONE(acknowledge(12, 0));
+    CHECK_STATUS(h_init(attempts, 11), LNKEEP_BELOW_FLOOR);
+    CHECK_DONE(h_init(attempts, 12));
+    end();
+    CHECK(!(open_and_report(directory) & LNKEEP_REPORT_RESTORED));
+    end();
+}
+
 int main(int argc, char **argv) {
     static const h_test tests[] = {
         H_TEST(new_ids_wait_and_old_ones_go_on),
@@ -183,6 +213,7 @@ int main(int argc, char **argv) {
         H_TEST(an_own_store_waits_for_no_acknowledgement),
         H_TEST(a_moved_directory_is_no_copy),
         H_TEST(a_file_put_back_is_a_copy),
+        H_TEST(an_older_state_written_over_the_file_is_restored),
     };
     return h_main(argc, argv, tests, H_COUNT(tests), NULL, 0);
 }

@@ -147,20 +147,11 @@ static void quarantine_is_an_event(void) {
     end();
 }
 
-static uint32_t crc32c(uint32_t crc, const uint8_t *bytes, size_t len) {
-    crc = ~crc;
-    for (size_t i = 0; i < len; i++) {
-        crc ^= bytes[i];
-        for (int bit = 0; bit < 8; bit++) crc = crc & 1 ? crc >> 1 ^ 0x82f63b78u : crc >> 1;
-    }
-    return ~crc;
-}
-
 /* Checksum of a row as docs/format.md says: table, envelope version, flags, key, body. */
 static uint32_t row_checksum(uint8_t table, const uint8_t *row, const char *key, size_t body_len) {
     uint8_t head[3] = {table, row[0], row[1]};
-    uint32_t crc = crc32c(0, head, 3);
-    return crc32c(crc32c(crc, (const uint8_t *)key, strlen(key)), row + 6, body_len);
+    uint32_t crc = h_crc32c(0, head, 3);
+    return h_crc32c(h_crc32c(crc, (const uint8_t *)key, strlen(key)), row + 6, body_len);
 }
 
 /*

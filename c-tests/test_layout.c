@@ -152,6 +152,30 @@ static void events(void) {
     CHECK((lnkeep_status)-1 < 0);
 }
 
+static void maintenance_structures(void) {
+#define T lnkeep_finding
+    CHECK_LAYOUT(T, 48, F(page), F(table), F(key), F(fault), F(flags), F(reserved));
+#undef T
+#define T lnkeep_check_report
+    CHECK_LAYOUT(T, 112, F(size), F(stride), F(findings), F(findings_len), F(flags),
+                 F(block_height), F(unix_ms), F(store_id), F(epoch), F(commit_number), F(rows),
+                 F(pages), F(page_bytes), F(file_bytes));
+#undef T
+}
+
+/* Their values are compiled into programs, as offsets are. */
+static void maintenance_flags_keep_their_values(void) {
+    CHECK_EQUAL(LNKEEP_FINDING_ROW_ONLY, 1);
+    CHECK_EQUAL(LNKEEP_CHECK_LIVE, 1);
+    CHECK_EQUAL(LNKEEP_CHECK_ENDED_CLEANLY, 2);
+    CHECK_EQUAL(LNKEEP_CHECK_TRUNCATED, 4);
+    CHECK_EQUAL(LNKEEP_CHECK_UNUSABLE, 8);
+    CHECK_EQUAL(LNKEEP_CHECK_RESTORED, 16);
+    CHECK_EQUAL(LNKEEP_CHECK_COPIED, 32);
+    CHECK_EQUAL(LNKEEP_STORE_COMPACT, 256);
+    CHECK_EQUAL(LNKEEP_REPORT_COMPACTED, 64);
+}
+
 static void init_macros_set_the_size_and_nothing_else(void) {
     lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
     lnkeep_attempts_options attempts = LNKEEP_ATTEMPTS_OPTIONS_INIT;
@@ -183,6 +207,8 @@ int main(int argc, char **argv) {
         H_TEST(operations),
         H_TEST(every_body_starts_with_the_operation_and_fits),
         H_TEST(events),
+        H_TEST(maintenance_structures),
+        H_TEST(maintenance_flags_keep_their_values),
         H_TEST(init_macros_set_the_size_and_nothing_else),
     };
     return h_main(argc, argv, tests, H_COUNT(tests), NULL, 0);

@@ -29,6 +29,8 @@ static void check_untouched(void) {
     CHECK_EQUAL(lnkeep_store_is_open(world.store), 1);
     CHECK_EQUAL(lnkeep_attempts_is_open(world.attempts), 1);
     CHECK_EQUAL(lnkeep_events_is_open(world.events), 1);
+    CHECK(access(world.target, F_OK) != 0);
+    CHECK(access(h_path(world.target, "data.mdb"), F_OK) != 0);
 }
 
 static void every_exported_function_is_in_the_table(void) {
@@ -235,13 +237,26 @@ static void impossible_views_are_refused(void) {
     end_world();
 }
 
+static void empty_paths_are_refused(void) {
+    make_world();
+    lnkeep_status bad = LNKEEP_INVALID_ARGUMENT;
+    lnkeep_check_report *report = NULL;
+    CHECK_STATUS(lnkeep_check("", &report, NULL), bad);
+    CHECK_STATUS(lnkeep_store_backup(world.store, "", NULL, NULL), bad);
+    CHECK_STATUS(lnkeep_store_restore("", world.target, 0, NULL, NULL), bad);
+    CHECK_STATUS(lnkeep_store_restore(world.directory, "", 0, NULL, NULL), bad);
+    CHECK(report == NULL);
+    check_untouched();
+    end_world();
+}
+
 static void unknown_flags_are_refused(void) {
     make_world();
     lnkeep_status bad = LNKEEP_INVALID_ARGUMENT;
     lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
     lnkeep_store store;
     const char *path = h_path(h_directory(), "store");
-    for (uint32_t bit = 8; bit < 32; bit++) {
+    for (uint32_t bit = 9; bit < 32; bit++) {
         options.flags = UINT32_C(1) << bit;
         CHECK_STATUS(lnkeep_store_open(path, &options, &store, NULL, NULL), bad);
     }
@@ -252,6 +267,11 @@ static void unknown_flags_are_refused(void) {
         CHECK_STATUS(lnkeep_attempts_init(world.attempts, &request, NULL, NULL), bad);
     }
     lnkeep_attempt_key key = h_key(1);
+    for (uint32_t bit = 0; bit < 32; bit++) {
+        uint32_t flag = UINT32_C(1) << bit;
+        if (flag == LNKEEP_STORE_ANY_FILE_SYSTEM) continue;
+        CHECK_STATUS(lnkeep_store_restore(world.directory, world.target, flag, NULL, NULL), bad);
+    }
     for (uint32_t bit = 1; bit < 32; bit++) {
         uint32_t flag = UINT32_C(1) << bit;
         uint64_t subscription;
@@ -455,6 +475,7 @@ static int child_misuses(const char *unused) {
     misaligned_pointers_are_refused_everywhere();
     wrong_handles_are_refused_everywhere();
     impossible_views_are_refused();
+    empty_paths_are_refused();
     unknown_flags_are_refused();
     return 0;
 }
@@ -488,6 +509,7 @@ int main(int argc, char **argv) {
         H_TEST(closing_twice_is_harmless),
         H_TEST(components_of_a_closed_store_answer_closed),
         H_TEST(impossible_views_are_refused),
+        H_TEST(empty_paths_are_refused),
         H_TEST(unknown_flags_are_refused),
         H_TEST(inputs_of_other_versions_are_understood),
         H_TEST(outputs_of_other_versions_are_filled),

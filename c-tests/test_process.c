@@ -3,15 +3,12 @@
 #define _GNU_SOURCE
 #include "harness.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 static lnkeep_store store;
@@ -152,31 +149,6 @@ static void signals_stay_the_hosts(void) {
     end();
 }
 
-static uint64_t free_bytes(const char *path) {
-    struct statvfs facts;
-    return statvfs(path, &facts) == 0 ? (uint64_t)facts.f_bavail * facts.f_frsize : 0;
-}
-
-/* Takes all space but `left` bytes. */
-static const char *fill_disk(const char *mounted, uint64_t left) {
-    const char *filler = h_path(mounted, "filler");
-    int descriptor = open(filler, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    uint64_t room = free_bytes(mounted);
-    if (room > left) CHECK_EQUAL(posix_fallocate(descriptor, 0, (off_t)(room - left)), 0);
-    close(descriptor);
-    return filler;
-}
-
-/* A small file system of its own, or NULL, which is said loudly. */
-static const char *mount_small(const char *test) {
-    const char *path = h_directory();
-    if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "size=40m,mode=0700") == 0) return path;
-    char why[128];
-    snprintf(why, sizeof why, "a file system of its own cannot be mounted: %s", strerror(errno));
-    h_skip(test, why);
-    return NULL;
-}
-
 static lnkeep_op init_op(uint64_t id) {
     lnkeep_op op;
     memset(&op, 0, sizeof op);
@@ -208,12 +180,12 @@ static void check_full(uint64_t refused) {
 }
 
 static void a_full_disk_takes_results_and_heals(void) {
-    const char *mounted = mount_small("a_full_disk_takes_results_and_heals");
+    const char *mounted = h_mount_small("a_full_disk_takes_results_and_heals", 40);
     if (!mounted) return;
     const char *directory = h_path(mounted, "store");
     CHECK(open_and_report(directory) & LNKEEP_REPORT_TMPFS);
     CHECK_DONE(h_init(attempts, 1));
-    const char *filler = fill_disk(mounted, 0);
+    const char *filler = h_fill_disk(mounted, 0);
     uint64_t refused = h_init_until_full(store, attempts, 2);
     CHECK(refused > 1000);
     check_full(refused);
@@ -228,7 +200,7 @@ static void a_full_disk_takes_results_and_heals(void) {
     CHECK_DONE(h_init(attempts, refused));
     CHECK(!(stats_flags() & LNKEEP_STATS_NO_SPACE));
     end();
-    CHECK_EQUAL(umount(mounted), 0);
+    h_unmount(mounted);
 }
 
 static int child_opens(const char *directory) {
@@ -239,12 +211,12 @@ static int child_opens(const char *directory) {
 
 /* In a child, because a page of a mapped file that the disk has no room for is a SIGBUS. */
 static void a_store_is_not_created_on_a_full_disk(void) {
-    const char *mounted = mount_small("a_store_is_not_created_on_a_full_disk");
+    const char *mounted = h_mount_small("a_store_is_not_created_on_a_full_disk", 40);
     if (!mounted) return;
     const char *directory = h_path(mounted, "store");
     static const uint64_t left[] = {0, 4096, 8192, 16384, 65536, 262144, 1048576};
     for (size_t i = 0; i < H_COUNT(left); i++) {
-        const char *filler = fill_disk(mounted, left[i]);
+        const char *filler = h_fill_disk(mounted, left[i]);
         if (!CHECK_EQUAL(h_run_child("child_opens", directory), 0)) {
             fprintf(stderr, "with %llu bytes free\n", (unsigned long long)left[i]);
         }
@@ -254,7 +226,7 @@ static void a_store_is_not_created_on_a_full_disk(void) {
         end();
         h_remove(directory);
     }
-    CHECK_EQUAL(umount(mounted), 0);
+    h_unmount(mounted);
 }
 
 #define READERS 200
@@ -290,7 +262,7 @@ static int child_reads_on_a_full_disk(const char *mounted) {
         for (uint64_t i = 0; i < 100; i++) ops[i] = init_op(from + i);
         CHECK_DONE(lnkeep_submit(store, ops, 100, 0, outcomes, NULL));
     }
-    fill_disk(mounted, 0);
+    h_fill_disk(mounted, 0);
     signal(SIGUSR1, hold);
     for (int i = 0; i < READERS; i++) {
         CHECK_EQUAL(pthread_create(&threads[i], NULL, read_slowly, NULL), 0);
@@ -312,10 +284,10 @@ static int child_reads_on_a_full_disk(const char *mounted) {
 }
 
 static void readers_need_no_disk(void) {
-    const char *mounted = mount_small("readers_need_no_disk");
+    const char *mounted = h_mount_small("readers_need_no_disk", 40);
     if (!mounted) return;
     CHECK_EQUAL(h_run_child("child_reads_on_a_full_disk", mounted), 0);
-    CHECK_EQUAL(umount(mounted), 0);
+    h_unmount(mounted);
 }
 
 int main(int argc, char **argv) {

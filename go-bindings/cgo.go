@@ -137,6 +137,14 @@ package lnkeep
 #cgo nocallback lnkeep_events_first_available
 #cgo noescape lnkeep_events_descriptor
 #cgo nocallback lnkeep_events_descriptor
+#cgo noescape lnkeep_check
+#cgo nocallback lnkeep_check
+#cgo noescape lnkeep_check_report_free
+#cgo nocallback lnkeep_check_report_free
+#cgo noescape lnkeep_store_backup
+#cgo nocallback lnkeep_store_backup
+#cgo noescape lnkeep_store_restore
+#cgo nocallback lnkeep_store_restore
 
 #include <lnkeep.h>
 */

@@ -60,6 +60,12 @@
 //
 // After every start, before dispatching: Attempts.Recover, with the circuits that exist.
 //
+// # Copies
+//
+// Store.Backup writes a file, Restore makes a store of it, Check tells whether either is sound. A backup
+// is for the loss of the disk alone: what was dispatched after it is unknown to it. A store that was
+// restored or copied therefore refuses new ids until Attempts.AcknowledgeRestore says where they are safe.
+//
 // # Goroutines and threads
 //
 // Everything may be called from any goroutine at any time, also during Close. One goroutine per store

@@ -168,6 +168,8 @@ var (
 	ErrAlreadyOpen error = statusSentinel(StatusAlreadyOpen)
 	// ErrUnsafePlace is returned when the directory cannot keep the promise.
 	ErrUnsafePlace error = statusSentinel(StatusUnsafePlace)
+	// ErrTargetExists is returned when a file stands where a new one was asked for; it was not touched.
+	ErrTargetExists error = statusSentinel(StatusTargetExists)
 	// ErrBusy is returned when a queue or table is full; nothing was applied.
 	ErrBusy error = statusSentinel(StatusBusy)
 	// ErrNoSpace is returned when disk, quota or map is full; nothing was applied.

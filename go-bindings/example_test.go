@@ -13,18 +13,23 @@ import (
 
 // temporaryStore is a store for an example; a node has a directory of its own on a local disk.
 func temporaryStore(options *lnkeep.StoreOptions) (*lnkeep.Store, func()) {
-	directory, err := os.MkdirTemp("", "lnkeep-example")
-	if err != nil {
-		log.Fatal(err)
-	}
+	directory, remove := temporaryDirectory()
 	store, err := lnkeep.Open(filepath.Join(directory, "attempts"), options)
 	if err != nil {
 		log.Fatal(err)
 	}
 	return store, func() {
 		_ = store.Close()
-		_ = os.RemoveAll(directory)
+		remove()
 	}
+}
+
+func temporaryDirectory() (directory string, remove func()) {
+	directory, err := os.MkdirTemp("", "lnkeep-example")
+	if err != nil {
+		log.Fatal(err)
+	}
+	return directory, func() { _ = os.RemoveAll(directory) }
 }
 
 func Example() {
@@ -216,6 +221,100 @@ func ExampleEvents_Channel() {
 		break
 	}
 	// Output: attempt_resolved 7 settled
+}
+
+func ExampleCheck() {
+	directory, done := temporaryDirectory()
+	defer done()
+	path := filepath.Join(directory, "attempts")
+	store, err := lnkeep.Open(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// At any time, also while the store is open, here or in another process.
+	report, err := lnkeep.Check(context.Background(), path)
+	if err != nil {
+		log.Fatal("it could not be looked at: ", err)
+	}
+	for _, finding := range report.Findings {
+		fmt.Printf("page %d: %s %x: %s\n", finding.Page, finding.Table, finding.Key, finding.Fault)
+	}
+	fmt.Println("sound:", report.Sound(), "open:", report.Live)
+	if err := store.Close(); err != nil {
+		log.Fatal(err)
+	}
+	// Output: sound: true open: true
+}
+
+// A backup for the day the disk is lost. It does not know what was dispatched after it was made.
+func ExampleStore_Backup() {
+	ctx := context.Background()
+	directory, done := temporaryDirectory()
+	defer done()
+	store, err := lnkeep.Open(filepath.Join(directory, "attempts"), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+	path := filepath.Join(directory, "attempts.backup")
+	report, err := store.Backup(ctx, path)
+	if err != nil {
+		log.Fatal("there is no backup: ", err)
+	}
+	fmt.Println("sound:", report.Sound())
+	_, err = store.Backup(ctx, path)
+	fmt.Println("never overwritten:", errors.Is(err, lnkeep.ErrTargetExists))
+	// Output:
+	// sound: true
+	// never overwritten: true
+}
+
+// A store made of a backup grants no new id until it is told which ones are safe.
+func ExampleRestore() {
+	ctx := context.Background()
+	directory, done := temporaryDirectory()
+	defer done()
+	backup := filepath.Join(directory, "attempts.backup")
+	lost, err := lnkeep.Open(filepath.Join(directory, "lost"), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := lost.Backup(ctx, backup); err != nil {
+		log.Fatal(err)
+	}
+	if err := lost.Close(); err != nil {
+		log.Fatal(err)
+	}
+
+	path := filepath.Join(directory, "attempts")
+	if _, err := lnkeep.Restore(ctx, backup, path, lnkeep.RestoreOptions{}); err != nil {
+		log.Fatal("there is no store: ", err)
+	}
+	store, err := lnkeep.Open(path, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+	attempts, err := store.OpenAttempts(nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = attempts.Init(ctx, lnkeep.Request{Key: lnkeep.DefaultKey(7)})
+	fmt.Println("restored:", store.Report().Restored)
+	fmt.Println("refused:", errors.Is(err, lnkeep.ErrNotAcknowledged))
+	// One above the greatest id that the lost store may ever have granted.
+	if _, err := attempts.AcknowledgeRestore(ctx, lnkeep.IDFloor{Floor: 1000}); err != nil {
+		log.Fatal(err)
+	}
+	_, err = attempts.Init(ctx, lnkeep.Request{Key: lnkeep.DefaultKey(7)})
+	fmt.Println("below the floor:", errors.Is(err, lnkeep.ErrBelowFloor))
+	outcome, err := attempts.Init(ctx, lnkeep.Request{Key: lnkeep.DefaultKey(1000)})
+	fmt.Println("dispatch:", outcome.Done, err)
+	// Output:
+	// restored: true
+	// refused: true
+	// below the floor: true
+	// dispatch: true <nil>
 }
 
 func ExampleResult_Classify() {

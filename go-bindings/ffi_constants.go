@@ -35,6 +35,7 @@ var _ = [...]bool{
 	[1]bool{}[StatusWrongMode-C.LNKEEP_WRONG_MODE],
 	[1]bool{}[StatusAlreadyOpen-C.LNKEEP_ALREADY_OPEN],
 	[1]bool{}[StatusUnsafePlace-C.LNKEEP_UNSAFE_PLACE],
+	[1]bool{}[StatusTargetExists-C.LNKEEP_TARGET_EXISTS],
 	[1]bool{}[StatusBusy-C.LNKEEP_BUSY],
 	[1]bool{}[StatusNoSpace-C.LNKEEP_NO_SPACE],
 	[1]bool{}[StatusLocked-C.LNKEEP_LOCKED],

@@ -31,6 +31,7 @@ func text(e *C.lnkeep_error) string {
 
 // check is the error of a call, nil for DONE and ALREADY.
 func check(op string, status C.lnkeep_status, detail *C.lnkeep_error) error {
+	collect()
 	if status >= C.LNKEEP_DONE {
 		return nil
 	}

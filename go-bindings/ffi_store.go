@@ -10,12 +10,11 @@ import (
 
 func cStoreOpen(path string, options *StoreOptions) (uint64, Report, error) {
 	given := storeOptions(options)
-	name := append([]byte(path), 0)
 	var opened C.lnkeep_store
 	var found C.lnkeep_store_report
 	found.size = C.sizeof_lnkeep_store_report
 	detail := newError()
-	status := C.lnkeep_store_open((*C.char)(unsafe.Pointer(&name[0])), &given, &opened, &found, &detail)
+	status := C.lnkeep_store_open(cPath(path), &given, &opened, &found, &detail)
 	if err := check("open", status, &detail); err != nil {
 		return 0, Report{}, err
 	}
@@ -30,6 +29,7 @@ func storeOptions(o *StoreOptions) (c C.lnkeep_store_options) {
 		flag(o.LNDCompat, C.LNKEEP_STORE_LND_COMPAT) |
 		flag(o.Convert, C.LNKEEP_STORE_CONVERT) |
 		flag(o.Verify, C.LNKEEP_STORE_VERIFY) |
+		flag(o.Compact, C.LNKEEP_STORE_COMPACT) |
 		flag(o.ExpectedStoreID != nil, C.LNKEEP_STORE_EXPECT_ID) |
 		flag(o.Seed != nil, C.LNKEEP_STORE_SEEDED) |
 		flag(o.Events != DefaultEvents, C.LNKEEP_STORE_EVENT_KINDS)
@@ -60,6 +60,7 @@ func reportOf(c *C.lnkeep_store_report) Report {
 		Restored:    c.flags&C.LNKEEP_REPORT_RESTORED != 0,
 		Tmpfs:       c.flags&C.LNKEEP_REPORT_TMPFS != 0,
 		Overlay:     c.flags&C.LNKEEP_REPORT_OVERLAY != 0,
+		Compacted:   c.flags&C.LNKEEP_REPORT_COMPACTED != 0,
 		BlockHeight: uint32(c.block_height),
 		Time:        timeOf(uint64(c.unix_ms)),
 	}

@@ -17,11 +17,13 @@ func TestLeaks_AreToldAndOnlyLeaks(t *testing.T) {
 	func() {
 		store, err := lnkeep.Open(path+"-closed", nil)
 		must(t, err)
-		_, err = store.OpenAttempts(nil)
+		attempts, err := store.OpenAttempts(nil)
 		must(t, err)
-		_, err = store.OpenEvents("silent", nil)
+		events, err := store.OpenEvents("silent", nil)
 		must(t, err)
 		must(t, store.Close())
+		runtime.KeepAlive(attempts)
+		runtime.KeepAlive(events)
 	}()
 	attempts := func() *lnkeep.Attempts {
 		store, err := lnkeep.Open(path, nil)

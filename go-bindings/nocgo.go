@@ -29,12 +29,15 @@ func cClassName(Class) string        { return "?" }
 func cVersion() string               { return "" }
 func cABIVersion() uint32            { return 0 }
 
-func cStoreOpen(string, *StoreOptions) (uint64, Report, error) { return 0, Report{}, ErrNoCgo }
-func cStoreClose(uint64) error                                 { return ErrNoCgo }
-func cStoreIsOpen(uint64) bool                                 { return false }
-func cStoreTick(uint64, uint64, uint32) error                  { return ErrNoCgo }
-func cStoreSync(uint64) error                                  { return ErrNoCgo }
-func cStoreStats(uint64) (Stats, error)                        { return Stats{}, ErrNoCgo }
+func cStoreOpen(string, *StoreOptions) (uint64, Report, error)           { return 0, Report{}, ErrNoCgo }
+func cStoreClose(uint64) error                                           { return ErrNoCgo }
+func cStoreIsOpen(uint64) bool                                           { return false }
+func cStoreTick(uint64, uint64, uint32) error                            { return ErrNoCgo }
+func cStoreSync(uint64) error                                            { return ErrNoCgo }
+func cStoreStats(uint64) (Stats, error)                                  { return Stats{}, ErrNoCgo }
+func cStoreBackup(uint64, string) (*CheckReport, error)                  { return nil, ErrNoCgo }
+func cStoreRestore(string, string, RestoreOptions) (*CheckReport, error) { return nil, ErrNoCgo }
+func cCheck(string) (*CheckReport, error)                                { return nil, ErrNoCgo }
 
 func cSubmit(uint64, []*Operation, bool, []Outcome) error         { return ErrNoCgo }
 func cSubmitAsync(uint64, []*Operation, bool, uint64) error       { return ErrNoCgo }

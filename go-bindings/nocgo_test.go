@@ -14,6 +14,10 @@ func TestNoCgo_EverythingAnswersOneError(t *testing.T) {
 	if store != nil || lnkeep.ClassOf(err) != lnkeep.ClassRefused {
 		t.Fatal(store, err)
 	}
+	_, err = lnkeep.Check(t.Context(), "x")
+	want(t, err, lnkeep.ErrNoCgo)
+	_, err = lnkeep.Restore(t.Context(), "x", "y", lnkeep.RestoreOptions{})
+	want(t, err, lnkeep.ErrNoCgo)
 	_, err = lnkeep.EncodeClientID(1, 1)
 	want(t, err, lnkeep.ErrNoCgo)
 	_, _, err = lnkeep.DecodeClientID(1)

@@ -17,6 +17,9 @@ type StoreOptions struct {
 	Convert bool
 	// Verify walks the whole file at every open, not only after an unclean end.
 	Verify bool
+	// Compact rewrites the file without its free pages, after a walk of it; takes about as long as copying
+	// it. Without disk space for the copy the store opens as it is: Report.Compacted says which.
+	Compact bool
 	// EpochMin refuses a store last opened in an epoch below this one, which the host keeps elsewhere
 	// (ErrRolledBack).
 	EpochMin uint64
@@ -60,6 +63,8 @@ type Report struct {
 	Tmpfs bool
 	// Overlay: the directory lies on an overlay; the lower layers decide about durability.
 	Overlay bool
+	// Compacted: the file was rewritten without its free pages, as StoreOptions.Compact asks.
+	Compacted bool
 	// BlockHeight is what Tick last told before.
 	BlockHeight uint32
 	// Time is what Tick last told before, to the millisecond; zero when unknown.

@@ -38,6 +38,7 @@ const (
 	StatusWrongMode           Status = -25
 	StatusAlreadyOpen         Status = -26
 	StatusUnsafePlace         Status = -27
+	StatusTargetExists        Status = -28
 	StatusBusy                Status = -100
 	StatusNoSpace             Status = -101
 	StatusLocked              Status = -102

@@ -20,7 +20,7 @@ func TestStatus_ClassFollowsFromTheNumber(t *testing.T) {
 		}
 	}
 	for status, name := range map[lnkeep.Status]string{
-		0: "DONE", 2: "ALREADY_EXISTS", -6: "NOT_FOUND", -250: "status -250", lnkeep.StatusCanceled: "CANCELED",
+		0: "DONE", 2: "ALREADY_EXISTS", -6: "NOT_FOUND", -28: "TARGET_EXISTS", -250: "status -250", lnkeep.StatusCanceled: "CANCELED",
 	} {
 		if status.String() != name || status.Message() == "" {
 			t.Errorf("%q, %q", status.String(), status.Message())

@@ -3,10 +3,13 @@ package lnkeep_test
 import (
 	"context"
 	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,7 +57,9 @@ func TestOpen_RefusesWhatCannotWork(t *testing.T) {
 		{"an empty path", "", nil, lnkeep.ErrInvalidArgument},
 		{"a NUL in the path", dir + "\x00/x", nil, lnkeep.ErrInvalidArgument},
 		{"no store", filepath.Join(dir, "none"), &lnkeep.StoreOptions{MustExist: true}, lnkeep.ErrNotFound},
-		{"a file", filepath.Join(file, "x"), nil, nil},
+		{"a file", file, nil, lnkeep.ErrUnsafePlace},
+		{"below a file", filepath.Join(file, "x"), nil, syscall.ENOTDIR},
+		{"a missing parent", filepath.Join(dir, "none", "x"), nil, fs.ErrNotExist},
 		{"a directory for everybody", shared, nil, lnkeep.ErrUnsafePlace},
 		{"another store", good, &lnkeep.StoreOptions{ExpectedStoreID: &lnkeep.StoreID{1}}, lnkeep.ErrRolledBack},
 		{"a later epoch", good, &lnkeep.StoreOptions{EpochMin: 1000}, lnkeep.ErrRolledBack},
@@ -66,9 +71,7 @@ func TestOpen_RefusesWhatCannotWork(t *testing.T) {
 			if err == nil || store != nil {
 				t.Fatal("it was opened")
 			}
-			if c.err != nil {
-				want(t, err, c.err)
-			}
+			want(t, err, c.err)
 			t.Log(err)
 		})
 	}
@@ -89,6 +92,42 @@ func TestOpen_SecondTimeIsLocked(t *testing.T) {
 	if !errors.As(err, &detail) || detail.Op != "open" || detail.Code != lnkeep.StatusLocked || detail.Msg == "" {
 		t.Fatalf("%#v", detail)
 	}
+}
+
+func TestOpen_InTwoProcessesIsLocked(t *testing.T) {
+	path := newPath(t)
+	child, answer := openInChild(t, path)
+	if !strings.Contains(answer, `"ok":true`) {
+		t.Fatal(answer)
+	}
+	_, err := lnkeep.Open(path, nil)
+	want(t, err, lnkeep.ErrLocked)
+	want(t, err, lnkeep.ErrRetry)
+	if report := sound(t, checkOf(t, path)); !report.Live {
+		t.Fatalf("%+v", report)
+	}
+	_, err = lnkeep.Restore(soon(t), path, newPath(t), lnkeep.RestoreOptions{})
+	want(t, err, lnkeep.ErrLocked)
+
+	// The lock ends with the process that held it, however that ended.
+	child.kill()
+	if report := openStore(t, path, nil).Report(); !report.Unclean {
+		t.Fatalf("%+v", report)
+	}
+	if _, answer := openInChild(t, path); !strings.Contains(answer, "LOCKED") {
+		t.Fatal(answer)
+	}
+}
+
+func openInChild(t *testing.T, path string) (child *worker, answer string) {
+	t.Helper()
+	child = newWorker(t, path, false)
+	t.Cleanup(child.kill)
+	_, err := io.WriteString(child.input, `{"op": "open"}`+"\n")
+	must(t, err)
+	answer, err = child.output.ReadString('\n')
+	must(t, err)
+	return child, answer
 }
 
 func TestStore_Close_IsIdempotentAndEverythingAnswersErrClosed(t *testing.T) {
@@ -156,6 +195,7 @@ func closedAnswers(
 		return func(_ any, err error) { answers[name] = err }
 	}
 	note("stats")(store.Stats())
+	note("backup")(store.Backup(ctx, "x"))
 	note("submit")(store.Submit(ctx, op))
 	note("atomic")(store.SubmitAtomic(ctx, op))
 	note("async")(store.SubmitAsync(op))
@@ -268,6 +308,9 @@ func TestContext_EndedBeforeTheCallAppliesNothing(t *testing.T) {
 	note := func(name string) func(any, error) {
 		return func(_ any, err error) { answers[name] = err }
 	}
+	note("check")(lnkeep.Check(ctx, "x"))
+	note("backup")(store.Backup(ctx, "x"))
+	note("restore")(lnkeep.Restore(ctx, "x", "y", lnkeep.RestoreOptions{}))
 	note("init")(attempts.Init(ctx, request(1)))
 	note("submit")(store.Submit(ctx, op))
 	note("atomic")(store.SubmitAtomic(ctx, op))

@@ -3,6 +3,7 @@ package lnkeep
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -134,8 +135,20 @@ func (s *submitter) close() {
 func (s *submitter) loop() {
 	defer close(s.stopped)
 	for s.take() {
+		packed := len(s.pack)
 		s.submit()
+		// Callers that were just answered often ask again at once. Without a turn for them the next pack
+		// would be a small one, and most of them would wait for two commits.
+		if s.queued() < packed {
+			runtime.Gosched()
+		}
 	}
+}
+
+func (s *submitter) queued() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting)
 }
 
 // take waits for jobs and moves as many into the pack as one call may carry, at least one. It reports

@@ -118,7 +118,6 @@
 #define LNKEEP_VERSIONED_INIT_OF(type) { .size = sizeof(type), .abi_version = LNKEEP_ABI_VERSION }
 #endif
 
-#define LNKEEP_CHECK_REPORT_INIT LNKEEP_INIT_OF(lnkeep_check_report)
 #define LNKEEP_STORE_NONE LNKEEP_NONE_OF(lnkeep_store)
 #define LNKEEP_ATTEMPTS_NONE LNKEEP_NONE_OF(lnkeep_attempts)
 #define LNKEEP_EVENTS_NONE LNKEEP_NONE_OF(lnkeep_events)
@@ -1947,7 +1946,7 @@ lnkeep_status lnkeep_events_descriptor(lnkeep_events events,
  * a store that is open, here or in another process, can be checked and goes on.
  *
  * Returns: LNKEEP_DONE when it could be looked at, whatever was found: read the report. LNKEEP_NOT_FOUND,
- *   LNKEEP_IO; LNKEEP_BUSY when another process commits too fast for the walk, then check in that process;
+ *   LNKEEP_IO, LNKEEP_FORMAT_TOO_NEW; LNKEEP_BUSY when another process commits too fast for the walk, then check in that process;
  *   LNKEEP_INVALID_ARGUMENT, LNKEEP_FORKED.
  * In: path, of the store's directory or of a backup.
  * Out: report.
@@ -1974,8 +1973,9 @@ void lnkeep_check_report_free(lnkeep_check_report *report);
  * keep it as you keep the store.
  *
  * Returns: LNKEEP_DONE; LNKEEP_TARGET_EXISTS, nothing is overwritten; LNKEEP_NO_SPACE; LNKEEP_IO;
- *   LNKEEP_BUSY when a backup to the same path runs; LNKEEP_UNSAFE_PLACE when path + ".partial" is not a
- *   plain file; LNKEEP_CORRUPT_STORE when the copy does not check; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BUSY when a backup to the same path runs; LNKEEP_NOT_FOUND when the directory of path is missing;
+ *   LNKEEP_UNSAFE_PLACE when it cannot be written to or path + ".partial" is not a plain file;
+ *   LNKEEP_CORRUPT_STORE when the copy does not check; LNKEEP_INVALID_ARGUMENT,
  *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED. Without LNKEEP_DONE there is no new file.
  * In: path, of the file to make.
  * Out: report, of a check of the new file; NULL when it is not wanted. Damaged single rows are copied as

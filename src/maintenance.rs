@@ -42,6 +42,14 @@ impl References for AllReferences {
         }
     }
 
+    fn damaged(&mut self, table: Table, key: &[u8]) {
+        match table.spec().owner {
+            "attempts" => self.attempts.damaged(table, key),
+            "events" => self.events.damaged(table, key),
+            _ => self.blobs.damaged(table, key),
+        }
+    }
+
     fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)> {
         let mut all = self.attempts.disagreements();
         all.extend(self.events.disagreements());
@@ -58,7 +66,7 @@ impl References for AllReferences {
 /// error means that nothing could be looked at.
 ///
 /// # Errors
-/// `NotFound`; `Io`; `Busy` when another process commits too fast for the walk, `Forked`.
+/// `NotFound`; `Io`; `FormatTooNew`; `Busy` when another process commits too fast for the walk; `Forked`.
 pub fn check(path: impl AsRef<Path>) -> Result<CheckReport> {
     refuse_forked_child()?;
     check::check(path.as_ref(), &AllReferences::boxed)
@@ -71,7 +79,8 @@ pub fn check(path: impl AsRef<Path>) -> Result<CheckReport> {
 /// damaged single rows are copied as they are and are in it.
 ///
 /// # Errors
-/// `TargetExists`: nothing is overwritten. `NoSpace`; `Io`; `Busy` when a backup to the same name runs;
+/// `TargetExists`: nothing is overwritten. `NotFound` or `UnsafePlace` when the path cannot be made;
+/// `NoSpace`; `Io`; `Busy` when a backup to the same name runs;
 /// `CorruptStore` when the copy does not check; `Closed`, `Poisoned`, `Forked`. There is no new file then.
 pub fn backup(store: &Store, target: impl AsRef<Path>) -> Result<CheckReport> {
     store.check_usable()?;

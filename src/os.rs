@@ -5,7 +5,7 @@
 //! Called by `store`, `events` and `ffi`.
 
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
@@ -34,6 +34,11 @@ pub(crate) fn open_for_writing(path: &Path) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
         .open(path)
+}
+
+/// Opens whatever lies at a path for reading, without waiting for the other end of a pipe.
+pub(crate) fn open_for_reading(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)
 }
 
 /// Exclusive claim on a file, held while it is open.
@@ -69,6 +74,11 @@ impl FileLock {
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, 0)?;
         self.file.sync_all()
+    }
+
+    /// Which file it is.
+    pub(crate) fn identity(&self) -> io::Result<FileIdentity> {
+        Ok(FileIdentity::from(&self.file.metadata()?))
     }
 
     /// Whether the file has no other name that a second owner could open it by.
@@ -240,13 +250,18 @@ pub(crate) struct FileIdentity {
 
 impl FileIdentity {
     pub(crate) fn of(path: &Path) -> io::Result<FileIdentity> {
-        let metadata = std::fs::symlink_metadata(path)?;
+        Ok(FileIdentity::from(&std::fs::symlink_metadata(path)?))
+    }
+}
+
+impl From<&Metadata> for FileIdentity {
+    fn from(metadata: &Metadata) -> FileIdentity {
         let birth_ns = metadata
             .created()
             .ok()
             .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
             .map_or(0, |age| u64::try_from(age.as_nanos()).unwrap_or(0));
-        Ok(FileIdentity { device: metadata.dev(), inode: metadata.ino(), birth_ns })
+        FileIdentity { device: metadata.dev(), inode: metadata.ino(), birth_ns }
     }
 }
 

@@ -52,6 +52,7 @@ check build_without_cgo env CGO_ENABLED=0 go build ./... || true
 check stub_answers_no_cgo env CGO_ENABLED=0 go test -run NoCgo ./... || true
 check collecting_garbage_all_the_time env GOGC=1 go test -count=1 -tags lnkeep_tree ./... || true
 check pointers_passed_to_c env GOEXPERIMENT=cgocheck2 go test -short -count=1 -tags lnkeep_tree ./... || true
+check collecting_garbage_in_the_wrapper go test -count=1 -tags lnkeep_tree,debug ./... || true
 check benchmarks_run go test -run '^$' -bench . -benchtime 1x -tags lnkeep_tree ./... || true
 
 status=0

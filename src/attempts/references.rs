@@ -3,7 +3,7 @@
 //! Unfinished attempts are kept as a set, namespaces as a map; of acknowledged records and tombstones only
 //! the keys, in the order of the walk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{Attempt, Flags, NamespaceRow, State};
 use super::table::{ALL_NAMESPACES, decode_retained};
@@ -27,6 +27,10 @@ pub(crate) struct AttemptReferences {
     /// Greatest allocated id with its row, and namespaces in which a record could not be read.
     greatest_allocated: Option<(u64, Vec<u8>)>,
     unreadable: Vec<[u8; 16]>,
+    /// Records that could not be read: what the index says of them may be right.
+    unreadable_records: BTreeSet<Key>,
+    /// Which record a damaged row of the queue leads to is not known.
+    queue_damaged: bool,
     found: Vec<Disagreement>,
 }
 
@@ -42,12 +46,24 @@ impl References for AttemptReferences {
         }
     }
 
+    fn damaged(&mut self, table: Table, key: &[u8]) {
+        let record = Key::try_from(key).ok();
+        match (table, record) {
+            (Table::Attempts, Some(key)) => self.unread(key),
+            (Table::AttemptsPending, Some(key)) => drop(self.pending.remove_entry(&key)),
+            (Table::AttemptsRetained, _) => self.queue_damaged = true,
+            (Table::Namespaces, _) => self.unreadable.extend(<[u8; 16]>::try_from(key)),
+            _ => {}
+        }
+    }
+
     fn disagreements(&mut self) -> Vec<Disagreement> {
         for (key, state) in std::mem::take(&mut self.pending) {
             let fault = format!("the record is {state:?} and the index of pending ones lacks it");
             self.found.push((Table::Attempts, key.to_vec(), fault));
         }
-        for (key, _) in self.retained.drain(..).filter(|(_, queued)| !queued) {
+        let queue_damaged = self.queue_damaged;
+        for (key, _) in self.retained.drain(..).filter(|(_, queued)| !queued && !queue_damaged) {
             let fault = "the record is acknowledged or deleted and not queued".to_owned();
             self.found.push((Table::Attempts, key.to_vec(), fault));
         }
@@ -71,7 +87,7 @@ impl AttemptReferences {
         let bytes: Key = key.try_into().ok()?;
         let key = AttemptKey::from_bytes(bytes);
         let Some(attempt) = Attempt::decode(key, body) else {
-            self.unreadable.push(key.namespace.0);
+            self.unread(bytes);
             return Some("the record does not decode".to_owned());
         };
         self.counts.entry(key.namespace.0).or_default()[attempt.state as usize - 1] += 1;
@@ -84,6 +100,11 @@ impl AttemptReferences {
         None
     }
 
+    fn unread(&mut self, key: Key) {
+        self.unreadable.push(AttemptKey::from_bytes(key).namespace.0);
+        self.unreadable_records.insert(key);
+    }
+
     fn index(&mut self, key: &[u8], body: &[u8]) -> Option<String> {
         let bytes: Key = key.try_into().ok()?;
         let listed = body.first().and_then(|number| State::from_number(*number));
@@ -92,6 +113,7 @@ impl AttemptReferences {
             (Some(state), listed) => {
                 Some(format!("the index says {listed:?} and the record is {state:?}"))
             }
+            (None, _) if self.unreadable_records.contains(&bytes) => None,
             (None, _) => Some("the index lists an attempt that is not pending".to_owned()),
         }
     }

@@ -635,3 +635,17 @@ fn a_check_finds_an_acknowledged_record_that_no_queue_leads_to() {
     let faults = faults_after(&[put], &[]);
     assert!(faults.iter().any(|fault| fault.contains("not queued")), "{faults:?}");
 }
+
+#[test]
+fn a_damaged_record_is_the_only_finding_about_it() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    for id in 1..=3 {
+        attempts.init(&InitRequest::new(key(id))).unwrap();
+    }
+    attempts.write_raw(key(2), b"garbage").unwrap();
+    let path = world.directory.path().join("store");
+    let findings = crate::maintenance::check(path).unwrap().findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!((findings[0].table, &findings[0].key[..]), ("attempts", &key(2).to_bytes()[..]));
+}

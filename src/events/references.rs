@@ -31,6 +31,12 @@ impl References for EventReferences {
         None
     }
 
+    fn damaged(&mut self, table: Table, key: &[u8]) {
+        if table == Table::Events {
+            self.newest = self.newest.max(sequence_of(key));
+        }
+    }
+
     fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)> {
         // Without any event kept, the newest number is known to the heads alone.
         let Some(newest) = self.newest else { return Vec::new() };

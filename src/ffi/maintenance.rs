@@ -152,7 +152,7 @@ fn owned_report(report: CheckReport) -> *mut lnkeep_check_report {
 /// a store that is open, here or in another process, can be checked and goes on.
 ///
 /// Returns: LNKEEP_DONE when it could be looked at, whatever was found: read the report. LNKEEP_NOT_FOUND,
-///   LNKEEP_IO; LNKEEP_BUSY when another process commits too fast for the walk, then check in that process;
+///   LNKEEP_IO, LNKEEP_FORMAT_TOO_NEW; LNKEEP_BUSY when another process commits too fast for the walk, then check in that process;
 ///   LNKEEP_INVALID_ARGUMENT, LNKEEP_FORKED.
 /// In: path, of the store's directory or of a backup.
 /// Out: report.
@@ -195,8 +195,9 @@ pub unsafe extern "C" fn lnkeep_check_report_free(report: *mut lnkeep_check_repo
 /// keep it as you keep the store.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_TARGET_EXISTS, nothing is overwritten; LNKEEP_NO_SPACE; LNKEEP_IO;
-///   LNKEEP_BUSY when a backup to the same path runs; LNKEEP_UNSAFE_PLACE when path + ".partial" is not a
-///   plain file; LNKEEP_CORRUPT_STORE when the copy does not check; LNKEEP_INVALID_ARGUMENT,
+///   LNKEEP_BUSY when a backup to the same path runs; LNKEEP_NOT_FOUND when the directory of path is missing;
+///   LNKEEP_UNSAFE_PLACE when it cannot be written to or path + ".partial" is not a plain file;
+///   LNKEEP_CORRUPT_STORE when the copy does not check; LNKEEP_INVALID_ARGUMENT,
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED. Without LNKEEP_DONE there is no new file.
 /// In: path, of the file to make.
 /// Out: report, of a check of the new file; NULL when it is not wanted. Damaged single rows are copied as

@@ -405,6 +405,8 @@ pub(super) fn next_generation(last_key: &[u8]) -> u64 {
 pub(crate) struct BlobReferences {
     /// Chunks and bytes of each generation.
     staged: BTreeMap<u64, (u64, u64)>,
+    /// Generations with a damaged chunk, which is a finding of its own.
+    damaged: BTreeSet<u64>,
 }
 
 impl References for BlobReferences {
@@ -422,7 +424,8 @@ impl References for BlobReferences {
                 };
                 let (chunks, bytes) =
                     self.staged.get(&pointer.generation).copied().unwrap_or_default();
-                let whole = chunks == pointer.chunks() && bytes == pointer.bytes;
+                let whole = (chunks, bytes) == (pointer.chunks(), pointer.bytes)
+                    || self.damaged.contains(&pointer.generation);
                 (!whole).then(|| {
                     format!(
                         "a blob needs {} chunks with {} bytes and has {chunks} with {bytes}",
@@ -432,6 +435,12 @@ impl References for BlobReferences {
                 })
             }
             _ => None,
+        }
+    }
+
+    fn damaged(&mut self, table: Table, key: &[u8]) {
+        if let (Table::BlobChunks, Some(generation)) = (table, generation_of(key)) {
+            self.damaged.insert(generation);
         }
     }
 

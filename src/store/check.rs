@@ -143,7 +143,8 @@ pub(super) fn data_file(path: &Path) -> Result<PathBuf> {
 /// Checks the store in a directory, or a backup of one.
 ///
 /// # Errors
-/// `NotFound`; `Io`; `Busy` when another process changes the store faster than it can be walked.
+/// `NotFound`; `Io`; `FormatTooNew`; `Busy` when another process changes the store faster than it can be
+/// walked.
 pub(crate) fn check(
     path: &Path,
     references: &dyn Fn() -> Box<dyn References>,
@@ -162,6 +163,11 @@ pub(crate) fn check(
             Err(Unreadable::Io(error)) => return Err(error),
             Err(Unreadable::Damaged(fault)) => return Ok(CheckReport::of_unreadable(fault)),
         };
+        if let Err(error) = walk::stored_meta(&pages)
+            && error.status() == Status::FormatTooNew
+        {
+            return Err(error);
+        }
         let live = pin.is_some() || os::is_locked(pages.file()).unwrap_or(false);
         let walked = walk::walk(&pages, references().as_mut());
         if pin.is_some() || is_unchanged(&pages) {

@@ -2,26 +2,28 @@
 //!
 //! Z1 a file that appears under its final name was flushed and walked before, and its directory is flushed
 //! after. Z2 nothing that exists is overwritten, but by a compaction, which puts a walked copy of the same
-//! commit in its place. Z3 a restored store says so until it is acknowledged: what it knows may be older
+//! rows in its place. Z3 a restored store says so until it is acknowledged: what it knows may be older
 //! than what left the node. Z4 a compaction keeps the evidence that a file is a copy.
 //! Called by `opening` and `maintenance`.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Core;
 use super::check::{self, CheckReport};
-use super::env::{EngineError, Env};
+use super::env::{EngineError, Env, Snapshot, WriteTxn};
 use super::opening::{commit_meta, read_meta};
 use super::options::{RestoreOptions, StoreOptions};
 use super::page_file::PageFile;
 use super::place::{self, DATA_FILE, Place};
-use super::tables::Table;
+use super::tables::{SPECS, Table};
 use super::walk::{NoReferences, References, walk};
 use crate::error::{Error, Result, Status};
 use crate::os::{self, FileIdentity, FileLock};
 
+/// Rows that one transaction of a compaction copies.
+const COPY_STEP_BYTES: u64 = 4 << 20;
 /// What a backup is called until it is whole.
 const UNFINISHED: &str = ".partial";
 
@@ -47,16 +49,7 @@ pub(crate) fn backup(
 ) -> Result<CheckReport> {
     refuse_existing(target)?;
     let partial = unfinished(target)?;
-    let lock = FileLock::acquire(&partial).map_err(io("making the backup's file"))?;
-    let Some(lock) = lock else {
-        return Err(Error::new(Status::Busy, "another backup to this file is running"));
-    };
-    if !lock.is_only_name().map_err(io("looking at the backup's file"))? {
-        return Err(Error::new(
-            Status::UnsafePlace,
-            format!("{} is not a plain file with one name", partial.display()),
-        ));
-    }
+    let lock = claim(&partial)?;
     let written = write_backup(core, lock.file(), &partial, references);
     let finished = written.and_then(|report| {
         let named = os::rename_to_new(&partial, target);
@@ -70,6 +63,29 @@ pub(crate) fn backup(
     }
     os::sync_directory(&parent(target)).map_err(io("flushing the backup's directory"))?;
     finished
+}
+
+/// Makes or takes over the file of an unfinished backup, and holds its lock.
+fn claim(partial: &Path) -> Result<FileLock> {
+    let looking = io("looking at the backup's file");
+    let lock = FileLock::acquire(partial)
+        .map_err(|error| place::making_failed("the backup", partial, &error))?;
+    let busy = || Error::new(Status::Busy, "another backup to this file is running");
+    let lock = lock.ok_or_else(busy)?;
+    if !lock.is_only_name().map_err(&looking)? {
+        return Err(Error::new(
+            Status::UnsafePlace,
+            format!("{} is not a plain file with one name", partial.display()),
+        ));
+    }
+    // Another backup may have finished between our open and our lock: the file is then its, under its name.
+    let named = place::is_there(partial)?
+        && FileIdentity::of(partial).map_err(&looking)? == lock.identity().map_err(&looking)?;
+    if !named {
+        return Err(busy());
+    }
+    lock.file().set_permissions(Permissions::from_mode(0o600)).map_err(&looking)?;
+    Ok(lock)
 }
 
 fn write_backup(
@@ -178,30 +194,80 @@ fn new_file(path: &Path) -> Result<File> {
         .map_err(io("making a data file"))
 }
 
-/// Rewrites a claimed, walked store without its free pages. Answers false, with the store as it was, when
-/// the disk has no space for the copy.
+/// Rewrites a claimed, walked store row by row into full pages. Answers false, with the store as it was,
+/// when the disk has no space for that.
 pub(crate) fn compact(place: &mut Place, map_bytes: u64) -> Result<bool> {
     let current = place.data_identity()?;
     let directory = place.directory.clone();
     let compacted = place.replace(|aside| {
         let data_file = aside.join(DATA_FILE);
-        let file = new_file(&data_file)?;
-        let env = Env::open(&directory, map_bytes)?;
-        env.copy_compacted(&file).map_err(copy_error)?;
-        env.close();
-        let env = Env::open(aside, map_bytes)?;
-        let (heads, mut meta) = read_meta(&env)?;
+        let from = Env::open(&directory, map_bytes)?;
+        let to = Env::create(aside, map_bytes)?;
+        allocate_copy(&from, &to)?;
+        copy_rows(&from, &to)?;
+        from.close();
+        let (heads, mut meta) = read_meta(&to)?;
         if meta.is_same_file(current) {
             meta.identity = FileIdentity::of(&data_file).map_err(io("looking at the new file"))?;
         }
-        commit_meta(&env, heads, meta)?;
-        env.close();
+        commit_meta(&to, heads, meta)?;
+        to.close();
+        let pages = PageFile::open(&data_file)?;
+        let file = os::open_for_writing(&data_file).map_err(io("opening the new file"))?;
+        file.set_len(pages.used_bytes()).map_err(io("cutting the new file"))?;
         file.sync_all().map_err(io("flushing the new file"))?;
-        walk(&PageFile::open(&data_file)?, &mut NoReferences).refuse()
+        walk(&pages, &mut NoReferences).refuse()
     });
     match compacted {
         Ok(()) => Ok(true),
         Err(error) if error.status() == Status::NoSpace => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// Full pages take no more space than the pages in use now; beside them come those of one step.
+fn allocate_copy(from: &Env, to: &Env) -> Result<()> {
+    let facts = from.facts()?;
+    let in_use = facts.pages_used.saturating_sub(from.free_pages());
+    let bytes = in_use * facts.page_bytes + 2 * COPY_STEP_BYTES;
+    to.allocate(0, bytes).map_err(|error| os::space_error(&error, "allocating the new file"))
+}
+
+fn copy_rows(from: &Env, to: &Env) -> Result<()> {
+    for spec in &SPECS {
+        let mut after = Vec::new();
+        loop {
+            let mut txn = to.write()?;
+            let step = copy_step(&*from.read()?, &mut txn, spec.table, &after)?;
+            let Some(last) = step else { break };
+            txn.commit()?;
+            after = last;
+        }
+    }
+    Ok(())
+}
+
+/// Copies rows after a key, about [`COPY_STEP_BYTES`] of them; answers the key of the last one.
+fn copy_step(
+    from: &Snapshot,
+    to: &mut WriteTxn<'_>,
+    table: Table,
+    after: &[u8],
+) -> Result<Option<Vec<u8>>> {
+    let mut last = None;
+    let mut bytes = 0;
+    let mut failure = None;
+    from.scan(table, after, |key, row| {
+        if !after.is_empty() && key == after {
+            return true;
+        }
+        bytes += (key.len() + row.len()) as u64;
+        last = Some(key.to_vec());
+        failure = to.append(table, key, row).err();
+        failure.is_none() && bytes < COPY_STEP_BYTES
+    })?;
+    match failure {
+        Some(failure) => Err(failure.into()),
+        None => Ok(last),
     }
 }

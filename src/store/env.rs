@@ -574,11 +574,31 @@ impl WriteTxn<'_> {
     }
 
     pub(crate) fn put(&mut self, table: Table, key: &[u8], row: &[u8]) -> Result<(), EngineError> {
+        self.put_with(table, key, row, 0)
+    }
+
+    /// Writes a row whose key is greater than every other; fills pages to the end.
+    pub(crate) fn append(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        row: &[u8],
+    ) -> Result<(), EngineError> {
+        self.put_with(table, key, row, ffi::MDB_APPEND)
+    }
+
+    fn put_with(
+        &mut self,
+        table: Table,
+        key: &[u8],
+        row: &[u8],
+        flags: c_uint,
+    ) -> Result<(), EngineError> {
         let mut key = borrowed(key);
         let mut row = borrowed(row);
         // SAFETY: the transaction is running; without MDB_RESERVE LMDB only reads key and row.
         check(unsafe {
-            ffi::mdb_put(self.snapshot.txn, self.database(table), &mut key, &mut row, 0)
+            ffi::mdb_put(self.snapshot.txn, self.database(table), &mut key, &mut row, flags)
         })
     }
 

@@ -97,7 +97,8 @@ impl Opening {
     fn read(mut place: Place, options: &StoreOptions, created: bool) -> Result<Opening> {
         let mut identity = place.lock_data()?;
         let pages = PageFile::open(&place.data_file())?;
-        if options.verify_always || options.compact || !walk::ended_cleanly(&pages)? {
+        let ended_cleanly = walk::stored_meta(&pages)?.clean;
+        if options.verify_always || options.compact || !ended_cleanly {
             walk::walk(&pages, &mut walk::NoReferences).refuse()?;
         }
         let map_bytes = options.map_bytes_for(pages.used_bytes());

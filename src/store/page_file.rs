@@ -11,6 +11,7 @@ use std::path::Path;
 
 use super::pages::{META_BYTES, MetaPage};
 use crate::error::{Error, Result, Status};
+use crate::os;
 
 /// How often meta pages are read again while a commit changes them.
 const TRIES: usize = 100;
@@ -59,7 +60,7 @@ impl PageFile {
             };
             Unreadable::Io(Error::io(status, &error, doing))
         };
-        let file = File::open(path).map_err(|error| io(error, "opening data.mdb"))?;
+        let file = os::open_for_reading(path).map_err(|error| io(error, "opening data.mdb"))?;
         let facts = file.metadata().map_err(|error| io(error, "reading the length of data.mdb"))?;
         if !facts.is_file() {
             return Err(Unreadable::Damaged("it is not a file".to_owned()));

@@ -124,7 +124,11 @@ impl Place {
     /// Makes the files by running `fill` in a directory aside, then moves them into place (P2).
     pub(crate) fn create(&self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let aside = self.make_aside()?;
-        fill(&aside)?;
+        let filled = fill(&aside);
+        if filled.is_err() {
+            self.remove_aside()?;
+            return filled;
+        }
         os::rename_to_new(&aside.join(DATA_FILE), &self.data_file())
             .map_err(|error| Error::io(Status::Io, &error, "renaming data.mdb"))?;
         self.remove_aside()?;
@@ -206,7 +210,10 @@ fn make_directory(path: &Path) -> Result<()> {
     if path.exists() {
         return Ok(());
     }
-    fs::DirBuilder::new().mode(0o700).create(path).map_err(|error| making_failed(path, &error))?;
+    fs::DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| making_failed("the directory", path, &error))?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -215,15 +222,17 @@ fn make_directory(path: &Path) -> Result<()> {
         .map_err(|error| Error::io(Status::Io, &error, "flushing the parent directory"))
 }
 
-/// A path that cannot hold a directory is the caller's matter, not the disk's.
-fn making_failed(path: &Path, error: &std::io::Error) -> Error {
+/// A path that cannot be made is the caller's matter, not the disk's.
+pub(super) fn making_failed(what: &str, path: &Path, error: &std::io::Error) -> Error {
     let status = match error.raw_os_error() {
         Some(libc::ENOENT) => Status::NotFound,
-        Some(libc::ENOTDIR | libc::EACCES | libc::EROFS | libc::EPERM) => Status::UnsafePlace,
+        Some(
+            libc::ENOTDIR | libc::EACCES | libc::EROFS | libc::EPERM | libc::ELOOP | libc::EISDIR,
+        ) => Status::UnsafePlace,
         Some(libc::ENOSPC | libc::EDQUOT) => Status::NoSpace,
         _ => Status::Io,
     };
-    Error::io(status, error, &format!("making the directory {}", path.display()))
+    Error::io(status, error, &format!("making {what} {}", path.display()))
 }
 
 fn refuse_unsafe(directory: &Path) -> Result<()> {

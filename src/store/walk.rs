@@ -13,7 +13,7 @@ use super::page_file::{PageFile, damaged};
 use super::pages::{Kind, Node, OVERFLOW_HEADER_BYTES, Page, Tree, Value, u64_at};
 use super::record;
 use super::tables::{SPECS, Spec, Table};
-use crate::error::Result;
+use crate::error::{Result, Status};
 use crate::os;
 
 /// Findings kept of one walk; a file this damaged needs no longer list.
@@ -42,6 +42,8 @@ pub struct Finding {
 pub(crate) trait References {
     /// Looks at the body of a row; answers what is wrong with it.
     fn row(&mut self, table: Table, key: &[u8], body: &[u8]) -> Option<String>;
+    /// Learns of a row whose checksum does not hold, so that nothing else is blamed for it.
+    fn damaged(&mut self, table: Table, key: &[u8]);
     /// Answers which rows disagree with others, once every row was seen: table, key, fault.
     fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)>;
 }
@@ -53,6 +55,7 @@ impl References for NoReferences {
     fn row(&mut self, _table: Table, _key: &[u8], _body: &[u8]) -> Option<String> {
         None
     }
+    fn damaged(&mut self, _table: Table, _key: &[u8]) {}
     fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)> {
         Vec::new()
     }
@@ -86,19 +89,23 @@ pub(crate) fn refuse(findings: &[Finding]) -> Result<()> {
     }
 }
 
-/// Whether the last holder closed the store, from the meta row alone.
+/// The meta row, by a walk of the few pages that lead to it.
 ///
 /// # Errors
-/// `CorruptStore` when the pages that lead to that row are damaged.
-pub(crate) fn ended_cleanly(pages: &PageFile) -> Result<bool> {
+/// `FormatTooNew`, also when a newer format has tables that are not known here; `CorruptStore` when those pages
+/// are damaged.
+pub(crate) fn stored_meta(pages: &PageFile) -> Result<Meta> {
     let mut references = NoReferences;
     let mut walk = Walk::new(pages, &mut references);
     walk.meta_table();
-    refuse(&walk.findings)?;
-    match walk.store {
-        Some(store) => Ok(Meta::decode(&store)?.clean),
-        None => Err(damaged("its meta row is missing")),
+    let decoded = walk.store.as_deref().map(Meta::decode);
+    if let Some(Err(error)) = &decoded
+        && error.status() == Status::FormatTooNew
+    {
+        return Err(error.clone());
     }
+    refuse(&walk.findings)?;
+    decoded.unwrap_or_else(|| Err(damaged("its meta row is missing")))
 }
 
 /// Walks the newest commit of a file. Its pages must not be written meanwhile.
@@ -216,12 +223,16 @@ impl<'file> Walk<'file> {
     }
 
     fn push(&mut self, page: u64, content: Content, key: &[u8], fault: String, row_only: bool) {
-        if self.findings.len() < FINDINGS_MAX {
-            let table = content.table();
-            self.findings.push(Finding { page, table, key: key.to_vec(), fault, row_only });
-        } else {
+        if self.findings.len() >= FINDINGS_MAX {
             self.more = true;
+            // The list's verdict: rows must not push out that more than rows is damaged.
+            if row_only || self.findings.iter().any(|finding| !finding.row_only) {
+                return;
+            }
+            self.findings.pop();
         }
+        let table = content.table();
+        self.findings.push(Finding { page, table, key: key.to_vec(), fault, row_only });
     }
 
     /// Marks a page as met; answers whether it may be looked at.
@@ -435,6 +446,9 @@ impl<'file> Walk<'file> {
             }
             Ok(body) if spec.table == Table::Meta && key == META_KEY => {
                 self.store = Some(body.to_vec());
+                if Meta::decode(body).is_err() {
+                    self.add(page, content, key, "the meta row does not decode");
+                }
             }
             Ok(body) => {
                 if let Some(fault) = self.references.row(spec.table, key, body) {
@@ -443,6 +457,7 @@ impl<'file> Walk<'file> {
             }
             Err(damage) => {
                 let row_only = spec.table != Table::Meta;
+                self.references.damaged(spec.table, key);
                 self.push(page, content, key, damage.to_string(), row_only);
             }
         }

@@ -51,11 +51,11 @@ fn a_walk_finds_nothing_wrong_with_a_sound_file() {
     let path = directory.path().join("store");
     crashed_store(&path);
     assert_eq!(findings(&path.join("data.mdb")), []);
-    assert!(!walk::ended_cleanly(&pages(&path.join("data.mdb"))).unwrap());
+    assert!(!walk::stored_meta(&pages(&path.join("data.mdb"))).unwrap().clean);
     let store = open(&path);
     assert_eq!(rows(&store).len(), 1_800);
     store.close().unwrap();
-    assert!(walk::ended_cleanly(&pages(&path.join("data.mdb"))).unwrap());
+    assert!(walk::stored_meta(&pages(&path.join("data.mdb"))).unwrap().clean);
     let options = StoreOptions { verify_always: true, ..StoreOptions::default() };
     Store::open(&path, &options).unwrap();
 }
@@ -297,7 +297,11 @@ fn an_unfinished_backup_is_taken_over_and_a_running_one_is_not() {
     assert!(backup(&store, &target).unwrap().is_sound());
     assert!(!partial.exists() && std::fs::metadata(&target).unwrap().len() < 1 << 20);
     let missing = directory.path().join("none/backup.mdb");
-    assert_eq!(backup(&store, &missing).unwrap_err().status(), Status::Io);
+    assert_eq!(backup(&store, &missing).unwrap_err().status(), Status::NotFound);
+    std::os::unix::fs::symlink(&target, &partial).unwrap();
+    let other = directory.path().join("other.mdb");
+    std::fs::rename(&target, &other).unwrap();
+    assert_eq!(backup(&store, &target).unwrap_err().status(), Status::UnsafePlace);
 }
 
 #[test]
@@ -348,4 +352,109 @@ fn a_store_larger_than_its_first_map_opens_with_room_to_commit() {
     store.close().unwrap();
     let store = Store::open(&path, &options).unwrap();
     assert!(store.stats().unwrap().map_bytes > 8 << 20);
+}
+
+/// Replaces the body of the meta row under a valid envelope.
+struct Stamp(Vec<u8>);
+
+impl Command for Stamp {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        batch.put_row(
+            Table::Meta,
+            meta::META_KEY,
+            &record::seal(Table::Meta, meta::META_KEY, &self.0),
+        )?;
+        Ok(Reply::done())
+    }
+    fn cost(&self) -> Cost {
+        Cost { rows: 1, bytes: 128 }
+    }
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// A store whose meta row has another byte.
+fn stamped(path: &Path, at: usize, value: u8) {
+    let store = open(path);
+    let mut body = store.read(|view| view.row(Table::Meta, meta::META_KEY)).unwrap().unwrap();
+    body[at] = value;
+    store.submit_one(Stamp(body)).unwrap();
+    store.crash();
+}
+
+#[test]
+fn a_newer_format_is_said_to_be_one_and_never_sound() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    stamped(&path, 8, 2);
+    let newer = |result: Result<CheckReport>| result.unwrap_err().status() == Status::FormatTooNew;
+    assert!(newer(check::check(&path, &no_references)));
+    let restored = directory.path().join("restored");
+    assert!(newer(restore(&path, &restored)));
+    assert!(!restored.join("creating").exists() && !restored.join("data.mdb").exists());
+    let verify = StoreOptions { verify_always: true, ..StoreOptions::default() };
+    assert_eq!(Store::open(&path, &verify).unwrap_err().status(), Status::FormatTooNew);
+}
+
+#[test]
+fn a_meta_row_that_does_not_decode_is_a_finding() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    stamped(&path, 0, b'x');
+    assert!(!check(&path).can_be_opened());
+}
+
+#[test]
+fn many_damaged_rows_do_not_hide_that_the_structure_is_damaged() {
+    struct Garbage(u64);
+    impl Command for Garbage {
+        fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+            batch.put_row(
+                Table::Attempts,
+                &[&[7; 16], &self.0.to_be_bytes()[..]].concat(),
+                b"x",
+            )?;
+            Ok(Reply::done())
+        }
+        fn cost(&self) -> Cost {
+            Cost { rows: 1, bytes: 64 }
+        }
+        fn space(&self) -> Space {
+            Space::Grows
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path);
+    let garbage = |from: u64| (from..from + 500).map(|i| Arc::new(Garbage(i)) as Arc<dyn Command>);
+    for from in [0, 500, 1000] {
+        store.submit(garbage(from).collect(), Grouping::Independent).unwrap();
+    }
+    store.submit_one(Put { rows: vec![(1, vec![0x5a; 600])], refuse: false }).unwrap();
+    store.crash();
+    let report = check(&path);
+    assert!(report.truncated && report.can_be_opened() && report.findings.len() == 1_000);
+    let data = path.join("data.mdb");
+    let mut bytes = std::fs::read(&data).unwrap();
+    let row = bytes.windows(600).rposition(|window| window == [0x5a; 600]).unwrap();
+    bytes[row / 4096 * 4096..][..4096].fill(0);
+    std::fs::write(&data, &bytes).unwrap();
+    assert!(!check(&path).can_be_opened());
+    assert_eq!(open_error(&path), Status::CorruptStore);
+}
+
+#[test]
+fn a_backup_is_its_owners_alone_and_a_pipe_is_no_backup() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let (target, partial) = (directory.path().join("b"), directory.path().join("b.partial"));
+    let store = open(&directory.path().join("store"));
+    std::fs::write(&partial, b"left over").unwrap();
+    std::fs::set_permissions(&partial, std::fs::Permissions::from_mode(0o644)).unwrap();
+    backup(&store, &target).unwrap();
+    assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+    let pipe = directory.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(!check(&pipe).can_be_opened());
 }

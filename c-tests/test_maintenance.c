@@ -1,0 +1,960 @@
+/* Backup, restore and compaction: what is acknowledged is in them, and a failure leaves nothing. */
+
+#define _GNU_SOURCE
+#include "harness.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+static lnkeep_store store;
+static lnkeep_attempts attempts;
+
+static uint32_t open_with(const char *directory, uint32_t flags) {
+    lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
+    lnkeep_store_report report = LNKEEP_STORE_REPORT_INIT;
+    lnkeep_error err = LNKEEP_ERROR_INIT;
+    options.flags = flags;
+    lnkeep_status status = lnkeep_store_open(directory, &options, &store, &report, &err);
+    if (!CHECK_DONE(status)) fprintf(stderr, "%s\n", err.message);
+    attempts = h_attempts(store);
+    return report.flags & ~(uint32_t)(LNKEEP_REPORT_OVERLAY | LNKEEP_REPORT_TMPFS);
+}
+
+static void end(void) {
+    h_close_attempts(&attempts);
+    h_close(&store);
+}
+
+static const char *filled_store(unsigned rounds) {
+    const char *directory = h_directory();
+    open_with(directory, 0);
+    h_fill(store, attempts, rounds);
+    end();
+    return directory;
+}
+
+static const char *backup_of(const char *directory) {
+    const char *file = h_path(h_directory(), "backup");
+    open_with(directory, 0);
+    CHECK_DONE(lnkeep_store_backup(store, file, NULL, NULL));
+    end();
+    return file;
+}
+
+static int is_there(const char *path) {
+    struct stat facts;
+    return lstat(path, &facts) == 0;
+}
+
+static unsigned entries_of(const char *directory) {
+    unsigned count = 0;
+    DIR *entries = opendir(directory);
+    while (entries && readdir(entries)) count++;
+    if (entries) closedir(entries);
+    return count - 2;
+}
+
+/* Whether a directory was left as if nothing had been restored into it. */
+static void check_no_store(const char *directory) {
+    lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
+    lnkeep_store none = LNKEEP_STORE_NONE;
+    CHECK(!is_there(h_path(directory, "data.mdb")));
+    options.flags = LNKEEP_STORE_MUST_EXIST;
+    lnkeep_status status = lnkeep_store_open(directory, &options, &none, NULL, NULL);
+    CHECK_STATUS(status, LNKEEP_NOT_FOUND);
+}
+
+/* Everything that the attempts of a store say, as bytes. */
+typedef struct dump {
+    uint8_t *bytes;
+    size_t len;
+} dump;
+
+static void add_to(dump *all, const void *bytes, size_t len) {
+    all->bytes = (uint8_t *)realloc(all->bytes, all->len + len + 1);
+    if (len) memcpy(all->bytes + all->len, bytes, len);
+    all->len += len;
+}
+
+static dump dump_attempts(void) {
+    dump all = {NULL, 0};
+    lnkeep_attempt_query query = LNKEEP_ATTEMPT_QUERY_INIT;
+    lnkeep_attempt_page *page = NULL;
+    query.flags = LNKEEP_QUERY_ALL_NAMESPACES;
+    for (int more = 1; more;) {
+        if (!CHECK_DONE(lnkeep_attempts_list(attempts, &query, &page, NULL))) break;
+        const uint8_t *at = (const uint8_t *)page->attempts;
+        for (size_t i = 0; i < page->attempts_len; i++, at += page->stride) {
+            lnkeep_attempt attempt;
+            memcpy(&attempt, at, sizeof attempt);
+            add_to(&all, attempt.result.message.ptr, attempt.result.message.len);
+            attempt.result.message.ptr = NULL;
+            add_to(&all, &attempt, sizeof attempt);
+        }
+        more = page->has_more != 0;
+        query.flags |= LNKEEP_QUERY_AFTER;
+        query.after = page->next;
+        CHECK_EQUAL(page->unreadable_len, 0);
+        lnkeep_attempt_page_free(page);
+    }
+    return all;
+}
+
+/* The events that a cursor has to read, and what is counted, behind the attempts. */
+static dump dump_store(void) {
+    static lnkeep_event taken[1000];
+    dump all = dump_attempts();
+    lnkeep_attempt_counts counts = LNKEEP_ATTEMPT_COUNTS_INIT;
+    lnkeep_events events;
+    size_t len = 0;
+    CHECK_DONE(lnkeep_attempts_counts(attempts, NULL, &counts, NULL));
+    add_to(&all, &counts, sizeof counts);
+    CHECK_DONE(lnkeep_events_open(store, h_text("cursor"), 0, &events, NULL));
+    do {
+        CHECK_DONE(lnkeep_events_take(events, taken, 1000, &len, NULL));
+        add_to(&all, taken, len * sizeof *taken);
+    } while (len > 0);
+    CHECK_DONE(lnkeep_events_close(&events, NULL));
+    CHECK(all.len > sizeof counts);
+    return all;
+}
+
+static void check_same(dump one, dump other) {
+    CHECK_EQUAL(one.len, other.len);
+    CHECK(one.len == other.len && memcmp(one.bytes, other.bytes, one.len) == 0);
+    free(one.bytes);
+    free(other.bytes);
+}
+
+/* A file and what it held, to see whether it still does. */
+static dump dump_file(const char *path) {
+    dump file = {NULL, 0};
+    CHECK(h_read_file(path, &file.bytes, &file.len));
+    return file;
+}
+
+static lnkeep_status acknowledge(uint64_t id_floor) {
+    lnkeep_id_floor floors[3];
+    memset(floors, 0, sizeof floors);
+    for (uint8_t i = 0; i < 3; i++) {
+        floors[i].namespace_bytes[15] = i;
+        floors[i].id_floor = id_floor;
+    }
+    return lnkeep_attempts_acknowledge_restore(attempts, floors, 3, NULL);
+}
+
+static lnkeep_status restore(const char *backup, const char *directory) {
+    lnkeep_check_report *report = (lnkeep_check_report *)(uintptr_t)64;
+    lnkeep_error err = LNKEEP_ERROR_INIT;
+    lnkeep_status status = lnkeep_store_restore(backup, directory, 0, &report, &err);
+    CHECK_EQUAL(err.status, status);
+    CHECK_EQUAL(err.message[0] != 0, status != LNKEEP_DONE);
+    CHECK_EQUAL(report != NULL, status == LNKEEP_DONE);
+    if (status == LNKEEP_DONE) h_is_well_formed(report);
+    lnkeep_check_report_free(report);
+    return status;
+}
+
+static lnkeep_status backup(const char *path) {
+    lnkeep_check_report *report = (lnkeep_check_report *)(uintptr_t)64;
+    lnkeep_error err = LNKEEP_ERROR_INIT;
+    lnkeep_status status = lnkeep_store_backup(store, path, &report, &err);
+    CHECK_EQUAL(err.status, status);
+    CHECK_EQUAL(err.message[0] != 0, status != LNKEEP_DONE);
+    CHECK_EQUAL(report != NULL, status == LNKEEP_DONE);
+    if (status == LNKEEP_DONE) h_is_well_formed(report);
+    lnkeep_check_report_free(report);
+    return status;
+}
+
+static void check_sound(const char *path, uint32_t flags) {
+    lnkeep_check_report *report = h_check_report(path);
+    if (!report) return;
+    CHECK_EQUAL(report->flags, flags);
+    if (!CHECK_EQUAL(report->findings_len, 0)) fprintf(stderr, "%s\n", report->findings->fault);
+    lnkeep_check_report_free(report);
+}
+
+static void a_failure_clears_the_report_and_tells_the_error(void) {
+    const char *directory = filled_store(1), *target = h_path(h_directory(), "target");
+    lnkeep_status bad = LNKEEP_INVALID_ARGUMENT;
+    lnkeep_check_report *report = (lnkeep_check_report *)(uintptr_t)64;
+    lnkeep_error err = LNKEEP_ERROR_INIT;
+    CHECK_STATUS(restore("", target), bad);
+    CHECK_STATUS(restore(directory, ""), bad);
+    CHECK_STATUS(restore(NULL, target), bad);
+    CHECK_STATUS(restore(directory, NULL), bad);
+    CHECK_STATUS(lnkeep_store_restore(directory, target, 1, &report, &err), bad);
+    CHECK(report == NULL);
+    CHECK_EQUAL(err.status, bad);
+    open_with(directory, 0);
+    CHECK_STATUS(backup(""), bad);
+    CHECK_STATUS(backup(NULL), bad);
+    CHECK_STATUS(backup(".."), LNKEEP_TARGET_EXISTS);
+    CHECK(backup(h_path(h_directory(), "missing/..")) < 0);
+    /* What is not wanted need not be given. */
+    CHECK_DONE(lnkeep_store_backup(store, target, NULL, NULL));
+    lnkeep_store copy = store;
+    end();
+    CHECK_DONE(lnkeep_store_restore(target, h_path(h_directory(), "new"), 0, NULL, NULL));
+    report = (lnkeep_check_report *)(uintptr_t)64;
+    const char *late = h_path(h_directory(), "late");
+    CHECK_STATUS(lnkeep_store_backup(copy, late, &report, &err), LNKEEP_BAD_HANDLE);
+    CHECK(report == NULL && !is_there(late));
+    CHECK_EQUAL(err.status, LNKEEP_BAD_HANDLE);
+    CHECK_STATUS(lnkeep_store_backup(LNKEEP_STORE_NONE, late, NULL, NULL), LNKEEP_BAD_HANDLE);
+    CHECK(!is_there(late));
+}
+
+static volatile int writing_ends;
+/* Each writer's last acknowledged id. */
+static uint64_t written[4];
+
+static void *write_on(void *own) {
+    uint64_t *last = (uint64_t *)own, writer = (uint64_t)(last - written);
+    while (!__atomic_load_n(&writing_ends, __ATOMIC_RELAXED)) {
+        uint64_t id = *last + 1;
+        lnkeep_attempt_request request = h_request(id);
+        request.key = h_key_in((uint8_t)(10 + writer), id);
+        CHECK_DONE(lnkeep_attempts_init(attempts, &request, NULL, NULL));
+        if (id % 2) {
+            lnkeep_attempt_result result = h_fail("failed");
+            lnkeep_attempt_key key = request.key;
+            CHECK_DONE(lnkeep_attempts_store_result(attempts, &key, &result, NULL, NULL));
+        }
+        __atomic_store_n(last, id, __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+/* Restores a backup and looks for what had been acknowledged before it began. */
+static void check_holds(const char *file, const uint64_t *acknowledged) {
+    const char *directory = h_directory();
+    CHECK_DONE(restore(file, directory));
+    open_with(directory, 0);
+    for (uint8_t writer = 0; writer < 4; writer++) {
+        for (uint64_t id = 1; id <= acknowledged[writer]; id++) {
+            lnkeep_attempt_key key = h_key_in((uint8_t)(10 + writer), id);
+            lnkeep_attempt *attempt = NULL;
+            if (!CHECK_DONE(lnkeep_attempts_get(attempts, &key, &attempt, NULL))) break;
+            CHECK_EQUAL(attempt->state, id % 2 ? LNKEEP_STATE_FAILED : LNKEEP_STATE_INTENT);
+            lnkeep_attempt_free(attempt);
+        }
+    }
+    end();
+}
+
+/* Until each writer has begun and ended an attempt since the call. */
+static void wait_for_writers(uint64_t *acknowledged) {
+    for (int i = 0; i < 4; i++) {
+        uint64_t now = __atomic_load_n(&written[i], __ATOMIC_ACQUIRE);
+        acknowledged[i] = now;
+        for (int waited = 0; acknowledged[i] < now + 2 && waited < 60000; waited++) {
+            h_sleep_ms(1);
+            acknowledged[i] = __atomic_load_n(&written[i], __ATOMIC_ACQUIRE);
+        }
+        CHECK(acknowledged[i] >= now + 2);
+    }
+}
+
+static void a_backup_beside_writers_holds_what_was_acknowledged_before(void) {
+    const char *directory = h_directory(), *targets = h_directory();
+    pthread_t writers[4];
+    uint64_t acknowledged[4] = {0, 0, 0, 0}, commit = 0;
+    open_with(directory, 0);
+    h_fill(store, attempts, 5);
+    memset(written, 0, sizeof written);
+    writing_ends = 0;
+    for (int i = 0; i < 4; i++) pthread_create(&writers[i], NULL, write_on, &written[i]);
+    for (unsigned round = 0; round < h_rounds(8, 2); round++) {
+        char name[32];
+        lnkeep_check_report *report = NULL;
+        struct stat facts;
+        snprintf(name, sizeof name, "backup-%u", round);
+        const char *file = h_path(targets, name);
+        wait_for_writers(acknowledged);
+        if (!CHECK_DONE(lnkeep_store_backup(store, file, &report, NULL))) break;
+        CHECK_EQUAL(report->findings_len | report->flags, 0);
+        CHECK(report->commit_number > commit);
+        commit = report->commit_number;
+        CHECK_EQUAL(stat(file, &facts), 0);
+        CHECK_EQUAL(report->file_bytes, facts.st_size);
+        CHECK_EQUAL(report->pages * report->page_bytes, facts.st_size);
+        lnkeep_check_report_free(report);
+        CHECK_EQUAL(entries_of(targets), round + 1);
+    }
+    __atomic_store_n(&writing_ends, 1, __ATOMIC_RELAXED);
+    for (int i = 0; i < 4; i++) pthread_join(writers[i], NULL);
+    end();
+    check_sound(h_path(targets, "backup-1"), 0);
+    check_holds(h_path(targets, h_is_valgrind() ? "backup-1" : "backup-7"), acknowledged);
+}
+
+static void a_backup_overwrites_nothing(void) {
+    const char *targets = h_directory(), *file = h_path(targets, "file");
+    const char *link = h_path(targets, "link"), *directory = h_path(targets, "directory");
+    CHECK(h_write_file(file, (const uint8_t *)"precious", 8));
+    CHECK_EQUAL(symlink("nowhere", link), 0);
+    CHECK_EQUAL(mkdir(directory, 0700), 0);
+    open_with(h_directory(), 0);
+    CHECK_STATUS(backup(file), LNKEEP_TARGET_EXISTS);
+    CHECK_STATUS(backup(link), LNKEEP_TARGET_EXISTS);
+    CHECK_STATUS(backup(directory), LNKEEP_TARGET_EXISTS);
+    dump kept = dump_file(file);
+    CHECK(kept.len == 8 && memcmp(kept.bytes, "precious", 8) == 0);
+    free(kept.bytes);
+    CHECK_EQUAL(entries_of(targets), 3);
+    CHECK_EQUAL(entries_of(directory), 0);
+    end();
+}
+
+static void a_backup_without_a_place_leaves_nothing(void) {
+    const char *targets = h_directory(), *file = h_path(targets, "file");
+    open_with(h_directory(), 0);
+    CHECK_STATUS(backup(h_path(targets, "missing/backup")), LNKEEP_IO);
+    CHECK(h_write_file(file, (const uint8_t *)"x", 1));
+    CHECK_STATUS(backup(h_path(file, "backup")), LNKEEP_IO);
+    char long_name[300];
+    memset(long_name, 'n', sizeof long_name);
+    long_name[250] = 0;
+    /* The name would fit, the unfinished one does not. */
+    CHECK(backup(h_path(targets, long_name)) < 0);
+    CHECK(backup(h_path(targets, "new/")) < 0);
+    CHECK_EQUAL(entries_of(targets), 1);
+    CHECK_DONE(h_init(attempts, 1));
+    CHECK_DONE(backup(h_path(targets, "backup")));
+    CHECK_EQUAL(entries_of(targets), 2);
+    end();
+}
+
+static void a_backup_is_private(void) {
+    struct stat facts;
+    mode_t before = umask(0);
+    const char *targets = h_directory(), *file = h_path(targets, "backup");
+    open_with(h_directory(), 0);
+    CHECK_DONE(backup(file));
+    umask(before);
+    CHECK_EQUAL(stat(file, &facts), 0);
+    CHECK_EQUAL(facts.st_mode & 07777, 0600);
+    CHECK_EQUAL(entries_of(targets), 1);
+    end();
+}
+
+static void a_backup_may_have_a_relative_path(void) {
+    const char *targets = h_directory();
+    char *before = getcwd(NULL, 0);
+    open_with(h_directory(), 0);
+    if (CHECK_EQUAL(chdir(targets), 0)) {
+        CHECK_DONE(backup("backup"));
+        CHECK_DONE(restore("backup", "restored"));
+        check_sound("restored", LNKEEP_CHECK_ENDED_CLEANLY | LNKEEP_CHECK_RESTORED);
+        CHECK_EQUAL(chdir(before), 0);
+    }
+    CHECK_EQUAL(entries_of(targets), 2);
+    free(before);
+    end();
+}
+
+static void what_a_crash_left_of_a_backup_is_taken_over(void) {
+    static uint8_t garbage[1 << 20];
+    const char *targets = h_directory(), *file = h_path(targets, "backup");
+    memset(garbage, 7, sizeof garbage);
+    CHECK(h_write_file(h_path(targets, "backup.partial"), garbage, sizeof garbage));
+    open_with(h_directory(), 0);
+    CHECK_DONE(backup(file));
+    end();
+    check_sound(file, 0);
+    struct stat facts;
+    CHECK_EQUAL(stat(file, &facts), 0);
+    CHECK(facts.st_size < (off_t)sizeof garbage);
+    CHECK_EQUAL(entries_of(targets), 1);
+}
+
+/* Somebody who may write beside the target must not get the backup written over another file. */
+static void an_unfinished_backup_under_another_name_is_refused(void) {
+    const char *targets = h_directory(), *partial = h_path(targets, "backup.partial");
+    const char *other = h_path(targets, "other");
+    CHECK(h_write_file(other, (const uint8_t *)"precious", 8));
+    open_with(h_directory(), 0);
+    CHECK_EQUAL(link(other, partial), 0);
+    CHECK_STATUS(backup(h_path(targets, "backup")), LNKEEP_UNSAFE_PLACE);
+    CHECK_EQUAL(unlink(partial), 0);
+    CHECK_EQUAL(symlink(other, partial), 0);
+    CHECK(backup(h_path(targets, "backup")) < 0);
+    dump kept = dump_file(other);
+    CHECK(kept.len == 8 && memcmp(kept.bytes, "precious", 8) == 0);
+    free(kept.bytes);
+    CHECK(!is_there(h_path(targets, "backup")));
+    end();
+}
+
+static void a_backup_that_runs_is_not_disturbed(void) {
+    const char *targets = h_directory(), *partial = h_path(targets, "backup.partial");
+    struct flock whole;
+    memset(&whole, 0, sizeof whole);
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    int running = open(partial, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHECK_EQUAL(fcntl(running, F_OFD_SETLK, &whole), 0);
+    CHECK_EQUAL(write(running, "half", 4), 4);
+    open_with(h_directory(), 0);
+    CHECK_STATUS(backup(h_path(targets, "backup")), LNKEEP_BUSY);
+    dump kept = dump_file(partial);
+    CHECK_EQUAL(kept.len, 4);
+    free(kept.bytes);
+    close(running);
+    CHECK_DONE(backup(h_path(targets, "backup")));
+    end();
+}
+
+static unsigned findings_in(const lnkeep_check_report *report, const char *table) {
+    const uint8_t *at = (const uint8_t *)report->findings;
+    unsigned found = 0;
+    for (size_t i = 0; i < report->findings_len; i++, at += report->stride) {
+        const lnkeep_finding *finding = (const lnkeep_finding *)(const void *)at;
+        found += strcmp(finding->table, table) == 0;
+    }
+    return found;
+}
+
+/* Whoever wants a backup of a damaged store gets one, and is told. */
+static void a_damaged_row_is_copied_and_reported(void) {
+    static const char reason[] = "the reason of the row that is damaged";
+    const char *directory = h_directory(), *file = h_path(h_directory(), "backup");
+    lnkeep_check_report *report = NULL;
+    open_with(directory, 0);
+    CHECK_DONE(h_store(attempts, 1, h_fail(reason)));
+    CHECK_DONE(h_init(attempts, 2));
+    end();
+    CHECK(h_damage(directory, (const uint8_t *)reason, sizeof reason - 1) > 0);
+    open_with(directory, 0);
+    if (CHECK_DONE(lnkeep_store_backup(store, file, &report, NULL))) {
+        h_is_well_formed(report);
+        CHECK_EQUAL(report->flags, 0);
+        CHECK_EQUAL(findings_in(report, "attempts"), 1);
+        lnkeep_check_report_free(report);
+    }
+    end();
+    const char *restored = h_directory();
+    CHECK_DONE(restore(file, restored));
+    open_with(restored, 0);
+    CHECK_EQUAL(h_state(attempts, 1), LNKEEP_CORRUPT_RECORD);
+    CHECK_EQUAL(h_state(attempts, 2), LNKEEP_STATE_INTENT);
+    end();
+}
+
+enum { FIRST = 10001, PER_MEGABYTE = 17 };
+
+/* Some megabytes of results, under ids from FIRST on. */
+static void fill_megabytes(unsigned megabytes) {
+    static uint8_t message[60000];
+    lnkeep_attempt_result result = h_fail("");
+    result.message = h_bytes(message, sizeof message);
+    for (uint64_t id = FIRST; id < FIRST + megabytes * PER_MEGABYTE; id++) {
+        message[id % sizeof message]++;
+        CHECK_DONE(h_store(attempts, id, result));
+    }
+}
+
+static uint64_t room_on(const char *path) {
+    struct statvfs facts;
+    return statvfs(path, &facts) == 0 ? (uint64_t)facts.f_bavail * facts.f_frsize : 0;
+}
+
+static const uint64_t LEFT[] = {0, 4096, 8192, 65536, 1 << 20, 3 << 20};
+
+static void a_full_disk_has_no_backup(void) {
+    const char *mounted = h_mount_small("a_full_disk_has_no_backup", 32);
+    if (!mounted) return;
+    const char *file = h_path(mounted, "backup");
+    open_with(h_directory(), 0);
+    fill_megabytes(4);
+    for (size_t i = 0; i < H_COUNT(LEFT); i++) {
+        const char *filler = h_fill_disk(mounted, LEFT[i]);
+        uint64_t room = room_on(mounted);
+        CHECK_STATUS(backup(file), LNKEEP_NO_SPACE);
+        CHECK_EQUAL(entries_of(mounted), 1);
+        CHECK_EQUAL(room_on(mounted), room);
+        CHECK_EQUAL(unlink(filler), 0);
+    }
+    /* The store itself has lost nothing by it. */
+    CHECK_DONE(h_init(attempts, 100000));
+    CHECK_DONE(backup(file));
+    end();
+    check_sound(file, 0);
+    h_unmount(mounted);
+}
+
+static void a_restored_store_waits_for_a_floor(void) {
+    const char *file = backup_of(filled_store(4));
+    const char *parent = h_directory(), *fresh = h_path(parent, "new"), *empty = h_directory();
+    struct stat facts;
+    dump before = dump_file(file);
+    CHECK_DONE(restore(file, fresh));
+    CHECK_DONE(restore(file, empty));
+    check_same(before, dump_file(file));
+    CHECK_EQUAL(stat(fresh, &facts), 0);
+    CHECK_EQUAL(facts.st_mode & 07777, 0700);
+    CHECK_EQUAL(stat(h_path(fresh, "data.mdb"), &facts), 0);
+    CHECK_EQUAL(facts.st_mode & 07777, 0600);
+    CHECK(!is_there(h_path(fresh, "creating")));
+    check_sound(empty, LNKEEP_CHECK_ENDED_CLEANLY | LNKEEP_CHECK_RESTORED);
+    for (int opens = 0; opens < 2; opens++) {
+        /* Waiting does not wear off. */
+        CHECK_EQUAL(open_with(fresh, 0), LNKEEP_REPORT_RESTORED);
+        uint64_t id;
+        CHECK_STATUS(h_init(attempts, 5000), LNKEEP_NOT_ACKNOWLEDGED);
+        lnkeep_status status = lnkeep_attempts_allocate(attempts, NULL, h_text("k"), &id, NULL);
+        CHECK_STATUS(status, LNKEEP_NOT_ACKNOWLEDGED);
+        CHECK_STATUS(h_init(attempts, 3), LNKEEP_ALREADY_EXISTS);
+        if (opens == 0) end();
+    }
+    CHECK_DONE(acknowledge(1000));
+    CHECK_STATUS(h_init(attempts, 999), LNKEEP_BELOW_FLOOR);
+    CHECK_STATUS(h_init(attempts, 3), LNKEEP_ALREADY_EXISTS);
+    CHECK_DONE(h_init(attempts, 1000));
+    check_sound(fresh, LNKEEP_CHECK_LIVE);
+    end();
+    CHECK_EQUAL(open_with(fresh, 0), 0);
+    CHECK_STATUS(h_init(attempts, 998), LNKEEP_BELOW_FLOOR);
+    end();
+}
+
+static void everything_in_the_backup_reads_back_equal(void) {
+    const char *directory = filled_store(h_rounds(150, 10)), *restored = h_directory();
+    const char *file = h_path(h_directory(), "backup");
+    uint64_t id = 7, given = 0, same = 0;
+    lnkeep_bytes key = h_bytes(&id, sizeof id);
+    open_with(directory, 0);
+    CHECK_DONE(lnkeep_store_tick(store, 9000, 800, NULL));
+    CHECK_DONE(h_init(attempts, 90000));
+    dump before = dump_store();
+    CHECK_STATUS(lnkeep_attempts_allocate(attempts, NULL, key, &given, NULL), LNKEEP_ALREADY);
+    CHECK_DONE(backup(file));
+    end();
+    CHECK_DONE(restore(file, restored));
+    lnkeep_check_report *report = h_check_report(restored);
+    if (report) {
+        CHECK_EQUAL(report->unix_ms, 9000);
+        CHECK_EQUAL(report->block_height, 800);
+        lnkeep_check_report_free(report);
+    }
+    open_with(restored, 0);
+    check_same(before, dump_store());
+    CHECK_STATUS(lnkeep_attempts_allocate(attempts, NULL, key, &same, NULL), LNKEEP_ALREADY);
+    CHECK_EQUAL(same, given);
+    end();
+}
+
+/* Number of the event that the next change writes. */
+static uint64_t next_event(uint64_t id) {
+    lnkeep_attempt_key key = h_key(id);
+    lnkeep_attempt_result result = h_settle(1);
+    lnkeep_outcome outcome;
+    memset(&outcome, 0, sizeof outcome);
+    CHECK_DONE(lnkeep_attempts_store_result(attempts, &key, &result, &outcome, NULL));
+    return outcome.event_sequence;
+}
+
+static void a_restored_store_repeats_no_event_number(void) {
+    const char *directory = filled_store(2), *restored = h_directory();
+    const char *file = backup_of(directory);
+    uint64_t lost = 0;
+    open_with(directory, 0);
+    for (uint64_t id = 100; id < 200; id++) lost = next_event(id);
+    end();
+    CHECK(lost > 100);
+    CHECK_DONE(restore(file, restored));
+    open_with(restored, 0);
+    CHECK_DONE(acknowledge(1000));
+    uint64_t first = next_event(9);
+    /* Far beyond whatever the lost store may have written. */
+    CHECK(first > lost && first >= UINT64_C(1) << 32);
+    CHECK_EQUAL(next_event(2001), first + 1);
+    end();
+    check_sound(restored, LNKEEP_CHECK_ENDED_CLEANLY);
+}
+
+/* The lost store may have handed off what is an intent in the backup. */
+static void intents_of_a_backup_are_in_doubt(void) {
+    const char *directory = h_directory(), *restored = h_directory();
+    lnkeep_recovery *recovery = NULL;
+    open_with(directory, 0);
+    CHECK_DONE(h_init(attempts, 10));
+    end();
+    CHECK_DONE(restore(backup_of(directory), restored));
+    open_with(restored, 0);
+    if (CHECK_DONE(lnkeep_attempts_recover(attempts, NULL, NULL, 0, 0, &recovery, NULL))) {
+        CHECK_EQUAL(recovery->failed_len, 0);
+        CHECK(recovery->unresolved_len == 1 && recovery->unresolved[0] == 10);
+        lnkeep_recovery_free(recovery);
+    }
+    end();
+}
+
+static void a_store_that_is_there_is_not_replaced(void) {
+    const char *file = backup_of(filled_store(2)), *directory = h_directory();
+    open_with(directory, 0);
+    CHECK_DONE(h_init(attempts, 77));
+    CHECK_STATUS(restore(file, directory), LNKEEP_LOCKED);
+    end();
+    dump before = dump_file(h_path(directory, "data.mdb"));
+    unsigned entries = entries_of(directory);
+    CHECK_STATUS(restore(file, directory), LNKEEP_TARGET_EXISTS);
+    check_same(before, dump_file(h_path(directory, "data.mdb")));
+    CHECK_EQUAL(entries_of(directory), entries);
+    CHECK_EQUAL(open_with(directory, 0), 0);
+    CHECK_EQUAL(h_state(attempts, 77), LNKEEP_STATE_INTENT);
+    CHECK_DONE(h_init(attempts, 78));
+    end();
+    /* Nor is what does not even look like a store any more. */
+    CHECK(h_write_file(h_path(directory, "data.mdb"), (const uint8_t *)"x", 1));
+    CHECK_STATUS(restore(file, directory), LNKEEP_TARGET_EXISTS);
+}
+
+/* The way out of a directory that has lost its data. */
+static void a_lost_data_file_is_replaced(void) {
+    const char *directory = filled_store(2), *file = backup_of(directory);
+    CHECK_EQUAL(unlink(h_path(directory, "data.mdb")), 0);
+    CHECK_DONE(restore(file, directory));
+    CHECK_EQUAL(open_with(directory, 0), LNKEEP_REPORT_RESTORED);
+    CHECK_STATUS(h_init(attempts, 5000), LNKEEP_NOT_ACKNOWLEDGED);
+    end();
+}
+
+static void a_damaged_backup_is_not_restored(void) {
+    const char *file = backup_of(filled_store(10)), *parent = h_directory();
+    const char *damaged = h_path(parent, "damaged"), *target = h_path(parent, "target");
+    dump sound = dump_file(file);
+    for (unsigned kind = 0; kind < 6; kind++) {
+        dump bytes = {NULL, 0};
+        add_to(&bytes, sound.bytes, sound.len);
+        if (kind == 0) memset(bytes.bytes + bytes.len - 4096, 0, 4096);
+        if (kind == 1) bytes.len -= 4096;
+        if (kind == 2) bytes.len = 0;
+        if (kind == 3) memset(bytes.bytes, 0xa5, bytes.len);
+        if (kind == 4) memcpy(bytes.bytes + 8192, bytes.bytes + 12288, 4096);
+        if (kind == 5) memset(bytes.bytes + 4096, 0, 4096);
+        CHECK(h_write_file(damaged, bytes.bytes, bytes.len));
+        CHECK_STATUS(restore(damaged, target), LNKEEP_CORRUPT_STORE);
+        free(bytes.bytes);
+        check_no_store(target);
+        const char *empty = h_directory();
+        CHECK_STATUS(restore(damaged, empty), LNKEEP_CORRUPT_STORE);
+        CHECK_EQUAL(entries_of(empty), 0);
+    }
+    CHECK(!is_there(target));
+    free(sound.bytes);
+    CHECK_DONE(restore(file, target));
+}
+
+static void what_is_not_there_is_not_restored(void) {
+    const char *parent = h_directory(), *target = h_path(parent, "target");
+    CHECK_STATUS(restore(h_path(parent, "missing"), target), LNKEEP_NOT_FOUND);
+    CHECK_STATUS(restore(h_directory(), target), LNKEEP_NOT_FOUND);
+    CHECK(!is_there(target));
+}
+
+static void an_unsafe_place_is_not_restored_into(void) {
+    const char *file = backup_of(filled_store(1)), *open_to_all = h_directory();
+    const char *in_the_way = h_path(h_directory(), "file");
+    CHECK_EQUAL(chmod(open_to_all, 0777), 0);
+    CHECK_STATUS(restore(file, open_to_all), LNKEEP_UNSAFE_PLACE);
+    CHECK_EQUAL(entries_of(open_to_all), 0);
+    CHECK(h_write_file(in_the_way, (const uint8_t *)"x", 1));
+    CHECK_STATUS(restore(file, in_the_way), LNKEEP_UNSAFE_PLACE);
+    CHECK_STATUS(restore(file, h_path(open_to_all, "missing/below")), LNKEEP_NOT_FOUND);
+}
+
+static int child_restores_live(const char *directory) {
+    const char *target = h_path(h_directory(), "target");
+    lnkeep_status status = restore(directory, target);
+    if (status != LNKEEP_LOCKED || is_there(target)) return 1;
+    status = restore(h_path(directory, "data.mdb"), target);
+    return status == LNKEEP_LOCKED && !is_there(target) ? 0 : 2;
+}
+
+static void a_live_store_is_no_backup(void) {
+    const char *directory = h_directory();
+    open_with(directory, 0);
+    CHECK_DONE(h_init(attempts, 1));
+    CHECK_EQUAL(child_restores_live(directory), 0);
+    CHECK_EQUAL(h_run_child("child_restores_live", directory), 0);
+    CHECK_DONE(h_init(attempts, 2));
+    end();
+}
+
+static void a_closed_store_is_a_backup(void) {
+    const char *directory = filled_store(3), *restored = h_directory();
+    dump file = dump_file(h_path(directory, "data.mdb"));
+    CHECK_DONE(restore(directory, restored));
+    check_same(file, dump_file(h_path(directory, "data.mdb")));
+    CHECK_EQUAL(open_with(restored, 0), LNKEEP_REPORT_RESTORED);
+    dump copy = dump_store();
+    end();
+    CHECK_EQUAL(open_with(directory, 0), 0);
+    check_same(copy, dump_store());
+    end();
+}
+
+/* In a child, because a page of a mapped file that the disk has no room for is a SIGBUS. */
+static int child_restores(const char *mounted) {
+    const char *target = h_path(mounted, "target");
+    lnkeep_status status = restore(h_path(mounted, "backup"), target);
+    if (status == LNKEEP_DONE) return 0;
+    CHECK_STATUS(status, LNKEEP_NO_SPACE);
+    return is_there(h_path(target, "data.mdb")) ? 2 : 1;
+}
+
+static void a_full_disk_has_no_restored_store(void) {
+    static const int beyond[] = {-65536, -4096, 0, 4096, 8192, 12288, 16384, 32768, 65536};
+    const char *mounted = h_mount_small("a_full_disk_has_no_restored_store", 40);
+    if (!mounted) return;
+    const char *file = h_path(mounted, "backup"), *target = h_path(mounted, "target");
+    open_with(h_directory(), 0);
+    fill_megabytes(4);
+    CHECK_DONE(backup(file));
+    end();
+    struct stat facts;
+    CHECK_EQUAL(stat(file, &facts), 0);
+    unsigned refused = 0;
+    for (size_t i = 0; i < H_COUNT(LEFT) + H_COUNT(beyond); i++) {
+        uint64_t left = i < H_COUNT(LEFT) ? LEFT[i] : 0;
+        if (i >= H_COUNT(LEFT)) left = (uint64_t)(facts.st_size + beyond[i - H_COUNT(LEFT)]);
+        const char *filler = h_fill_disk(mounted, left);
+        int answer = h_run_child("child_restores", mounted);
+        if (!CHECK(answer == 0 || answer == 1)) {
+            fprintf(stderr, "answer %d with %llu bytes left\n", answer, (unsigned long long)left);
+        }
+        refused += answer == 1;
+        CHECK_EQUAL(unlink(filler), 0);
+        if (answer == 1 && is_there(target)) check_no_store(target);
+        if (answer == 1) CHECK_DONE(restore(file, target));
+        check_sound(target, LNKEEP_CHECK_ENDED_CLEANLY | LNKEEP_CHECK_RESTORED);
+        h_remove(target);
+    }
+    CHECK(refused >= H_COUNT(LEFT));
+    h_unmount(mounted);
+}
+
+static off_t bytes_of(const char *directory) {
+    struct stat facts;
+    return stat(h_path(directory, "data.mdb"), &facts) == 0 ? facts.st_size : 0;
+}
+
+/* A large store of which most was deleted, for good; the first of its large results stays. */
+static void make_sparse(const char *directory, unsigned megabytes) {
+    lnkeep_attempt_key keys[PER_MEGABYTE];
+    lnkeep_outcome outcomes[PER_MEGABYTE];
+    open_with(directory, 0);
+    h_fill(store, attempts, 10);
+    fill_megabytes(megabytes);
+    for (uint64_t from = FIRST + 1; from < FIRST + megabytes * PER_MEGABYTE; from += PER_MEGABYTE) {
+        size_t len = 0;
+        for (uint64_t id = from; id < from + PER_MEGABYTE; id++) {
+            if (id < FIRST + megabytes * PER_MEGABYTE) keys[len++] = h_key(id);
+        }
+        uint32_t forget = LNKEEP_DELETE_FORGET;
+        CHECK_DONE(lnkeep_attempts_delete(attempts, keys, len, forget, outcomes, NULL));
+    }
+    end();
+}
+
+static void compaction_gives_the_space_back_and_keeps_the_rest(void) {
+    const char *directory = h_directory();
+    make_sparse(directory, 30);
+    off_t large = bytes_of(directory);
+    CHECK(large > 30 << 20);
+    CHECK_EQUAL(open_with(directory, 0), 0);
+    dump before = dump_store();
+    end();
+    /* Nothing but a compaction makes it smaller. */
+    CHECK(bytes_of(directory) >= large);
+    CHECK_EQUAL(open_with(directory, LNKEEP_STORE_COMPACT), LNKEEP_REPORT_COMPACTED);
+    lnkeep_stats stats = LNKEEP_STATS_INIT;
+    CHECK_DONE(lnkeep_store_stats(store, &stats, NULL));
+    CHECK(stats.pages_used * stats.page_bytes < 1 << 20);
+    CHECK_EQUAL(stats.allocated_bytes, bytes_of(directory));
+    /* What is left is mostly the reserve for a full disk. */
+    CHECK(bytes_of(directory) < large - (20 << 20));
+    check_same(before, dump_store());
+    CHECK_STATUS(h_init(attempts, FIRST), LNKEEP_ALREADY_EXISTS);
+    CHECK_DONE(h_init(attempts, FIRST + 1));
+    check_sound(directory, LNKEEP_CHECK_LIVE);
+    end();
+    CHECK_EQUAL(open_with(directory, 0), 0);
+    CHECK_EQUAL(h_state(attempts, FIRST + 1), LNKEEP_STATE_INTENT);
+    CHECK_DONE(h_init(attempts, FIRST + 2));
+    end();
+    CHECK(!is_there(h_path(directory, "creating")));
+    check_sound(directory, LNKEEP_CHECK_ENDED_CLEANLY);
+}
+
+static void compaction_of_a_new_store_is_harmless(void) {
+    const char *directory = h_path(h_directory(), "new");
+    uint32_t flags = open_with(directory, LNKEEP_STORE_COMPACT);
+    CHECK(flags & LNKEEP_REPORT_CREATED);
+    CHECK(!(flags & (LNKEEP_REPORT_COPIED | LNKEEP_REPORT_RESTORED)));
+    CHECK_DONE(h_init(attempts, 1));
+    end();
+    CHECK_EQUAL(open_with(directory, 0), 0);
+    CHECK_EQUAL(h_state(attempts, 1), LNKEEP_STATE_INTENT);
+    end();
+}
+
+static struct stat facts_of(const char *directory) {
+    struct stat facts;
+    CHECK_EQUAL(stat(h_path(directory, "data.mdb"), &facts), 0);
+    return facts;
+}
+
+static void a_compacted_store_is_still_locked_and_private(void) {
+    const char *directory = filled_store(1);
+    struct stat before = facts_of(directory);
+    lnkeep_store second = LNKEEP_STORE_NONE;
+    open_with(directory, LNKEEP_STORE_COMPACT);
+    struct stat after = facts_of(directory);
+    CHECK(before.st_ino != after.st_ino);
+    CHECK_EQUAL(after.st_mode & 07777, 0600);
+    CHECK_STATUS(lnkeep_store_open(directory, NULL, &second, NULL, NULL), LNKEEP_LOCKED);
+    /* The lock is on the new file too: another name of it is no way around. */
+    const char *other = h_directory();
+    CHECK_EQUAL(link(h_path(directory, "data.mdb"), h_path(other, "data.mdb")), 0);
+    CHECK_STATUS(lnkeep_store_open(other, NULL, &second, NULL, NULL), LNKEEP_LOCKED);
+    CHECK_EQUAL(unlink(h_path(other, "data.mdb")), 0);
+    end();
+}
+
+/* What waits for a floor goes on waiting, and a copy cannot pass for the original. */
+static void compaction_hides_neither_copy_nor_restore(void) {
+    const char *directory = filled_store(2), *restored = h_directory();
+    const char *copy = h_copy_store(directory);
+    uint32_t compacted = LNKEEP_REPORT_COMPACTED;
+    CHECK_EQUAL(open_with(copy, LNKEEP_STORE_COMPACT), compacted | LNKEEP_REPORT_COPIED);
+    CHECK_STATUS(h_init(attempts, 5000), LNKEEP_NOT_ACKNOWLEDGED);
+    end();
+    CHECK_DONE(restore(backup_of(directory), restored));
+    for (int opens = 0; opens < 2; opens++) {
+        uint32_t flags = open_with(restored, LNKEEP_STORE_COMPACT);
+        CHECK_EQUAL(flags, compacted | LNKEEP_REPORT_RESTORED);
+        CHECK_STATUS(h_init(attempts, 5000), LNKEEP_NOT_ACKNOWLEDGED);
+        end();
+    }
+}
+
+/* A damaged row comes along; a damaged structure is not touched. */
+static void compaction_of_a_damaged_store(void) {
+    static const char reason[] = "the reason of the row that is damaged";
+    const char *directory = h_directory(), *file = h_path(directory, "data.mdb");
+    lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
+    open_with(directory, 0);
+    CHECK_DONE(h_store(attempts, 1, h_fail(reason)));
+    CHECK_DONE(h_init(attempts, 2));
+    end();
+    CHECK(h_damage(directory, (const uint8_t *)reason, sizeof reason - 1) > 0);
+    CHECK_EQUAL(open_with(directory, LNKEEP_STORE_COMPACT), LNKEEP_REPORT_COMPACTED);
+    CHECK_EQUAL(h_state(attempts, 1), LNKEEP_CORRUPT_RECORD);
+    CHECK_EQUAL(h_state(attempts, 2), LNKEEP_STATE_INTENT);
+    end();
+    lnkeep_check_report *report = h_check_report(directory);
+    size_t last = report ? (size_t)report->pages - 1 : 0;
+    lnkeep_check_report_free(report);
+    dump bytes = dump_file(file);
+    memset(bytes.bytes + last * 4096, 0, 4096);
+    CHECK(h_write_file(file, bytes.bytes, bytes.len));
+    options.flags = LNKEEP_STORE_COMPACT;
+    lnkeep_status status = lnkeep_store_open(directory, &options, &store, NULL, NULL);
+    CHECK_STATUS(status, LNKEEP_CORRUPT_STORE);
+    check_same(bytes, dump_file(file));
+    CHECK(!is_there(h_path(directory, "creating")));
+}
+
+/* In a child, as above. 0 compacted, 1 opened as it was, else a failure. */
+static int child_compacts(const char *mounted) {
+    uint32_t flags = open_with(h_path(mounted, "store"), LNKEEP_STORE_COMPACT);
+    CHECK_EQUAL(flags & ~(uint32_t)LNKEEP_REPORT_COMPACTED, 0);
+    CHECK_EQUAL(h_state(attempts, FIRST), LNKEEP_STATE_FAILED);
+    CHECK_DONE(h_store(attempts, FIRST, h_settle(1)));
+    end();
+    return flags & LNKEEP_REPORT_COMPACTED ? 0 : 1;
+}
+
+static void without_space_for_the_copy_a_store_opens_as_it_is(void) {
+    const char *mounted = h_mount_small("without_space_for_the_copy_a_store_opens_as_it_is", 64);
+    if (!mounted) return;
+    const char *directory = h_path(mounted, "store");
+    for (size_t i = 0; i < H_COUNT(LEFT); i++) {
+        open_with(directory, 0);
+        fill_megabytes(4);
+        dump before = dump_attempts();
+        CHECK_DONE(lnkeep_store_sync(store, NULL));
+        end();
+        struct stat facts = facts_of(directory);
+        const char *filler = h_fill_disk(mounted, LEFT[i]);
+        if (!CHECK_EQUAL(h_run_child("child_compacts", mounted), 1)) {
+            fprintf(stderr, "with %llu bytes left\n", (unsigned long long)LEFT[i]);
+        }
+        CHECK(facts_of(directory).st_ino == facts.st_ino);
+        CHECK(!is_there(h_path(directory, "creating")));
+        CHECK_EQUAL(unlink(filler), 0);
+        check_sound(directory, LNKEEP_CHECK_ENDED_CLEANLY);
+        CHECK_EQUAL(open_with(directory, LNKEEP_STORE_COMPACT), LNKEEP_REPORT_COMPACTED);
+        dump after = dump_attempts();
+        /* Only what the child settled is another: its message is gone. */
+        CHECK(after.len < before.len && after.len > before.len / 2);
+        CHECK_EQUAL(h_state(attempts, FIRST), LNKEEP_STATE_SETTLED);
+        CHECK_EQUAL(h_state(attempts, FIRST + 1), LNKEEP_STATE_FAILED);
+        free(before.bytes);
+        free(after.bytes);
+        end();
+        h_remove(directory);
+    }
+    h_unmount(mounted);
+}
+
+int main(int argc, char **argv) {
+    static const h_child children[] = {
+        {"child_restores_live", child_restores_live},
+        {"child_restores", child_restores},
+        {"child_compacts", child_compacts},
+    };
+    static const h_test tests[] = {
+        H_TEST(a_failure_clears_the_report_and_tells_the_error),
+        H_TEST(a_backup_beside_writers_holds_what_was_acknowledged_before),
+        H_TEST(a_backup_overwrites_nothing),
+        H_TEST(a_backup_without_a_place_leaves_nothing),
+        H_TEST(a_backup_is_private),
+        H_TEST(a_backup_may_have_a_relative_path),
+        H_TEST(what_a_crash_left_of_a_backup_is_taken_over),
+        H_TEST(an_unfinished_backup_under_another_name_is_refused),
+        H_TEST(a_backup_that_runs_is_not_disturbed),
+        H_TEST(a_damaged_row_is_copied_and_reported),
+        H_TEST(a_full_disk_has_no_backup),
+        H_TEST(a_restored_store_waits_for_a_floor),
+        H_TEST(everything_in_the_backup_reads_back_equal),
+        H_TEST(a_restored_store_repeats_no_event_number),
+        H_TEST(intents_of_a_backup_are_in_doubt),
+        H_TEST(a_store_that_is_there_is_not_replaced),
+        H_TEST(a_lost_data_file_is_replaced),
+        H_TEST(a_damaged_backup_is_not_restored),
+        H_TEST(what_is_not_there_is_not_restored),
+        H_TEST(an_unsafe_place_is_not_restored_into),
+        H_TEST(a_live_store_is_no_backup),
+        H_TEST(a_closed_store_is_a_backup),
+        H_TEST(a_full_disk_has_no_restored_store),
+        H_TEST(compaction_gives_the_space_back_and_keeps_the_rest),
+        H_TEST(compaction_of_a_new_store_is_harmless),
+        H_TEST(a_compacted_store_is_still_locked_and_private),
+        H_TEST(compaction_hides_neither_copy_nor_restore),
+        H_TEST(compaction_of_a_damaged_store),
+        H_TEST(without_space_for_the_copy_a_store_opens_as_it_is),
+    };
+    return h_main(argc, argv, tests, H_COUNT(tests), children, H_COUNT(children));
+}
