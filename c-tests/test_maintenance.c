@@ -318,9 +318,9 @@ static void a_backup_overwrites_nothing(void) {
 static void a_backup_without_a_place_leaves_nothing(void) {
     const char *targets = h_directory(), *file = h_path(targets, "file");
     open_with(h_directory(), 0);
-    CHECK_STATUS(backup(h_path(targets, "missing/backup")), LNKEEP_IO);
+    CHECK_STATUS(backup(h_path(targets, "missing/backup")), LNKEEP_NOT_FOUND);
     CHECK(h_write_file(file, (const uint8_t *)"x", 1));
-    CHECK_STATUS(backup(h_path(file, "backup")), LNKEEP_IO);
+    CHECK_STATUS(backup(h_path(file, "backup")), LNKEEP_UNSAFE_PLACE);
     char long_name[300];
     memset(long_name, 'n', sizeof long_name);
     long_name[250] = 0;
@@ -867,7 +867,7 @@ static void compaction_of_a_damaged_store(void) {
     size_t last = report ? (size_t)report->pages - 1 : 0;
     lnkeep_check_report_free(report);
     dump bytes = dump_file(file);
-    memset(bytes.bytes + last * 4096, 0, 4096);
+    memset(bytes.bytes + 2 * 4096, 0, (last - 1) * 4096);
     CHECK(h_write_file(file, bytes.bytes, bytes.len));
     options.flags = LNKEEP_STORE_COMPACT;
     lnkeep_status status = lnkeep_store_open(directory, &options, &store, NULL, NULL);

@@ -4,7 +4,7 @@
 
 use super::record::{Attempt, NamespaceRow, State};
 use super::table::{self, ALL_NAMESPACES, Loaded};
-use crate::error::Result;
+use crate::error::{Error, Result, Status};
 use crate::limits::{PAGE_ROWS_MAX, SCAN_ROWS_MAX};
 use crate::store::batch::Rows;
 use crate::store::tables::Table;
@@ -186,6 +186,7 @@ pub(super) fn first_not_final(rows: &impl Rows, keys: &[AttemptKey]) -> Result<O
 
 pub(super) fn counts(rows: &impl Rows, namespace: Option<Namespace>) -> Result<Counts> {
     let mut sum = [0u64; 5];
+    let mut damaged = None;
     let mut add = |row: NamespaceRow| {
         sum.iter_mut().zip(row.counts).for_each(|(sum, count)| *sum = sum.saturating_add(count));
     };
@@ -193,10 +194,20 @@ pub(super) fn counts(rows: &impl Rows, namespace: Option<Namespace>) -> Result<C
         Some(namespace) => add(table::namespace_row(rows, namespace)?),
         None => rows.scan(Table::Namespaces, &[], |key, body| {
             if key != ALL_NAMESPACES.0 {
-                add(body.ok().and_then(NamespaceRow::decode).unwrap_or_default());
+                match body.ok().and_then(NamespaceRow::decode) {
+                    Some(row) => add(row),
+                    None => damaged = Some(key.to_vec()),
+                }
             }
-            true
+            damaged.is_none()
         })?,
+    }
+    if let Some(namespace) = damaged.and_then(|key| <[u8; 16]>::try_from(key).ok()) {
+        let namespace = Namespace(namespace);
+        return Err(Error::new(
+            Status::CorruptRecord,
+            format!("the row of namespace {namespace} is damaged; the totals are not known"),
+        ));
     }
     let [intent, handed_off, settled, failed, deleted] = sum;
     Ok(Counts { intent, handed_off, settled, failed, deleted })

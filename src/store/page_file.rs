@@ -1,7 +1,7 @@
 //! A store's data file as pages: the newest meta page, and any page by its number, over pread.
 //!
 //! T1 both meta pages read well and the file is as long as the newer one says, or the file is refused: LMDB
-//! itself answers a truncated file with SIGBUS. T2 a meta page counts only when two readings agree, so that
+//! itself answers a truncated file with SIGBUS; and the meta pages are those of two successive commits. T2 a meta page counts only when two readings agree, so that
 //! one caught in the middle of a commit is not taken for damage. T3 nothing is mapped, nothing is written.
 //! Called by `walk`, `check` and `copy`.
 
@@ -48,6 +48,7 @@ pub(crate) struct PageFile {
     file: File,
     bytes: u64,
     meta: MetaPage,
+    older: MetaPage,
 }
 
 impl PageFile {
@@ -65,14 +66,14 @@ impl PageFile {
         if !facts.is_file() {
             return Err(Unreadable::Damaged("it is not a file".to_owned()));
         }
-        let meta = newest(&file)?;
+        let [older, meta] = in_turn(&file)?;
         let bytes = facts.len();
         let needed = meta
             .last_page
             .checked_add(1)
             .and_then(|pages| pages.checked_mul(u64::from(meta.page_bytes)));
         match needed {
-            Some(needed) if needed <= bytes => Ok(PageFile { file, bytes, meta }),
+            Some(needed) if needed <= bytes => Ok(PageFile { file, bytes, meta, older }),
             _ => Err(Unreadable::Damaged(format!(
                 "it has {bytes} bytes and its last page is number {}; it was truncated",
                 meta.last_page
@@ -82,6 +83,11 @@ impl PageFile {
 
     pub(crate) fn meta(&self) -> &MetaPage {
         &self.meta
+    }
+
+    /// The commit before the newest. Its pages are whole until a second commit follows the newest.
+    pub(crate) fn older(&self) -> &MetaPage {
+        &self.older
     }
 
     /// Bytes up to the last page in use or free.
@@ -109,11 +115,12 @@ impl PageFile {
 
     /// Number of the newest commit now, which another process may have raised since the open.
     pub(crate) fn newest_transaction(&self) -> Option<u64> {
-        newest(&self.file).ok().map(|meta| meta.transaction)
+        in_turn(&self.file).ok().map(|[_, newest]| newest.transaction)
     }
 }
 
-fn newest(file: &File) -> Result<MetaPage, Unreadable> {
+/// Both meta pages, the newer one last.
+fn in_turn(file: &File) -> Result<[MetaPage; 2], Unreadable> {
     let mut last = both(file);
     for _ in 0..TRIES {
         let again = both(file);
@@ -129,7 +136,17 @@ fn newest(file: &File) -> Result<MetaPage, Unreadable> {
                 first.page_bytes, second.page_bytes
             )));
         }
-        Ok(if second.transaction > first.transaction { second } else { first })
+        // Commit n writes the meta page n modulo 2: what is not one after the other was damaged, and LMDB would
+        // go back to the older one without a word.
+        let apart = first.transaction.abs_diff(second.transaction);
+        let follow = first.transaction % 2 == 0 && second.transaction % 2 == 1 && apart == 1;
+        if !follow && (first.transaction, second.transaction) != (0, 0) {
+            return Err(Unreadable::Damaged(format!(
+                "its meta pages are of commits {} and {}, which do not follow each other",
+                first.transaction, second.transaction
+            )));
+        }
+        Ok(if second.transaction > first.transaction { [first, second] } else { [second, first] })
     })
 }
 

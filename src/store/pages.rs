@@ -43,6 +43,7 @@ pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 /// Where a tree begins and what it claims to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tree {
+    flags: u16,
     pub(super) depth: u16,
     pub(super) branch_pages: u64,
     pub(super) leaf_pages: u64,
@@ -57,6 +58,7 @@ impl Tree {
             return None;
         }
         Some(Tree {
+            flags: u16_at(bytes, 4)?,
             depth: u16_at(bytes, 6)?,
             branch_pages: u64_at(bytes, 8)?,
             leaf_pages: u64_at(bytes, 16)?,
@@ -64,6 +66,13 @@ impl Tree {
             entries: u64_at(bytes, 32)?,
             root: u64_at(bytes, 40)?,
         })
+    }
+
+    /// Whether keys are compared as we compare them and every key has one value: numbers of transactions in
+    /// the tree of free pages, bytes in every other.
+    pub(super) fn is_plain(&self, of_free_pages: bool) -> bool {
+        const INTEGER_KEYS: u16 = 8;
+        self.flags == if of_free_pages { INTEGER_KEYS } else { 0 }
     }
 
     pub(super) fn root(&self) -> Option<u64> {
@@ -113,7 +122,7 @@ impl<'a> Page<'a> {
     }
 
     pub(super) fn kind(self) -> Option<Kind> {
-        match u16_at(self.0, 10)? & 0x0f {
+        match u16_at(self.0, 10)? {
             0x01 => Some(Kind::Branch),
             0x02 => Some(Kind::Leaf),
             0x04 => Some(Kind::Overflow),
@@ -132,6 +141,27 @@ impl<'a> Page<'a> {
         let (lower, upper) = (usize::from(u16_at(self.0, 12)?), usize::from(u16_at(self.0, 14)?));
         let sane = lower >= HEADER_BYTES && lower <= upper && upper <= self.0.len();
         (sane && lower % 2 == 0).then(|| (lower - HEADER_BYTES) / 2)
+    }
+
+    /// Whether the nodes fill the space up to the page's end without holes and overlaps: LMDB moves that
+    /// space as a whole when it writes to the page.
+    pub(super) fn is_packed(self, nodes: usize) -> bool {
+        let is_branch = self.kind() == Some(Kind::Branch);
+        let mut spans = Vec::with_capacity(nodes);
+        for index in 0..nodes {
+            let offset = u16_at(self.0, HEADER_BYTES + 2 * index).map(usize::from);
+            let (Some(offset), Some(node)) = (offset, self.node(index)) else { return false };
+            spans.push((offset, node.bytes(is_branch)));
+        }
+        spans.sort_unstable();
+        let mut at = u16_at(self.0, 14).map_or(0, usize::from);
+        for (offset, bytes) in spans {
+            if offset != at {
+                return false;
+            }
+            at += bytes;
+        }
+        at == self.0.len()
     }
 
     pub(super) fn node(self, index: usize) -> Option<Node<'a>> {
@@ -153,6 +183,9 @@ pub(super) struct Node<'a> {
     flags: u16,
     rest: &'a [u8],
 }
+
+/// Flag of a leaf's node whose row lies in overflow pages.
+const OVERFLOW: u16 = 1;
 
 /// What a leaf's node holds.
 pub(super) enum Value<'a> {
@@ -178,6 +211,20 @@ impl<'a> Node<'a> {
         })
     }
 
+    /// Bytes it takes on its page, which are even.
+    fn bytes(self, is_branch: bool) -> usize {
+        let value = match (is_branch, self.flags) {
+            (true, _) => 0,
+            (false, OVERFLOW) => 8,
+            (false, _) => self.value_bytes(),
+        };
+        (NODE_HEADER_BYTES + self.key.len() + value).next_multiple_of(2)
+    }
+
+    fn value_bytes(self) -> usize {
+        usize::from(self.low) | usize::from(self.high) << 16
+    }
+
     /// The page a branch's node leads to.
     pub(super) fn child(self) -> u64 {
         u64::from(self.low) | u64::from(self.high) << 16 | u64::from(self.flags) << 32
@@ -185,10 +232,10 @@ impl<'a> Node<'a> {
 
     /// What a leaf's node holds.
     pub(super) fn value(self) -> Option<Value<'a>> {
-        let bytes = usize::from(self.low) | usize::from(self.high) << 16;
+        let bytes = self.value_bytes();
         match self.flags {
             0 => Some(Value::Inline(self.rest.get(..bytes)?)),
-            1 => Some(Value::Overflow { page: u64_at(self.rest, 0)?, bytes }),
+            OVERFLOW => Some(Value::Overflow { page: u64_at(self.rest, 0)?, bytes }),
             2 => Some(Value::Tree(Tree::parse(self.rest.get(..bytes)?)?)),
             _ => None,
         }

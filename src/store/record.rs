@@ -75,6 +75,15 @@ pub(crate) fn digest_share(table: Table, key: &[u8], row: &[u8]) -> u64 {
     mix(state ^ key.len() as u64)
 }
 
+/// By how much a digest changes when the stored checksum of a row becomes the one of its key and body.
+pub(crate) fn correction(table: Table, key: &[u8], row: &[u8]) -> Option<u64> {
+    let (envelope, body) = row.split_at_checked(ENVELOPE_BYTES)?;
+    let mut right = row.to_vec();
+    let crc = checksum(table, key, [envelope[0], envelope[1]], body);
+    right[2..ENVELOPE_BYTES].copy_from_slice(&crc.to_le_bytes());
+    Some(digest_share(table, key, &right).wrapping_sub(digest_share(table, key, row)))
+}
+
 /// The finalizer of splitmix64: every input bit reaches every output bit.
 fn mix(input: u64) -> u64 {
     let mut z = input.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -458,3 +458,69 @@ fn a_backup_is_its_owners_alone_and_a_pipe_is_no_backup() {
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     assert!(!check(&pipe).can_be_opened());
 }
+
+#[test]
+fn a_row_that_became_shorter_within_its_commit_is_no_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path);
+    for lengths in [[60_000, 20_000, 100], [100, 60_000, 9_000]] {
+        let rows = lengths.map(|bytes| (1, vec![7; bytes])).to_vec();
+        store.submit_one(Put { rows, refuse: false }).unwrap();
+        store.submit_one(Put { rows: vec![(2, vec![1; 10])], refuse: false }).unwrap();
+        assert!(check(&path).is_sound(), "{:?}", check(&path).findings);
+    }
+}
+
+#[test]
+fn a_damaged_key_is_damage_of_the_structure_because_its_row_is_missing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let data = path.join("data.mdb");
+    let good = crashed_store(&path);
+    // A key of one of the rows with five bytes of value five; keys stay in order.
+    let is_key = |at: &usize| {
+        good[at + 8..at + 10] == [1, 0]
+            && good[at + 14..at + 54] == [5; 40]
+            && good[*at..at + 6] == [0; 6]
+    };
+    let mut found = 0;
+    for at in (0..good.len() - 60).filter(is_key) {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x80;
+        std::fs::write(&data, &bytes).unwrap();
+        let findings = findings(&data);
+        assert!(findings.is_empty() || findings.iter().any(|finding| !finding.row_only));
+        found += usize::from(!findings.is_empty());
+    }
+    assert!(found > 0);
+}
+
+#[test]
+fn meta_pages_that_do_not_follow_each_other_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let data = path.join("data.mdb");
+    let good = crashed_store(&path);
+    for (page, at) in [(0, 144), (0, 150), (4096, 144), (4096, 145)] {
+        let mut bytes = good.clone();
+        bytes[page + at] ^= 4;
+        std::fs::write(&data, &bytes).unwrap();
+        assert_eq!(open_error(&path), Status::CorruptStore, "{page} {at}");
+    }
+}
+
+#[test]
+fn a_damaged_commit_number_does_not_take_the_last_commit_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let data = path.join("data.mdb");
+    let good = crashed_store(&path);
+    let number = |page: usize| u64::from_le_bytes(good[page + 144..page + 152].try_into().unwrap());
+    let newer = if number(0) > number(4096) { 0 } else { 4096 };
+    let mut bytes = good.clone();
+    bytes[newer + 144..newer + 152].copy_from_slice(&(number(newer) - 2).to_le_bytes());
+    std::fs::write(&data, &bytes).unwrap();
+    assert!(!check(&path).can_be_opened());
+    assert_eq!(open_error(&path), Status::CorruptStore);
+}

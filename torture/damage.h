@@ -1,0 +1,128 @@
+/* Stores of several shapes, ways to damage them, and the reader that judges what is answered. */
+
+#ifndef TORTURE_DAMAGE_H
+#define TORTURE_DAMAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lnkeep.h>
+
+#include "common.h"
+
+enum { IDS_MAX = 4096, KEYS_MAX = 128, EVENTS_KEPT_MAX = 16384, PATH_BYTES = 4200 };
+
+/* --- What a store holds. */
+
+struct known_id {
+    lnkeep_attempt_key key;
+    lnkeep_status status; /* of get: DONE or DELETED */
+    uint64_t digest;      /* of all fields */
+};
+
+struct truth {
+    size_t ids_len, keys_len, events_len;
+    uint64_t listed;
+    lnkeep_attempt_counts counts;
+    struct known_id ids[IDS_MAX]; /* every id that was granted and not forgotten */
+    uint64_t keys[KEYS_MAX];      /* ids of allocated keys, in order */
+    uint64_t events[EVENTS_KEPT_MAX];
+    uint64_t bare[IDS_MAX]; /* digests of the rows, read without lnkeep */
+};
+
+/* --- Shapes. */
+
+enum { SHAPES = 5 };
+extern const char *const shape_names[SHAPES];
+
+/* The files of a store at one moment, up to the last page that holds anything. */
+struct image {
+    uint8_t *data, *lock, *owner;
+    size_t data_len, lock_len, owner_len, file_bytes;
+};
+
+/* A store that is damaged again and again, in place: a new file would be a copy. */
+struct base {
+    char directory[PATH_BYTES];
+    struct image now, mid, old; /* now; some commits ago; at the close before the last open */
+    struct truth *truth;
+};
+
+/* Builds a store of a shape, which ends with a close or without one. */
+void base_build(struct base *base, unsigned shape, int is_clean);
+void base_restore(const struct base *base, const struct image *image);
+/* Key of an allocation of the shapes; text has room for 24 bytes. */
+lnkeep_bytes base_external_key(size_t number, char *text);
+size_t page_bytes(void);
+
+/* --- Damage. */
+
+enum damage_kind {
+    DAMAGE_BIT,
+    DAMAGE_BYTE,
+    DAMAGE_HEAD_BYTE, /* in the header or the offsets of a page, where it does most */
+    DAMAGE_BRANCH_BYTE, /* in a page that leads to other pages, where it hides rows */
+    DAMAGE_META_BYTE, /* in the newer meta page */
+    DAMAGE_SECTOR_ZERO,
+    DAMAGE_SECTOR_RANDOM,
+    DAMAGE_PAGE_ZERO,
+    DAMAGE_PAGE_RANDOM,
+    DAMAGE_PAGE_COPY,
+    DAMAGE_PAGE_SWAP,
+    DAMAGE_PAGE_OLD,
+    DAMAGE_TRUNCATE,
+    DAMAGE_OWNER_LOCK,
+    DAMAGE_LOCK_FILE,
+    DAMAGE_META_BOTH,
+    DAMAGE_FILE_OLD,
+    DAMAGES,
+    /* The newer meta page as it was some commits ago. Not among the others: no file can tell. */
+    DAMAGE_META_OLD = DAMAGES,
+    DAMAGES_ALL,
+};
+extern const char *const damage_names[DAMAGES_ALL];
+
+/* Damages the restored store; `turn` counts the damages of this kind. Says in words what it did. */
+void damage_apply(const struct base *base, enum damage_kind kind, uint64_t turn, uint64_t chance,
+                  char *what, size_t what_len);
+
+/* --- Judging. */
+
+enum outcome {
+    OUTCOME_HARMLESS, /* everything was answered as before */
+    OUTCOME_REFUSED,  /* the open was refused */
+    OUTCOME_REPORTED, /* a record, a row or a gap was reported as damaged */
+    OUTCOME_RESTORED, /* the open said that the files are older than the directory */
+    OUTCOMES,
+};
+extern const char *const outcome_names[OUTCOMES];
+
+/* Written by the child that opens the damaged store, read by its parent. */
+struct verdict {
+    volatile unsigned found[FINDINGS];
+    volatile int outcome;
+    volatile lnkeep_status open_status, check_status;
+    volatile size_t checked; /* findings of lnkeep_check before the open */
+    char text[200]; /* of the first finding */
+};
+
+struct reading {
+    const char *directory;
+    uint32_t open_flags;
+    const struct truth *truth;
+    struct verdict *verdict;
+};
+
+/* For run_child: opens the store, reads everything and asks for every id again. */
+int read_and_judge(void *context);
+/* For run_child: fills the truth of an undamaged store from what is in `directory`. */
+struct learning {
+    const char *directory;
+    struct truth *truth;
+};
+int read_truth(void *context);
+/* The same rows by the engine alone, for the control: a plain LMDB without lnkeep's checks. */
+int bare_truth(void *context);
+int bare_judge(void *context);
+
+#endif

@@ -1,0 +1,214 @@
+/* The ways in which a store is damaged. */
+
+#define _GNU_SOURCE
+
+#include "damage.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SECTOR_BYTES = 512, PAGE_HEAD_BYTES = 64, TRIES_MAX = 200 };
+
+const char *const damage_names[DAMAGES_ALL] = {
+    "bit",         "byte",        "head byte",  "branch byte", "meta byte",  "sector zeroed",
+    "sector random", "page zeroed", "page random", "page copy", "page swap", "page old",
+    "truncation",  "owner.lock",  "lock.mdb",   "both metas",  "file old",   "meta old",
+};
+
+
+struct damaging {
+    const struct base *base;
+    uint64_t chance;
+    int descriptor;
+    size_t pages;
+};
+
+static void put(const struct damaging *d, size_t at, const void *bytes, size_t len) {
+    if (pwrite(d->descriptor, bytes, len, (off_t)at) != (ssize_t)len) give_up("damaging a file");
+}
+
+static size_t any_page(struct damaging *d) { return (size_t)chance_below(&d->chance, d->pages); }
+
+static void change_byte(struct damaging *d, size_t at, int one_bit, char *what, size_t len) {
+    uint8_t bit = (uint8_t)(1u << chance_below(&d->chance, 8));
+    uint8_t change = one_bit ? bit : (uint8_t)(1 + chance_below(&d->chance, 255));
+    uint8_t byte = d->base->now.data[at] ^ change;
+    put(d, at, &byte, 1);
+    snprintf(what, len, "byte %zu of page %zu: %02x, not %02x", at % page_bytes(),
+             at / page_bytes(), byte, d->base->now.data[at]);
+}
+
+static void flip(struct damaging *d, size_t page_bytes_max, int one_bit, char *what, size_t len) {
+    size_t page = any_page(d);
+    size_t at = page * page_bytes() + (size_t)chance_below(&d->chance, page_bytes_max);
+    change_byte(d, at, one_bit, what, len);
+}
+
+/* Of LMDB's pages: kind at 10, end of the offsets at 12, beginning of the nodes at 14. */
+static unsigned page_field(const struct damaging *d, size_t page, size_t at) {
+    const uint8_t *bytes = d->base->now.data + page * page_bytes() + at;
+    return bytes[0] | (unsigned)bytes[1] << 8;
+}
+
+/* A byte of a branch page: its header, its offsets or its keys. */
+static void flip_in_branch(struct damaging *d, char *what, size_t len) {
+    size_t page = 0, start = any_page(d);
+    for (size_t i = 0; i < d->pages; i++) {
+        page = (start + i) % d->pages;
+        if (page >= 2 && page_field(d, page, 10) == 1) break;
+    }
+    size_t lower = page_field(d, page, 12) % page_bytes();
+    size_t upper = page_field(d, page, 14) % page_bytes();
+    size_t used = lower + (page_bytes() - upper);
+    size_t at = (size_t)chance_below(&d->chance, used);
+    if (at >= lower) at += upper - lower;
+    change_byte(d, page * page_bytes() + at, (int)chance_below(&d->chance, 2), what, len);
+}
+
+enum { META_USED_BYTES = 152, META_TRANSACTION_AT = 144 };
+
+static size_t newer_meta(const struct damaging *d) {
+    uint64_t transactions[2];
+    for (size_t page = 0; page < 2; page++) {
+        memcpy(&transactions[page], d->base->now.data + page * page_bytes() + META_TRANSACTION_AT,
+               sizeof transactions[page]);
+    }
+    return transactions[1] > transactions[0];
+}
+
+static void flip_in_meta(struct damaging *d, char *what, size_t len) {
+    size_t at = (size_t)chance_below(&d->chance, META_USED_BYTES);
+    int one_bit = (int)chance_below(&d->chance, 2);
+    change_byte(d, newer_meta(d) * page_bytes() + at, one_bit, what, len);
+}
+
+/* Overwrites a range with zeros or chance. A range that was like that already is no damage. */
+static void overwrite(struct damaging *d, size_t unit, int random, char *what, size_t len) {
+    static uint8_t bytes[65536];
+    size_t at = 0;
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        at = (size_t)chance_below(&d->chance, d->pages * page_bytes() / unit) * unit;
+        memset(bytes, 0, unit);
+        if (random) chance_fill(&d->chance, bytes, unit);
+        if (memcmp(bytes, d->base->now.data + at, unit) != 0) break;
+    }
+    put(d, at, bytes, unit);
+    snprintf(what, len, "%zu bytes at %zu %s", unit, at, random ? "random" : "zeroed");
+}
+
+static void copy_page(struct damaging *d, int swaps, char *what, size_t len) {
+    const uint8_t *data = d->base->now.data;
+    size_t bytes = page_bytes(), to = 0, from = 0;
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        to = any_page(d);
+        from = any_page(d);
+        if (memcmp(data + to * bytes, data + from * bytes, bytes) != 0) break;
+    }
+    put(d, to * bytes, data + from * bytes, bytes);
+    if (swaps) put(d, from * bytes, data + to * bytes, bytes);
+    const char *verb = swaps ? "swapped with" : "overwritten by";
+    snprintf(what, len, "page %zu %s page %zu", to, verb, from);
+}
+
+/* A page as it was some commits ago, or at the close before: a write that got lost. */
+static void old_page(struct damaging *d, char *what, size_t len) {
+    const struct image *images[2] = {&d->base->mid, &d->base->old};
+    size_t bytes = page_bytes(), page = 0;
+    int which = (int)chance_below(&d->chance, 2);
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        /* Not the meta pages: what an old one does is counted by itself. */
+        if (d->pages <= 2) break;
+        page = 2 + (size_t)chance_below(&d->chance, d->pages - 2);
+        if ((page + 1) * bytes > images[which]->data_len) continue;
+        if (memcmp(images[which]->data + page * bytes, d->base->now.data + page * bytes, bytes)) {
+            put(d, page * bytes, images[which]->data + page * bytes, bytes);
+            snprintf(what, len, "page %zu of %s", page, which ? "the close before" : "before");
+            return;
+        }
+    }
+    snprintf(what, len, "no page differs: nothing was damaged");
+}
+
+static void truncate_at(struct damaging *d, uint64_t turn, char *what, size_t len) {
+    /* Every sector in turn: from the end of what is in use down, then again. */
+    size_t sectors = d->base->now.data_len / SECTOR_BYTES;
+    size_t at = (sectors - (size_t)(turn % (sectors + 1))) * SECTOR_BYTES;
+    if (ftruncate(d->descriptor, (off_t)at) != 0) give_up("truncating");
+    snprintf(what, len, "data.mdb cut at %zu of %zu", at, d->base->now.data_len);
+}
+
+/* Another file of the store becomes garbage of some length. */
+static void garbage_in(struct damaging *d, const char *name, size_t bytes_max, char *what,
+                       size_t len) {
+    static uint8_t garbage[65536];
+    char path[PATH_BYTES + 16];
+    size_t bytes = (size_t)chance_below(&d->chance, bytes_max + 1);
+    chance_fill(&d->chance, garbage, bytes);
+    snprintf(path, sizeof path, "%s/%s", d->base->directory, name);
+    write_whole(path, garbage, bytes, bytes);
+    snprintf(what, len, "%zu bytes of garbage as %s", bytes, name);
+}
+
+static void both_metas(struct damaging *d, char *what, size_t len) {
+    size_t at = (size_t)chance_below(&d->chance, META_USED_BYTES);
+    uint8_t change = (uint8_t)(1 + chance_below(&d->chance, 255));
+    for (size_t page = 0; page < 2; page++) {
+        uint8_t byte = d->base->now.data[page * page_bytes() + at] ^ change;
+        put(d, page * page_bytes() + at, &byte, 1);
+    }
+    snprintf(what, len, "byte %zu of both metas changed by %02x", at, change);
+}
+
+static void old_metas(struct damaging *d, char *what, size_t len) {
+    const struct image *mid = &d->base->mid;
+    size_t bytes = page_bytes(), newer = newer_meta(d);
+    /* Only the newer one: the older stays, as after a write that got lost. */
+    put(d, newer * bytes, mid->data + newer * bytes, bytes);
+    snprintf(what, len, "meta page %zu as it was some commits ago", newer);
+}
+
+static void old_file(struct damaging *d, char *what, size_t len) {
+    const struct image *old = &d->base->old;
+    put(d, 0, old->data, old->data_len);
+    snprintf(what, len, "data.mdb as it was at the close before, owner.lock as it is");
+}
+
+static void apply(struct damaging *d, enum damage_kind kind, uint64_t turn, char *what,
+                  size_t len) {
+    switch (kind) {
+    case DAMAGE_BIT: flip(d, page_bytes(), 1, what, len); break;
+    case DAMAGE_BYTE: flip(d, page_bytes(), 0, what, len); break;
+    case DAMAGE_HEAD_BYTE: flip(d, PAGE_HEAD_BYTES, 0, what, len); break;
+    case DAMAGE_BRANCH_BYTE: flip_in_branch(d, what, len); break;
+    case DAMAGE_META_BYTE: flip_in_meta(d, what, len); break;
+    case DAMAGE_SECTOR_ZERO: overwrite(d, SECTOR_BYTES, 0, what, len); break;
+    case DAMAGE_SECTOR_RANDOM: overwrite(d, SECTOR_BYTES, 1, what, len); break;
+    case DAMAGE_PAGE_ZERO: overwrite(d, page_bytes(), 0, what, len); break;
+    case DAMAGE_PAGE_RANDOM: overwrite(d, page_bytes(), 1, what, len); break;
+    case DAMAGE_PAGE_COPY: copy_page(d, 0, what, len); break;
+    case DAMAGE_PAGE_SWAP: copy_page(d, 1, what, len); break;
+    case DAMAGE_PAGE_OLD: old_page(d, what, len); break;
+    case DAMAGE_TRUNCATE: truncate_at(d, turn, what, len); break;
+    case DAMAGE_OWNER_LOCK: garbage_in(d, "owner.lock", 64, what, len); break;
+    case DAMAGE_LOCK_FILE: garbage_in(d, "lock.mdb", 40000, what, len); break;
+    case DAMAGE_META_BOTH: both_metas(d, what, len); break;
+    case DAMAGE_FILE_OLD: old_file(d, what, len); break;
+    case DAMAGE_META_OLD: old_metas(d, what, len); break;
+    case DAMAGES_ALL: break;
+    }
+}
+
+void damage_apply(const struct base *base, enum damage_kind kind, uint64_t turn, uint64_t chance,
+                  char *what, size_t what_len) {
+    char path[PATH_BYTES + 16];
+    struct damaging d = {.base = base, .chance = chance};
+    d.pages = base->now.data_len / page_bytes();
+    snprintf(path, sizeof path, "%s/data.mdb", base->directory);
+    d.descriptor = open(path, O_RDWR | O_CLOEXEC);
+    if (d.descriptor < 0) give_up(path);
+    apply(&d, kind, turn, what, what_len);
+    close(d.descriptor);
+}

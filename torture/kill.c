@@ -1,0 +1,259 @@
+/*
+ * SIGKILL at every system call of a workload, at random moments, and in chains of lives that are
+ * killed again while they open the store that the last one left.
+ */
+
+#define _GNU_SOURCE
+#include "common.h"
+#include "life.h"
+#include "trace.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    STEPS = 200,
+    PLACES_MAX = 512,
+    ENDS_WANTED = 8, /* runs that ended before their index: the indices shift a little */
+    CHAIN_DEPTH = 3,
+    OPEN_CALLS = 400, /* about how many system calls an open and the first steps take */
+};
+
+/* Who made which call when it was killed. */
+struct place {
+    char role[16];
+    uint64_t number;
+    int is_entry;
+};
+
+struct shared {
+    atomic_int ends;
+    atomic_uint_fast64_t killed, dead_opening;
+    atomic_int places_lock;
+    unsigned places_len;
+    struct place places[PLACES_MAX];
+};
+
+static struct run {
+    uint64_t seed, first, stride, duration_us;
+    const char *mode; /* before, after, random or chain */
+    enum control control;
+    int empties; /* control: the store is thrown away after the kill */
+    int tells;
+    struct script script;
+    struct shared *shared;
+} run;
+
+struct target {
+    uint64_t calls, index;
+    int is_entry, process, killed;
+    struct place place;
+};
+
+static enum trace_answer kill_at(void *context, const struct stop *stop) {
+    struct target *target = context;
+    /* Threads are stopped one after the other, so one of them may still reach its next call. */
+    if (target->killed) return TRACE_GO_ON;
+    if (target->process == 0) target->process = stop->thread;
+    if (stop->is_entry) *stop->tag = target->calls++ == target->index;
+    if (stop->is_entry != target->is_entry || !*stop->tag) return TRACE_GO_ON;
+    target->killed = 1;
+    target->place.number = stop->number;
+    target->place.is_entry = stop->is_entry;
+    trace_role(target->process, stop->thread, target->place.role);
+    return TRACE_KILL;
+}
+
+static void note_place(const struct place *place) {
+    struct shared *shared = run.shared;
+    while (atomic_exchange(&shared->places_lock, 1)) sleep_us(10);
+    unsigned at = 0;
+    while (at < shared->places_len && (shared->places[at].number != place->number ||
+                                       shared->places[at].is_entry != place->is_entry ||
+                                       strcmp(shared->places[at].role, place->role) != 0)) {
+        at++;
+    }
+    if (at == shared->places_len && at < PLACES_MAX) shared->places[shared->places_len++] = *place;
+    atomic_store(&shared->places_lock, 0);
+}
+
+/* A life that ended by itself ended rightly, unless a finding says more. */
+static void check_end(struct ended ended, int was_killed) {
+    if (was_killed && ended.signal == SIGKILL) return;
+    if (expect_exit(ended, "the host") && ended.code != LIFE_ENDED && ended.code != LIFE_STOPPED) {
+        finding(FOUND_STATUS, "the host ended with %d", ended.code);
+    }
+}
+
+/* Answers whether the life was long enough for the index. */
+static int live_until(struct life *life, uint64_t index, int is_entry) {
+    struct target target = {.index = index, .is_entry = is_entry};
+    struct traced traced = trace_run(life_run, life, kill_at, &target);
+    check_end(traced.ended, target.killed);
+    /* A call that ends its thread never returns, so that nothing can be killed after it. */
+    if (!target.killed) return target.calls > index;
+    atomic_fetch_add(&run.shared->killed, 1);
+    if (life->ledger->answered == 0) atomic_fetch_add(&run.shared->dead_opening, 1);
+    note_place(&target.place);
+    if (run.tells) {
+        printf("killed %s %s of thread %s, call %llu, after %u answers\n",
+               is_entry ? "before" : "after", trace_name(target.place.number), target.place.role,
+               (unsigned long long)index, life->ledger->answered);
+    }
+    return 1;
+}
+
+static void verify(struct life *life) {
+    if (run.empties) remove_tree(life->directory);
+    expect_exit(run_child(life_verify, life, 4 * HANG_MS), "the check");
+}
+
+static void say_where(uint64_t index) {
+    findings_at("build/torture/kill --%s --seed %llu --only %llu", run.mode,
+                (unsigned long long)run.seed, (unsigned long long)index);
+}
+
+static int point_at_call(uint64_t point, void *context) {
+    uint64_t index = run.first + point * run.stride;
+    int is_entry = *(const int *)context;
+    if (atomic_load(&run.shared->ends) >= ENDS_WANTED) return 0;
+    say_where(index);
+    struct life life = life_new(&run.script, POLICY_NONE, run.control);
+    if (!live_until(&life, index, is_entry)) atomic_fetch_add(&run.shared->ends, 1);
+    verify(&life);
+    return 1;
+}
+
+static int point_in_chain(uint64_t point, void *context) {
+    const uint64_t *calls = context;
+    uint64_t index = run.first + point, chance = chance_seed(run.seed, index);
+    say_where(index);
+    struct life life = life_new(&run.script, POLICY_NONE, run.control);
+    live_until(&life, chance_below(&chance, *calls), (int)chance_below(&chance, 2));
+    for (int depth = 0; depth < CHAIN_DEPTH; depth++) {
+        live_until(&life, chance_below(&chance, OPEN_CALLS), (int)chance_below(&chance, 2));
+    }
+    verify(&life);
+    return 1;
+}
+
+/* Answers whether the host was still running when it was to be killed. */
+static int kill_after_us(struct life *life, uint64_t wait_us) {
+    int process = start_child(life_run, life);
+    sleep_us(wait_us);
+    kill(process, SIGKILL);
+    struct ended ended = await_child(process, HANG_MS);
+    check_end(ended, 1);
+    if (ended.signal != SIGKILL) return 0;
+    atomic_fetch_add(&run.shared->killed, 1);
+    return 1;
+}
+
+/* Kills from outside, without a tracer that slows the host down. Every third host dies twice. */
+static int point_at_random(uint64_t point, void *context) {
+    (void)context;
+    uint64_t index = run.first + point, chance = chance_seed(run.seed, index);
+    uint64_t longest_us = run.duration_us;
+    struct life life;
+    say_where(index);
+    for (;;) {
+        life = life_new(&run.script, POLICY_NONE, run.control);
+        if (kill_after_us(&life, chance_below(&chance, longest_us))) break;
+        /* It was done before its time was up; the next one dies sooner. */
+        longest_us = longest_us * 3 / 4 + 1;
+    }
+    if (index % 3 == 0) kill_after_us(&life, chance_below(&chance, longest_us));
+    verify(&life);
+    return 1;
+}
+
+/* A whole life that nothing disturbs: how many calls it makes, and how long it takes. */
+static uint64_t measure(void) {
+    struct target target = {.index = UINT64_MAX};
+    struct life life = life_new(&run.script, POLICY_NONE, run.control);
+    say_where(0);
+    uint64_t calls = trace_run(life_run, &life, kill_at, &target).calls;
+    verify(&life);
+    life = life_new(&run.script, POLICY_NONE, run.control);
+    uint64_t start_us = now_us();
+    run_child(life_run, &life, 4 * HANG_MS);
+    run.duration_us = now_us() - start_us;
+    return calls;
+}
+
+static uint64_t run_mode(uint64_t points, uint64_t calls) {
+    int is_entry = strcmp(run.mode, "before") == 0;
+    if (strcmp(run.mode, "random") == 0) return run_points(points, point_at_random, NULL);
+    if (strcmp(run.mode, "chain") == 0) return run_points(points, point_in_chain, &calls);
+    /* A sample takes every n-th call, beginning where the seed says. */
+    if (points != 0 && !run.tells) {
+        run.stride = calls / points + 1;
+        run.first = run.seed % run.stride;
+    }
+    uint64_t max = run.tells ? 1 : (calls + calls / 4) / run.stride;
+    return run_points(max, point_at_call, &is_entry);
+}
+
+static const char *mode_of(int argc, char **argv) {
+    static const char *const modes[] = {"--after", "--random", "--chain"};
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (option_given(argc, argv, modes[i])) return modes[i] + 2;
+    }
+    return "before";
+}
+
+static void read_options(int argc, char **argv) {
+    static const struct option_name names[] = {
+        {"--seed", 1},   {"--points", 1}, {"--only", 1},  {"--control", 1},
+        {"--before", 0}, {"--after", 0},  {"--random", 0}, {"--chain", 0},
+    };
+    options_check(argc, argv, names, sizeof names / sizeof names[0]);
+    const char *control = option_text(argc, argv, "--control", "");
+    run.mode = mode_of(argc, argv);
+    run.seed = option_seed(argc, argv);
+    run.first = option_number(argc, argv, "--only", 0);
+    run.tells = option_given(argc, argv, "--only");
+    run.stride = 1;
+    run.control = strcmp(control, "early") == 0 ? CONTROL_EARLY : CONTROL_NONE;
+    run.empties = strcmp(control, "empty") == 0;
+    findings_silent(*control != 0);
+}
+
+static void describe(char *text, size_t len, uint64_t calls, int is_traced) {
+    int at = snprintf(text, len, "%llu kills", (unsigned long long)run.shared->killed);
+    if (!is_traced) return;
+    snprintf(text + at, len - (size_t)at,
+             ", %llu of them before the first answer, at %u different (thread, call); a whole life "
+             "makes %llu calls",
+             (unsigned long long)run.shared->dead_opening, run.shared->places_len,
+             (unsigned long long)calls);
+}
+
+int main(int argc, char **argv) {
+    char name[32], details[200];
+    read_options(argc, argv);
+    findings_start();
+    scratch_start();
+    run.shared = shared_memory(sizeof *run.shared);
+    snprintf(name, sizeof name, "kill_%s", run.mode);
+    const char *control = option_text(argc, argv, "--control", NULL);
+    int is_traced = strcmp(run.mode, "random") != 0;
+    if (!trace_is_supported()) {
+        printf("SKIPPED: %s: this machine cannot trace system calls\n", name);
+        return 77;
+    }
+    script_make(&run.script, run.seed, STEPS);
+    uint64_t calls = measure();
+    uint64_t points = option_number(argc, argv, "--points", 0);
+    if (run.tells || (points == 0 && (!is_traced || strcmp(run.mode, "chain") == 0))) points = 1;
+    uint64_t ran = run_mode(points, calls);
+    if (control) {
+        enum finding wanted = run.empties ? FOUND_GRANTED_TWICE : FOUND_LOST;
+        return findings_report_control(name, control, run.seed, ran, wanted);
+    }
+    describe(details, sizeof details, calls, is_traced);
+    return findings_report(name, run.seed, ran, details);
+}

@@ -1,0 +1,218 @@
+#include "model.h"
+
+#include "common.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int is_pending(const struct record *record) {
+    return record->state == LNKEEP_STATE_INTENT || record->state == LNKEEP_STATE_HANDED_OFF;
+}
+
+static int is_final(const struct record *record) {
+    return record->state == LNKEEP_STATE_SETTLED || record->state == LNKEEP_STATE_FAILED;
+}
+
+static uint64_t add_event(struct model *model, unsigned slot, unsigned kind) {
+    if (model->events_len == EVENTS_MAX) give_up("the script makes too many events");
+    struct record *record = &model->records[slot];
+    /* The record of a forgotten attempt is gone; its event says deleted. */
+    uint8_t state = record->state ? record->state : LNKEEP_STATE_DELETED;
+    model->events[model->events_len++] = (struct past_event){(uint8_t)kind, state, (uint16_t)slot};
+    return model->events_len;
+}
+
+static struct expect answer(lnkeep_status status) { return (struct expect){status, 0}; }
+
+static struct expect changed(struct model *model, unsigned slot, unsigned event) {
+    return (struct expect){LNKEEP_DONE, add_event(model, slot, event)};
+}
+
+static struct expect apply_init(struct model *model, unsigned slot) {
+    struct record *record = &model->records[slot];
+    if (record->state) return answer(LNKEEP_ALREADY_EXISTS);
+    *record = (struct record){.state = LNKEEP_STATE_INTENT, .has_request = 1};
+    return changed(model, slot, LNKEEP_EVENT_ATTEMPT_INIT);
+}
+
+static struct expect apply_mark(struct model *model, unsigned slot) {
+    struct record *record = &model->records[slot];
+    switch (record->state) {
+    case 0: return answer(LNKEEP_NOT_FOUND);
+    case LNKEEP_STATE_INTENT:
+        record->state = LNKEEP_STATE_HANDED_OFF;
+        return changed(model, slot, LNKEEP_EVENT_ATTEMPT_HANDED_OFF);
+    case LNKEEP_STATE_HANDED_OFF: return answer(LNKEEP_ALREADY);
+    case LNKEEP_STATE_DELETED: return answer(LNKEEP_DELETED);
+    default: return answer(LNKEEP_NOT_PENDING);
+    }
+}
+
+static struct expect resolve(struct model *model, const struct op *op, unsigned event) {
+    lnkeep_attempt_result result = op_result(op);
+    struct record *record = &model->records[op->slot];
+    int settles = result.kind == LNKEEP_RESULT_SETTLE;
+    record->state = settles ? LNKEEP_STATE_SETTLED : LNKEEP_STATE_FAILED;
+    record->result_digest = result_digest(&result);
+    return changed(model, op->slot, event);
+}
+
+static struct expect apply_result(struct model *model, const struct op *op) {
+    struct record *record = &model->records[op->slot];
+    lnkeep_attempt_result result = op_result(op);
+    if (record->state == LNKEEP_STATE_DELETED) return answer(LNKEEP_CONFLICT);
+    if (!is_final(record)) return resolve(model, op, LNKEEP_EVENT_ATTEMPT_RESOLVED);
+    if (record->result_digest == result_digest(&result)) return answer(LNKEEP_ALREADY);
+    if (record->state == LNKEEP_STATE_SETTLED || op->kind == OP_FAIL) {
+        return answer(LNKEEP_CONFLICT);
+    }
+    /* Money moved after a failure was reported, so the host has to look again. */
+    record->flags |= LNKEEP_ATTEMPT_CONFLICT;
+    record->flags &= (uint8_t)~LNKEEP_ATTEMPT_ACKED;
+    return resolve(model, op, LNKEEP_EVENT_ATTEMPT_CONFLICT);
+}
+
+static struct expect apply_rollback(struct model *model, const struct op *op) {
+    struct record *record = &model->records[op->slot];
+    switch (record->state) {
+    case LNKEEP_STATE_INTENT:
+        record->flags |= LNKEEP_ATTEMPT_ROLLED_BACK;
+        return resolve(model, op, LNKEEP_EVENT_ATTEMPT_RESOLVED);
+    case LNKEEP_STATE_HANDED_OFF: return answer(LNKEEP_HANDED_OFF);
+    case 0:
+    case LNKEEP_STATE_DELETED: return answer(LNKEEP_NOT_FOUND);
+    default: return answer(LNKEEP_NOT_PENDING);
+    }
+}
+
+static struct expect apply_ack(struct model *model, unsigned slot) {
+    struct record *record = &model->records[slot];
+    if (!record->state) return answer(LNKEEP_NOT_FOUND);
+    if (is_pending(record)) return answer(LNKEEP_RESULT_PENDING);
+    int repeated = !is_final(record) || record->flags & LNKEEP_ATTEMPT_ACKED;
+    record->flags |= is_final(record) ? LNKEEP_ATTEMPT_ACKED : 0;
+    return answer(repeated ? LNKEEP_ALREADY : LNKEEP_DONE);
+}
+
+static struct expect apply_delete(struct model *model, unsigned slot, int forget) {
+    struct record *record = &model->records[slot];
+    if (is_pending(record)) return answer(LNKEEP_PENDING);
+    if (!is_final(record)) return answer(LNKEEP_NOT_FOUND);
+    *record = (struct record){.state = forget ? 0 : LNKEEP_STATE_DELETED, .burned = !forget};
+    return changed(model, slot, LNKEEP_EVENT_ATTEMPT_DELETED);
+}
+
+static struct expect apply_op(struct model *model, const struct op *op) {
+    switch ((enum op_kind)op->kind) {
+    case OP_INIT: return apply_init(model, op->slot);
+    case OP_MARK: return apply_mark(model, op->slot);
+    case OP_SETTLE:
+    case OP_FAIL: return apply_result(model, op);
+    case OP_ROLLBACK: return apply_rollback(model, op);
+    case OP_ACK: return apply_ack(model, op->slot);
+    case OP_DELETE:
+    case OP_FORGET: return apply_delete(model, op->slot, op->kind == OP_FORGET);
+    case OP_ALLOCATE: break;
+    }
+    /* Which id it is, the library says; the caller of the model notes it. */
+    return answer(model->allocated[op->slot] ? LNKEEP_ALREADY : LNKEEP_DONE);
+}
+
+static void apply_atomic(struct model *model, const struct step *step, struct expect *expect) {
+    struct model tried = *model;
+    for (unsigned i = 0; i < step->ops_len; i++) {
+        expect[i] = apply_op(&tried, &step->ops[i]);
+        if (expect[i].status >= 0) continue;
+        for (unsigned other = 0; other < step->ops_len; other++) {
+            if (other != i) expect[other] = answer(LNKEEP_ABORTED);
+        }
+        return;
+    }
+    *model = tried;
+}
+
+/* Recovery rolls back what was not handed off, clean removes what ended; both in order of ids. */
+static void apply_to_namespace(struct model *model, uint8_t name_space, int is_clean) {
+    for (unsigned slot = 0; slot < CHOSEN_SLOTS; slot++) {
+        struct record *record = &model->records[slot];
+        if (slot_key(model, slot).namespace_bytes[15] != name_space) continue;
+        if (is_clean && is_final(record)) apply_delete(model, slot, 0);
+        if (!is_clean && record->state == LNKEEP_STATE_INTENT) {
+            /* Seed 0 has no message, as a recovery's failure has none. */
+            struct op rollback = {OP_ROLLBACK, 0, (uint16_t)slot};
+            apply_rollback(model, &rollback);
+        }
+    }
+}
+
+void model_apply(struct model *model, const struct step *step, unsigned left_out,
+                 struct expect *expect) {
+    expect[0] = answer(LNKEEP_DONE);
+    switch ((enum step_kind)step->kind) {
+    case STEP_SINGLE:
+    case STEP_BATCH:
+        for (unsigned i = 0; i < step->ops_len; i++) {
+            if (!(left_out >> i & 1)) expect[i] = apply_op(model, &step->ops[i]);
+        }
+        break;
+    case STEP_ATOMIC: apply_atomic(model, step, expect); break;
+    case STEP_EVENTS: {
+        uint64_t before = model->cursor_acked;
+        uint64_t until = step->ops[0].slot;
+        if (until > model->events_len) until = model->events_len;
+        if (until <= before) expect[0] = answer(LNKEEP_ALREADY);
+        else model->cursor_acked = until;
+        break;
+    }
+    case STEP_CLEAN: apply_to_namespace(model, 1, 1); break;
+    case STEP_RECOVER: apply_to_namespace(model, 0, 0); break;
+    case STEP_TICK:
+    case STEP_REOPEN:
+    case STEP_READ: break;
+    }
+}
+
+unsigned step_outcomes(const struct step *step) {
+    return step->kind <= STEP_ATOMIC ? step->ops_len : 1;
+}
+
+int step_is_possible(const struct model *model, const struct step *step) {
+    for (unsigned i = 0; i < step->ops_len && step->kind <= STEP_ATOMIC; i++) {
+        const struct op *op = &step->ops[i];
+        if (op->kind == OP_ALLOCATE || op->slot < CHOSEN_SLOTS) continue;
+        if (!model->allocated[op->slot]) return 0;
+    }
+    return 1;
+}
+
+static int records_differ(const struct record *wanted, const struct record *given) {
+    if (wanted->state != given->state) return 1;
+    if (!is_pending(wanted) && !is_final(wanted)) return 0;
+    return wanted->flags != given->flags || wanted->has_request != given->has_request ||
+           wanted->result_digest != given->result_digest;
+}
+
+int model_differs(const struct model *wanted, const struct model *given, char *why, size_t len) {
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        const struct record *one = &wanted->records[slot], *two = &given->records[slot];
+        if (!records_differ(one, two)) continue;
+        snprintf(why, len, "slot %u: state %u flags %u, not state %u flags %u%s", slot, two->state,
+                 two->flags, one->state, one->flags,
+                 one->result_digest != two->result_digest ? ", another result" : "");
+        return 1;
+    }
+    if (wanted->cursor_acked != given->cursor_acked || wanted->events_len != given->events_len) {
+        snprintf(why, len, "%u events, cursor at %llu; not %u events, cursor at %llu",
+                 given->events_len, (unsigned long long)given->cursor_acked, wanted->events_len,
+                 (unsigned long long)wanted->cursor_acked);
+        return 1;
+    }
+    for (unsigned i = 0; i < wanted->events_len; i++) {
+        const struct past_event *one = &wanted->events[i], *two = &given->events[i];
+        if (one->kind == two->kind && one->state == two->state && one->slot == two->slot) continue;
+        snprintf(why, len, "event %u: kind %u state %u slot %u, not kind %u state %u slot %u",
+                 i + 1, two->kind, two->state, two->slot, one->kind, one->state, one->slot);
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,201 @@
+/* After the last life: everything acknowledged is there, and every id is asked for again. */
+
+#include "common.h"
+#include "life.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TAKEN_MAX = 256, FRESH_ID = 5000 };
+
+/* Reads an attempt into what the model knows of one. */
+static void read_attempt(struct session *session, unsigned slot, struct record *seen) {
+    lnkeep_attempt_key key = slot_key(&session->model, slot);
+    lnkeep_attempt_request request = slot_request(&session->model, slot);
+    lnkeep_attempt *attempt = NULL;
+    lnkeep_status status = lnkeep_attempts_get(session->attempts, &key, &attempt, NULL);
+    if (status == LNKEEP_DELETED) seen->state = LNKEEP_STATE_DELETED;
+    if (status == LNKEEP_DONE) {
+        seen->state = (uint8_t)attempt->state;
+        seen->flags = (uint8_t)attempt->flags;
+        seen->has_request = (attempt->present & LNKEEP_HAS_FINGERPRINT) != 0;
+        if (attempt->present & LNKEEP_HAS_RESULT) {
+            seen->result_digest = result_digest(&attempt->result);
+        }
+        if (seen->has_request && attempt->amount_msat != request.amount_msat) {
+            finding(FOUND_WRONG, "slot %u: another amount", slot);
+        }
+    } else if (status != LNKEEP_DELETED && status != LNKEEP_NOT_FOUND) {
+        finding(FOUND_LOST, "slot %u: get answered %s", slot, lnkeep_status_name(status));
+    }
+    lnkeep_attempt_free(attempt);
+}
+
+/* All events that the cursor "keep" has pinned: from the first one on, without a hole. */
+static void read_events(struct session *session, struct model *seen) {
+    lnkeep_event taken[TAKEN_MAX];
+    lnkeep_bytes name = {(const uint8_t *)"keep", 4};
+    lnkeep_events keep;
+    size_t len = 1;
+    lnkeep_status status = lnkeep_events_open(session->store, name, 0, &keep, NULL);
+    while (status == LNKEEP_DONE && len > 0) {
+        status = lnkeep_events_take(keep, taken, TAKEN_MAX, &len, NULL);
+        for (size_t i = 0; status == LNKEEP_DONE && i < len; i++) {
+            unsigned at = seen->events_len++;
+            if (taken[i].sequence != at + 1 || at == EVENTS_MAX) {
+                finding(FOUND_EVENT, "event %llu in place %u",
+                        (unsigned long long)taken[i].sequence, at + 1);
+                return;
+            }
+            unsigned slot = slot_of(&session->model, taken[i].subject, taken[i].attempt_id);
+            seen->events[at] = (struct past_event){(uint8_t)taken[i].kind, (uint8_t)taken[i].state,
+                                                   (uint16_t)slot};
+        }
+    }
+    if (status == LNKEEP_DONE) status = lnkeep_events_close(&keep, NULL);
+    if (status != LNKEEP_DONE) {
+        finding(FOUND_EVENT, "reading events: %s", lnkeep_status_name(status));
+    }
+}
+
+/* Where the cursor "work" goes on: after what it acknowledged. */
+static void read_cursor(struct session *session, struct model *seen) {
+    lnkeep_bytes name = {(const uint8_t *)"work", 4};
+    lnkeep_events work;
+    lnkeep_event next;
+    size_t len = 0;
+    lnkeep_status status = lnkeep_events_open(session->store, name, 0, &work, NULL);
+    if (status == LNKEEP_DONE) status = lnkeep_events_take(work, &next, 1, &len, NULL);
+    if (status == LNKEEP_DONE) status = lnkeep_events_close(&work, NULL);
+    if (status != LNKEEP_DONE) {
+        finding(FOUND_EVENT, "reading the cursor: %s", lnkeep_status_name(status));
+    }
+    seen->cursor_acked = len == 1 ? next.sequence - 1 : seen->events_len;
+}
+
+/* The counts that the store keeps have to agree with what it holds. */
+static void check_counts(struct session *session, const struct model *seen) {
+    lnkeep_attempt_counts counts = LNKEEP_ATTEMPT_COUNTS_INIT;
+    uint64_t states[6] = {0};
+    for (unsigned slot = 0; slot < SLOTS; slot++) states[seen->records[slot].state]++;
+    lnkeep_status status = lnkeep_attempts_counts(session->attempts, NULL, &counts, NULL);
+    if (status != LNKEEP_DONE || counts.intent != states[LNKEEP_STATE_INTENT] ||
+        counts.handed_off != states[LNKEEP_STATE_HANDED_OFF] ||
+        counts.settled != states[LNKEEP_STATE_SETTLED] ||
+        counts.failed != states[LNKEEP_STATE_FAILED] ||
+        counts.deleted != states[LNKEEP_STATE_DELETED]) {
+        finding(FOUND_WRONG, "the counts do not agree with the records");
+    }
+}
+
+static void read_store(struct session *session, struct model *seen) {
+    memset(seen, 0, sizeof *seen);
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        if (slot < CHOSEN_SLOTS || session->model.allocated[slot] != 0) {
+            read_attempt(session, slot, &seen->records[slot]);
+        }
+    }
+    read_events(session, seen);
+    read_cursor(session, seen);
+    check_counts(session, seen);
+}
+
+/* Either the step in doubt was applied, or it was not: anything else is a loss. */
+static void check_prefix(struct session *session, unsigned at) {
+    static struct model seen;
+    struct model applied = session->model;
+    struct expect expect[OPS_MAX];
+    const struct life *life = session->life;
+    char why[200];
+    read_store(session, &seen);
+    if (!model_differs(&session->model, &seen, why, sizeof why)) return;
+    int doubt = at < life->script->steps_len && life->ledger->entries[at].state == ENTRY_STARTED;
+    if (doubt) {
+        char other[200];
+        model_apply(&applied, &life->script->steps[at], 0, expect);
+        if (!model_differs(&applied, &seen, other, sizeof other)) return;
+    }
+    finding(FOUND_LOST, "after step %u%s: %s", at, doubt ? ", in doubt" : "", why);
+}
+
+static void check_id(struct session *session, unsigned slot) {
+    lnkeep_attempt_request request = slot_request(&session->model, slot);
+    const struct record *record = &session->model.records[slot];
+    int known = record->state != 0;
+    /* An id that the host promised never to use again would be granted, rightly. */
+    if (!known) return;
+    lnkeep_status status = lnkeep_attempts_init(session->attempts, &request, NULL, NULL);
+    if (status == LNKEEP_ALREADY_EXISTS) return;
+    finding(status == LNKEEP_DONE ? FOUND_GRANTED_TWICE : FOUND_WRONG,
+            "slot %u, state %u: init answered %s", slot, record->state, lnkeep_status_name(status));
+}
+
+static void check_key(struct session *session, unsigned slot) {
+    char text[16];
+    uint8_t name_space[16] = {[15] = 2};
+    uint64_t id = 0, before = session->model.allocated[slot];
+    if (before == 0) return;
+    lnkeep_bytes key = slot_external_key(slot, text);
+    lnkeep_status status =
+        lnkeep_attempts_allocate(session->attempts, name_space, key, &id, NULL);
+    if (status == LNKEEP_ALREADY && id == before) return;
+    finding(FOUND_GRANTED_TWICE, "the key of slot %u: %s, id %llu, not %llu", slot,
+            lnkeep_status_name(status), (unsigned long long)id, (unsigned long long)before);
+}
+
+static void check_fresh_id(struct session *session) {
+    lnkeep_attempt_request request = {.key.id = FRESH_ID};
+    lnkeep_status status = lnkeep_attempts_init(session->attempts, &request, NULL, NULL);
+    if (status != LNKEEP_DONE) {
+        finding(FOUND_STATUS, "a fresh id was answered %s", lnkeep_status_name(status));
+    }
+}
+
+static void check_report(const struct session *session, unsigned at) {
+    uint32_t wrong = LNKEEP_REPORT_COPIED | LNKEEP_REPORT_RESTORED;
+    if (at > 0) wrong |= LNKEEP_REPORT_CREATED;
+    if (session->report.flags & wrong) {
+        finding(FOUND_LOST, "the open reports flags %u", session->report.flags & wrong);
+    }
+}
+
+static int open_for_check(struct session *session, uint32_t flags) {
+    lnkeep_status status = session_open(session, flags);
+    if (status == LNKEEP_DONE) return 1;
+    finding(FOUND_REOPEN, "the open of the check answered %s", lnkeep_status_name(status));
+    return 0;
+}
+
+int life_verify(void *context) {
+    struct life life = *(const struct life *)context;
+    static struct session session;
+    static struct model seen;
+    char why[200];
+    life.policy = POLICY_NONE;
+    life.control = CONTROL_NONE;
+    unsigned at = session_replay(&session, &life);
+    if (!open_for_check(&session, LNKEEP_STORE_VERIFY)) return 0;
+    check_report(&session, at);
+    check_prefix(&session, at);
+    /* The same call again, as after every crash: it changes nothing that was changed before. */
+    int doubt = at < life.script->steps_len && life.ledger->entries[at].state == ENTRY_STARTED;
+    if (doubt && session_step(&session, at) == LIFE_ENDED) {
+        read_store(&session, &seen);
+        if (model_differs(&session.model, &seen, why, sizeof why)) {
+            finding(FOUND_LOST, "after the repeat of step %u: %s", at, why);
+        }
+    }
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        check_id(&session, slot);
+        check_key(&session, slot);
+    }
+    session_close(&session);
+    if (!open_for_check(&session, 0)) return 0;
+    read_store(&session, &seen);
+    if (model_differs(&session.model, &seen, why, sizeof why)) {
+        finding(FOUND_LOST, "after a clean close: %s", why);
+    }
+    check_fresh_id(&session);
+    session_close(&session);
+    return 0;
+}
