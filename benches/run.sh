@@ -5,6 +5,7 @@
 #   callers    rows made durable by 1 to 1,000 callers: lnkeep, bbolt, bare LMDB, a log file, SQLite
 #   million    a million attempts in lnkeep and in bbolt
 #   attempts   Rust API and C ABI beside the same rows put by hand in bare LMDB
+#   files      check, backup, compaction; an init while 50 MiB are staged
 #   memory     what lnkeep holds in memory with a million attempts
 #   calls      single calls under criterion, to compare two builds; runs only when named
 #
@@ -124,12 +125,12 @@ rust() {
     fi
 }
 
-[ $# -gt 0 ] || set -- callers million attempts memory
+[ $# -gt 0 ] || set -- callers million attempts files memory
 tables=
 for bench in "$@"; do
     case $bench in
     callers | million) tables=${tables:+$tables,}$bench ;;
-    attempts | memory | calls) ;;
+    attempts | files | memory | calls) ;;
     *) echo "there is no bench $bench" >&2; exit 2 ;;
     esac
 done
@@ -142,6 +143,7 @@ for bench in "$@"; do
         rust attempts_slow "attempts, $delay_us us added to each flush" attempts \
             "LNKEEP_FLUSH_DELAY_US=$delay_us" "LD_PRELOAD=$out/slow_flush.so"
         ;;
+    files) rust files files files ;;
     memory) rust memory "memory" million ;;
     calls) rust calls calls calls ;;
     esac
