@@ -1946,8 +1946,8 @@ lnkeep_status lnkeep_events_descriptor(lnkeep_events events,
  * a store that is open, here or in another process, can be checked and goes on.
  *
  * Returns: LNKEEP_DONE when it could be looked at, whatever was found: read the report. LNKEEP_NOT_FOUND,
- *   LNKEEP_IO, LNKEEP_FORMAT_TOO_NEW; LNKEEP_BUSY when another process commits too fast for the walk, then check in that process;
- *   LNKEEP_INVALID_ARGUMENT, LNKEEP_FORKED.
+ *   LNKEEP_IO, LNKEEP_FORMAT_TOO_NEW; LNKEEP_BUSY when another process commits too fast for the walk, then
+ *   check in that process; LNKEEP_INVALID_ARGUMENT, LNKEEP_FORKED.
  * In: path, of the store's directory or of a backup.
  * Out: report.
  * Ownership: free the report with lnkeep_check_report_free; everything it points to lives as long as it.

@@ -1,8 +1,9 @@
 //! A store's data file as pages: the newest meta page, and any page by its number, over pread.
 //!
 //! T1 both meta pages read well and the file is as long as the newer one says, or the file is refused: LMDB
-//! itself answers a truncated file with SIGBUS; and the meta pages are those of two successive commits. T2 a meta page counts only when two readings agree, so that
-//! one caught in the middle of a commit is not taken for damage. T3 nothing is mapped, nothing is written.
+//! itself answers a truncated file with SIGBUS; and the meta pages are those of two successive commits.
+//! T2 a meta page counts only when two readings agree, so that one caught in the middle of a commit is not
+//! taken for damage. T3 nothing is mapped, nothing is written.
 //! Called by `walk`, `check` and `copy`.
 
 use std::fs::File;
@@ -136,8 +137,8 @@ fn in_turn(file: &File) -> Result<[MetaPage; 2], Unreadable> {
                 first.page_bytes, second.page_bytes
             )));
         }
-        // Commit n writes the meta page n modulo 2: what is not one after the other was damaged, and LMDB would
-        // go back to the older one without a word.
+        // Commit n writes the meta page n modulo 2. What is not one after the other was damaged, and LMDB
+        // would go back to the older one without a word.
         let apart = first.transaction.abs_diff(second.transaction);
         let follow = first.transaction % 2 == 0 && second.transaction % 2 == 1 && apart == 1;
         if !follow && (first.transaction, second.transaction) != (0, 0) {

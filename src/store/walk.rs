@@ -94,8 +94,8 @@ pub(crate) fn refuse(findings: &[Finding]) -> Result<()> {
 /// The meta row, by a walk of the few pages that lead to it.
 ///
 /// # Errors
-/// `FormatTooNew`, also when a newer format has tables that are not known here; `CorruptStore` when those pages
-/// are damaged.
+/// `FormatTooNew`, also when a newer format has tables that are not known here; `CorruptStore` when those
+/// pages are damaged.
 pub(crate) fn stored_meta(pages: &PageFile) -> Result<Meta> {
     let mut references = NoReferences;
     let mut walk = Walk::new(pages, pages.meta(), &mut references);
