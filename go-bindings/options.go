@@ -15,7 +15,7 @@ type StoreOptions struct {
 	LNDCompat bool
 	// Convert accepts a store created in another mode, and changes its mode.
 	Convert bool
-	// Verify walks the whole file at every open, not only after an unclean end.
+	// Verify walks the whole file at every open, not only after an unclean end or a write since the close.
 	Verify bool
 	// Compact rewrites the file without its free pages, after a walk of it; takes about as long as copying
 	// it. Without disk space for the copy the store opens as it is: Report.Compacted says which.

@@ -24,7 +24,7 @@
  *
  * Misuse (NULL, a wrong length, an unknown flag or number, a reserved byte that is not zero) is
  * answered LNKEEP_INVALID_ARGUMENT. The library never aborts and never prints; what it cannot
- * survive is damage of the file since a clean close, which LNKEEP_STORE_VERIFY looks for.
+ * survive is damage below the file system since a clean close, which LNKEEP_STORE_VERIFY looks for.
  *
  * MEMORY
  *
@@ -306,7 +306,7 @@
 /** Record only the kinds of event in event_kinds, which may be none. */
 #define LNKEEP_STORE_EVENT_KINDS 64
 
-/** Walk the whole file at every open, not only after an unclean end. */
+/** Walk the whole file at every open, not only after an unclean end or a write since the close. */
 #define LNKEEP_STORE_VERIFY 128
 
 /**

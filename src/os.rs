@@ -76,6 +76,13 @@ impl FileLock {
         self.file.sync_all()
     }
 
+    /// When and at which length the file was last changed. No caller of the kernel can set that time.
+    pub(crate) fn change_stamp(&self) -> io::Result<[u64; 3]> {
+        let metadata = self.file.metadata()?;
+        let nanoseconds = u64::try_from(metadata.ctime_nsec()).unwrap_or(0);
+        Ok([metadata.len(), metadata.ctime().cast_unsigned(), nanoseconds])
+    }
+
     /// Which file it is.
     pub(crate) fn identity(&self) -> io::Result<FileIdentity> {
         Ok(FileIdentity::from(&self.file.metadata()?))

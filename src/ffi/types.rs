@@ -65,7 +65,7 @@ pub const LNKEEP_STORE_SEEDED: u32 = 32;
 /// Record only the kinds of event in event_kinds, which may be none.
 pub const LNKEEP_STORE_EVENT_KINDS: u32 = 64;
 
-/// Walk the whole file at every open, not only after an unclean end.
+/// Walk the whole file at every open, not only after an unclean end or a write since the close.
 pub const LNKEEP_STORE_VERIFY: u32 = 128;
 /// Rewrite the file without its free pages, after a walk of it; takes about as long as copying it. Without
 /// space for the copy the store opens as it is: LNKEEP_REPORT_COMPACTED says which.

@@ -212,7 +212,10 @@ impl Store {
         refuse_forked_child()?;
         self.stop_writer();
         self.core.env.close();
-        self.place.lock().take();
+        if let Some(place) = self.place.lock().take() {
+            // Without the stamp the next open walks the file, and nothing else.
+            place.stamp().unwrap_or_default();
+        }
         self.core.tell_end();
         match self.core.poison() {
             Some(poison) => Err(poison),

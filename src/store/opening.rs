@@ -98,7 +98,8 @@ impl Opening {
         let mut identity = place.lock_data()?;
         let pages = PageFile::open(&place.data_file())?;
         let ended_cleanly = walk::stored_meta(&pages)?.clean;
-        if options.verify_always || options.compact || !ended_cleanly {
+        let is_known = ended_cleanly && place.is_untouched();
+        if options.verify_always || options.compact || !is_known {
             walk::walk(&pages, &mut walk::NoReferences).refuse()?;
         }
         let map_bytes = options.map_bytes_for(pages.used_bytes());

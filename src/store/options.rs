@@ -20,7 +20,7 @@ pub struct StoreOptions {
     pub lnd_compat: bool,
     /// Accept a store created in another mode and change its mode.
     pub convert: bool,
-    /// Walk the whole file at every open, not only after an unclean end.
+    /// Walk the whole file at every open, not only after an unclean end or a write since the close.
     pub verify_always: bool,
     /// Rewrite the file without its free pages before anything else, which takes about as long as copying
     /// it. Without disk space for the copy the store opens as it is; see [`OpenReport::compacted`].

@@ -4,10 +4,11 @@
 //! written. P2 the files appear under their final name only after their first commit is durable: a crash
 //! during creation leaves nothing that looks like a store. P3 a directory that lost its data file is refused:
 //! an empty store in its place would forget every attempt. P4 one file has one owner, whatever names it has.
-//! P5 an older data file put in place of a newer one is noticed by what `owner.lock` remembers.
+//! P5 an older data file put in place of a newer one is noticed by what `owner.lock` remembers, and so is a
+//! data file that somebody wrote to since it was closed.
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use super::bytes::Reader;
@@ -121,6 +122,24 @@ impl Place {
             .map_err(|error| Error::io(Status::Io, &error, "looking at data.mdb"))
     }
 
+    /// Records that the data file was closed as it is now. Not flushed: without it the next open walks.
+    pub(crate) fn stamp(&self) -> std::io::Result<()> {
+        match &self.data {
+            Some(data) => {
+                self.owner.file().write_all_at(&encode_stamp(data.change_stamp()?), STAMP_AT)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether nobody wrote to the data file since it was closed here.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let Some(Ok(now)) = self.data.as_ref().map(FileLock::change_stamp) else { return false };
+        let mut stamp = [0; STAMP_BYTES];
+        let read = self.owner.file().read_exact_at(&mut stamp, STAMP_AT);
+        read.is_ok() && stamp == encode_stamp(now)
+    }
+
     /// Makes the files by running `fill` in a directory aside, then moves them into place (P2).
     pub(crate) fn create(&self, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let aside = self.make_aside()?;
@@ -195,6 +214,22 @@ fn decode_owner(bytes: &[u8]) -> Option<([u8; 16], u64)> {
     let mut reader = Reader::new(bytes);
     let (store_id, epoch) = (reader.array()?, reader.u64()?);
     (encode_owner(store_id, epoch) == *bytes).then_some((store_id, epoch))
+}
+
+/// Where the stamp lies in `owner.lock`: apart from the record before it, so that a torn write of one leaves
+/// the other.
+const STAMP_AT: u64 = 32;
+/// Length, seconds and nanoseconds of the last change, checksum.
+const STAMP_BYTES: usize = 28;
+
+fn encode_stamp(changed: [u64; 3]) -> [u8; STAMP_BYTES] {
+    let mut bytes = [0; STAMP_BYTES];
+    for (field, value) in bytes.chunks_exact_mut(8).zip(changed) {
+        field.copy_from_slice(&value.to_le_bytes());
+    }
+    let checksum = crc32c::crc32c(&bytes[..24]);
+    bytes[24..].copy_from_slice(&checksum.to_le_bytes());
+    bytes
 }
 
 /// Only "no such file" means absent: an unreadable directory must not look like an empty one.

@@ -524,3 +524,29 @@ fn a_damaged_commit_number_does_not_take_the_last_commit_back() {
     assert!(!check(&path).can_be_opened());
     assert_eq!(open_error(&path), Status::CorruptStore);
 }
+
+#[test]
+fn a_file_that_was_written_to_since_its_close_is_walked() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let data = path.join("data.mdb");
+    crashed_store(&path);
+    open(&path).close().unwrap();
+    open(&path).close().unwrap();
+    // Longer than a tick of the clock that older kernels take the time of a change from.
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    let good = std::fs::read(&data).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&data).unwrap();
+    let write = |bytes: &[u8]| std::os::unix::fs::FileExt::write_all_at(&file, bytes, 0).unwrap();
+    // A page that a clean open does not read.
+    let is_refused = |page: &usize| {
+        let mut bytes = good.clone();
+        bytes[*page..page + 4096].fill(0xff);
+        write(&bytes);
+        findings(&data).iter().any(|finding| finding.table == "events" && !finding.row_only)
+    };
+    (2..good.len() / 4096).map(|page| page * 4096).find(is_refused).expect("a page of events");
+    assert_eq!(open_error(&path), Status::CorruptStore);
+    write(&good);
+    assert!(!open(&path).report().unclean);
+}
