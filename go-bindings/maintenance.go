@@ -77,8 +77,9 @@ func Check(ctx context.Context, path string) (*CheckReport, error) {
 }
 
 // Backup writes the newest commit of the store to a new file, without free pages and with mode
-// 0600: flushed, checked, and only then given its name; until then it is called path + ".partial".
-// Reads and commits go on meanwhile. The report is of a check of the new file; damaged single rows
+// 0600: flushed, checked, and only then given its name; until then it lies in a directory path +
+// ".partial-" and eight digits, which a crash leaves behind for you to remove. Reads and commits go
+// on meanwhile, but that a growth of the map waits for it. The report is of a check of the new file; damaged single rows
 // are copied as they are and are in it. The file may hold failure messages and preimages: keep it
 // as the store.
 //
@@ -86,10 +87,10 @@ func Check(ctx context.Context, path string) (*CheckReport, error) {
 //
 // The context is looked at before the backup begins and while it waits its turn. Errors, after
 // which there is no new file: ErrTargetExists when path exists, it is not touched; ErrNoSpace;
-// ErrIO when path cannot be written; ErrBusy when a backup to the same path runs; ErrUnsafePlace
-// when path + ".partial" is not a plain file; ErrCorruptStore when the copy does not check;
-// ErrInvalidArgument, ErrClosed, ErrPoisoned, ErrCanceled. After ErrIO the store goes on, although
-// its class is ErrFatal.
+// ErrNotFound when the directory of path is missing; ErrUnsafePlace when it cannot be written to or
+// is the store's own; ErrIO, after which the store goes on, although its class is ErrFatal;
+// ErrCorruptStore when the copy does not check; ErrInvalidArgument, ErrClosed, ErrPoisoned,
+// ErrCanceled.
 func (s *Store) Backup(ctx context.Context, path string) (report *CheckReport, err error) {
 	if err := refusePaths(ctx, "backup", path); err != nil {
 		return nil, err

@@ -1943,7 +1943,8 @@ lnkeep_status lnkeep_events_descriptor(lnkeep_events events,
  * and digest, and what rows say about each other.
  *
  * The file may be damaged in any way: it is read, never mapped. Nothing is written and no lock is taken, so
- * a store that is open, here or in another process, can be checked and goes on.
+ * a store that is open, here or in another process, can be checked and goes on. A growth of the map of a
+ * store that is open here waits for it, and calls for the growth.
  *
  * Returns: LNKEEP_DONE when it could be looked at, whatever was found: read the report. LNKEEP_NOT_FOUND,
  *   LNKEEP_IO, LNKEEP_FORMAT_TOO_NEW; LNKEEP_BUSY when another process commits too fast for the walk, then
@@ -1968,15 +1969,16 @@ void lnkeep_check_report_free(lnkeep_check_report *report);
 /**
  * Writes the newest commit of an open store to a new file: flushed, checked, without free pages, mode 0600.
  *
- * Reads and commits go on meanwhile; a growth of the map waits for it. The file appears under its name only
- * when it is whole; until then it is called path + ".partial". It may hold failure messages and preimages:
- * keep it as you keep the store.
+ * Reads and commits go on meanwhile, but that a growth of the map waits for it, and calls for the growth. The
+ * file appears under its name only when it is whole; until then it lies in a directory path + ".partial-" +
+ * eight digits, which a crash leaves behind for you to remove. It holds failure messages and preimages: keep
+ * it as you keep the store. Put in place of a store's file by whatever means, it comes up as a copy.
  *
  * Returns: LNKEEP_DONE; LNKEEP_TARGET_EXISTS, nothing is overwritten; LNKEEP_NO_SPACE; LNKEEP_IO;
- *   LNKEEP_BUSY when a backup to the same path runs; LNKEEP_NOT_FOUND when the directory of path is missing;
- *   LNKEEP_UNSAFE_PLACE when it cannot be written to or path + ".partial" is not a plain file;
- *   LNKEEP_CORRUPT_STORE when the copy does not check; LNKEEP_INVALID_ARGUMENT,
- *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED. Without LNKEEP_DONE there is no new file.
+ *   LNKEEP_NOT_FOUND when the directory of path is missing; LNKEEP_UNSAFE_PLACE when it cannot be written to
+ *   or is the store's own; LNKEEP_CORRUPT_STORE when the copy does not check; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED, LNKEEP_FORKED. Without LNKEEP_DONE there is no new
+ *   file.
  * In: path, of the file to make.
  * Out: report, of a check of the new file; NULL when it is not wanted. Damaged single rows are copied as
  *   they are and are findings.

@@ -10,6 +10,7 @@ use crate::attempts::references::AttemptReferences;
 use crate::error::Result;
 use crate::events::references::EventReferences;
 use crate::store::blob::BlobReferences;
+use crate::store::heads::Heads;
 use crate::store::tables::Table;
 use crate::store::walk::References;
 use crate::store::{
@@ -50,10 +51,10 @@ impl References for AllReferences {
         }
     }
 
-    fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)> {
-        let mut all = self.attempts.disagreements();
-        all.extend(self.events.disagreements());
-        all.extend(self.blobs.disagreements());
+    fn disagreements(&mut self, heads: &Heads) -> Vec<(Table, Vec<u8>, String)> {
+        let mut all = self.attempts.disagreements(heads);
+        all.extend(self.events.disagreements(heads));
+        all.extend(self.blobs.disagreements(heads));
         all
     }
 }
@@ -74,14 +75,15 @@ pub fn check(path: impl AsRef<Path>) -> Result<CheckReport> {
 
 /// Writes the newest commit of an open store to a new file, flushed, checked, without free pages.
 ///
-/// Reads and commits go on meanwhile; a growth of the map waits for it. The file appears under its name only
-/// when it is whole; until then it is called `NAME.partial`. The report is that of a check of the new file;
-/// damaged single rows are copied as they are and are in it.
+/// Reads and commits go on meanwhile, but that a growth of the map waits for it, and calls for the growth. The
+/// file appears under its name only when it is whole; until then it lies in a directory `NAME.partial-` and
+/// eight digits. The report is that of a check of the new file; damaged single rows are copied as they are and
+/// are in it.
 ///
 /// # Errors
-/// `TargetExists`: nothing is overwritten. `NotFound` or `UnsafePlace` when the path cannot be made;
-/// `NoSpace`; `Io`; `Busy` when a backup to the same name runs;
-/// `CorruptStore` when the copy does not check; `Closed`, `Poisoned`, `Forked`. There is no new file then.
+/// `TargetExists`: nothing is overwritten. `NotFound` or `UnsafePlace` when the path cannot be made or lies in
+/// the store's own directory; `NoSpace`; `Io`; `CorruptStore` when the copy does not check; `Closed`,
+/// `Poisoned`, `Forked`. There is no new file then.
 pub fn backup(store: &Store, target: impl AsRef<Path>) -> Result<CheckReport> {
     store.check_usable()?;
     let core = Arc::clone(store.core());

@@ -83,11 +83,6 @@ impl FileLock {
         Ok([metadata.len(), metadata.ctime().cast_unsigned(), nanoseconds])
     }
 
-    /// Which file it is.
-    pub(crate) fn identity(&self) -> io::Result<FileIdentity> {
-        Ok(FileIdentity::from(&self.file.metadata()?))
-    }
-
     /// Whether the file has no other name that a second owner could open it by.
     pub(crate) fn is_only_name(&self) -> io::Result<bool> {
         let metadata = self.file.metadata()?;
@@ -256,6 +251,10 @@ pub(crate) struct FileIdentity {
 }
 
 impl FileIdentity {
+    /// Of no file.
+    pub(crate) const NOWHERE: FileIdentity =
+        FileIdentity { device: u64::MAX, inode: u64::MAX, birth_ns: u64::MAX };
+
     pub(crate) fn of(path: &Path) -> io::Result<FileIdentity> {
         Ok(FileIdentity::from(&std::fs::symlink_metadata(path)?))
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{Attempt, Flags, NamespaceRow, State};
 use super::table::{ALL_NAMESPACES, decode_retained};
+use crate::store::heads::Heads;
 use crate::store::tables::Table;
 use crate::store::walk::References;
 use crate::types::{AttemptKey, Namespace};
@@ -57,7 +58,7 @@ impl References for AttemptReferences {
         }
     }
 
-    fn disagreements(&mut self) -> Vec<Disagreement> {
+    fn disagreements(&mut self, _heads: &Heads) -> Vec<Disagreement> {
         for (key, state) in std::mem::take(&mut self.pending) {
             let fault = format!("the record is {state:?} and the index of pending ones lacks it");
             self.found.push((Table::Attempts, key.to_vec(), fault));

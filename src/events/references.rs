@@ -2,14 +2,14 @@
 
 use super::cursor::{decode_cursor, sequence_of};
 use super::record::Event;
+use crate::store::heads::Heads;
 use crate::store::tables::Table;
 use crate::store::walk::References;
 
-/// Cursors and the newest event, as a walk meets them.
+/// Cursors, as a walk meets them.
 #[derive(Debug, Default)]
 pub(crate) struct EventReferences {
     cursors: Vec<(Vec<u8>, u64)>,
-    newest: Option<u64>,
 }
 
 impl References for EventReferences {
@@ -19,27 +19,18 @@ impl References for EventReferences {
                 Some(acknowledged) => self.cursors.push((key.to_vec(), acknowledged)),
                 None => return Some("the cursor does not decode".to_owned()),
             },
-            Table::Events => {
-                let sequence = sequence_of(key)?;
-                self.newest = self.newest.max(Some(sequence));
-                if Event::decode(sequence, body).is_none() {
-                    return Some("the event does not decode".to_owned());
-                }
+            Table::Events if Event::decode(sequence_of(key)?, body).is_none() => {
+                return Some("the event does not decode".to_owned());
             }
             _ => {}
         }
         None
     }
 
-    fn damaged(&mut self, table: Table, key: &[u8]) {
-        if table == Table::Events {
-            self.newest = self.newest.max(sequence_of(key));
-        }
-    }
+    fn damaged(&mut self, _table: Table, _key: &[u8]) {}
 
-    fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)> {
-        // Without any event kept, the newest number is known to the heads alone.
-        let Some(newest) = self.newest else { return Vec::new() };
+    fn disagreements(&mut self, heads: &Heads) -> Vec<(Table, Vec<u8>, String)> {
+        let newest = sequence_of(&heads.of(Table::Events).last_key).unwrap_or(0);
         let ahead = self.cursors.drain(..).filter(|(_, acknowledged)| *acknowledged > newest);
         ahead
             .map(|(name, acknowledged)| {

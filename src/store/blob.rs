@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::batch::{Batch, Command, Cost, Lane, Outcome, Reply, Rows, Space};
 use super::bytes::Reader;
+use super::heads::Heads;
 use super::queue::{Grouping, Submission};
 use super::tables::Table;
 use super::walk::References;
@@ -51,8 +52,9 @@ struct Pointer {
 }
 
 impl Pointer {
+    /// An empty value has one chunk too: chunks tell which generations were given (LV4).
     fn chunks(&self) -> u64 {
-        self.bytes.div_ceil(BLOB_CHUNK_BYTES as u64)
+        self.bytes.div_ceil(BLOB_CHUNK_BYTES as u64).max(1)
     }
 
     fn encode(&self) -> [u8; 20] {
@@ -114,7 +116,7 @@ pub(crate) fn read(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
             Ok(chunk) => value.extend_from_slice(chunk),
             Err(error) => failure = Some(error),
         }
-        failure.is_none() && value.len() < bytes
+        failure.is_none() && u64::from(next) < pointer.chunks()
     })?;
     if let Some(failure) = failure {
         return Err(failure);
@@ -281,6 +283,10 @@ impl<'store> Blobs<'store> {
         let bytes = value.len() as u64;
         let pointer = Pointer { generation, bytes, crc32c: crc32c::crc32c(value) };
         let staged = Staged { core: Arc::clone(core), pointer, switched: AtomicBool::new(false) };
+        if value.is_empty() {
+            let rows = vec![(chunk_key(generation, 0), Vec::new())];
+            self.store.submit_one(PutChunks { rows })?;
+        }
         let mut index = 0;
         for slice in value.chunks(SLICE_CHUNKS * BLOB_CHUNK_BYTES) {
             let mut rows = Vec::with_capacity(SLICE_CHUNKS);
@@ -444,7 +450,7 @@ impl References for BlobReferences {
         }
     }
 
-    fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)> {
+    fn disagreements(&mut self, _heads: &Heads) -> Vec<(Table, Vec<u8>, String)> {
         Vec::new()
     }
 }

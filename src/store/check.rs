@@ -151,12 +151,8 @@ pub(crate) fn check(
 ) -> Result<CheckReport> {
     let file = data_file(path)?;
     let here = open_here(&file);
-    let pin = match here.as_ref().map(|core| core.env.read()).transpose() {
-        Ok(pin) => pin,
-        // Closed since it was looked up: nobody writes any more.
-        Err(super::env::EngineError::Closed) => None,
-        Err(error) => return Err(error.into()),
-    };
+    // A store that was closed or poisoned meanwhile gives no pin and makes no commits.
+    let pin = here.as_ref().and_then(|core| core.env.read().ok());
     for _ in 0..TRIES {
         let pages = match PageFile::open(&file) {
             Ok(pages) => pages,
@@ -169,7 +165,7 @@ pub(crate) fn check(
             return Err(error);
         }
         let live = pin.is_some() || os::is_locked(pages.file()).unwrap_or(false);
-        let walked = walk::walk(&pages, references().as_mut());
+        let walked = walk::walk(&pages, references().as_mut())?;
         if pin.is_some() || is_unchanged(&pages) {
             return Ok(CheckReport::of_walk(&pages, walked, live));
         }

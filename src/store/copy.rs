@@ -6,8 +6,9 @@
 //! than what left the node. Z4 a compaction keeps the evidence that a file is a copy.
 //! Called by `opening` and `maintenance`.
 
-use std::fs::{File, OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::Core;
@@ -20,12 +21,15 @@ use super::place::{self, DATA_FILE, Place};
 use super::tables::{SPECS, Table};
 use super::walk::{NoReferences, References, walk};
 use crate::error::{Error, Result, Status};
-use crate::os::{self, FileIdentity, FileLock};
+use crate::limits::RESERVE_BYTES;
+use crate::os::{self, FileIdentity};
 
 /// Rows that one transaction of a compaction copies.
 const COPY_STEP_BYTES: u64 = 4 << 20;
-/// What a backup is called until it is whole.
-const UNFINISHED: &str = ".partial";
+/// More than the commit that stamps a backup takes.
+const STAMP_BYTES: u64 = 1 << 20;
+/// Follows a backup's name, with eight digits, while it is written.
+const UNFINISHED: &str = ".partial-";
 
 fn io(doing: &'static str) -> impl Fn(std::io::Error) -> Error {
     move |error| os::space_error(&error, doing)
@@ -48,59 +52,79 @@ pub(crate) fn backup(
     references: &dyn Fn() -> Box<dyn References>,
 ) -> Result<CheckReport> {
     refuse_existing(target)?;
-    let partial = unfinished(target)?;
-    let lock = claim(&partial)?;
-    let written = write_backup(core, lock.file(), &partial, references);
-    let finished = written.and_then(|report| {
-        let named = os::rename_to_new(&partial, target);
+    refuse_own_directory(core, target)?;
+    let aside = make_aside(target)?;
+    let written = write_backup(core, &aside.join(DATA_FILE), references).and_then(|report| {
+        let named = os::rename_to_new(&aside.join(DATA_FILE), target);
         named.map_err(|error| naming_failed(&error, target))?;
         Ok(report)
     });
-    if finished.is_err() {
-        // What is left of it is taken over by the next backup to the same file.
-        std::fs::remove_file(&partial).unwrap_or_default();
-        return finished;
-    }
+    std::fs::remove_dir_all(&aside).map_err(io("removing the unfinished backup"))?;
     os::sync_directory(&parent(target)).map_err(io("flushing the backup's directory"))?;
-    finished
+    written
 }
 
-/// Makes or takes over the file of an unfinished backup, and holds its lock.
-fn claim(partial: &Path) -> Result<FileLock> {
-    let looking = io("looking at the backup's file");
-    let lock = FileLock::acquire(partial)
-        .map_err(|error| place::making_failed("the backup", partial, &error))?;
-    let busy = || Error::new(Status::Busy, "another backup to this file is running");
-    let lock = lock.ok_or_else(busy)?;
-    if !lock.is_only_name().map_err(&looking)? {
-        return Err(Error::new(
-            Status::UnsafePlace,
-            format!("{} is not a plain file with one name", partial.display()),
-        ));
+/// A new directory beside the target: nothing that is there is ever taken over, whoever made it.
+fn make_aside(target: &Path) -> Result<PathBuf> {
+    let Some(name) = target.file_name() else {
+        return Err(Error::new(Status::InvalidArgument, "a backup needs a file's name"));
+    };
+    loop {
+        let mut random = [0; 4];
+        getrandom::fill(&mut random)
+            .map_err(|error| Error::new(Status::Io, format!("no randomness: {error}")))?;
+        let mut name = name.to_owned();
+        name.push(format!("{UNFINISHED}{:08x}", u32::from_le_bytes(random)));
+        let aside = target.with_file_name(name);
+        match std::fs::DirBuilder::new().mode(0o700).create(&aside) {
+            Ok(()) => return Ok(aside),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(place::making_failed("the backup", target, &error)),
+        }
     }
-    // Another backup may have finished between our open and our lock: the file is then its, under its name.
-    let named = place::is_there(partial)?
-        && FileIdentity::of(partial).map_err(&looking)? == lock.identity().map_err(&looking)?;
-    if !named {
-        return Err(busy());
-    }
-    lock.file().set_permissions(Permissions::from_mode(0o600)).map_err(&looking)?;
-    Ok(lock)
 }
 
 fn write_backup(
     core: &Core,
-    file: &File,
-    path: &Path,
+    data_file: &Path,
     references: &dyn Fn() -> Box<dyn References>,
 ) -> Result<CheckReport> {
-    file.set_len(0).map_err(io("emptying the backup's file"))?;
-    core.env.copy_compacted(file).map_err(copy_error)?;
-    file.sync_all().map_err(io("flushing the backup"))?;
-    let mut report = check::check(path, references)?;
-    report.live = false; // The lock on it is our own.
+    copy_and_stamp(core, data_file)?;
+    let report = check::check(data_file, references)?;
     report.refuse()?;
     Ok(report)
+}
+
+/// A backup belongs nowhere: whatever file it is put in place of, the open notices (Z3).
+fn copy_and_stamp(core: &Core, data_file: &Path) -> Result<()> {
+    let file = new_file(data_file)?;
+    core.env.copy_compacted(&file).map_err(copy_error)?;
+    let pages = PageFile::open(data_file)?;
+    walk(&pages, &mut NoReferences)?.refuse()?;
+    // So that the stamp's commit does not meet the end of the disk inside LMDB.
+    os::allocate(file.as_raw_fd(), 0, pages.used_bytes() + STAMP_BYTES)
+        .map_err(io("stamping the backup"))?;
+    let map_bytes = StoreOptions::default().map_bytes_for(pages.used_bytes());
+    let env = Env::open(&parent(data_file), map_bytes)?;
+    let (heads, mut meta) = read_meta(&env)?;
+    meta.identity = FileIdentity::NOWHERE;
+    commit_meta(&env, heads, meta)?;
+    env.close();
+    let used_bytes = PageFile::open(data_file)?.used_bytes();
+    file.set_len(used_bytes).map_err(io("cutting the backup"))?;
+    file.sync_all().map_err(io("flushing the backup"))
+}
+
+/// The store's own directory holds what the store knows, and nothing else.
+fn refuse_own_directory(core: &Core, target: &Path) -> Result<()> {
+    let neighbour = parent(target).join(DATA_FILE);
+    if FileIdentity::of(&neighbour).is_ok_and(|identity| identity == core.identity) {
+        return Err(Error::new(
+            Status::UnsafePlace,
+            format!("{} would lie in the store's own directory", target.display()),
+        ));
+    }
+    Ok(())
 }
 
 fn refuse_existing(target: &Path) -> Result<()> {
@@ -118,15 +142,6 @@ fn naming_failed(error: &std::io::Error, target: &Path) -> Error {
         return Error::new(Status::TargetExists, format!("{} exists", target.display()));
     }
     os::space_error(error, "naming the backup")
-}
-
-fn unfinished(target: &Path) -> Result<PathBuf> {
-    let Some(name) = target.file_name() else {
-        return Err(Error::new(Status::InvalidArgument, "a backup needs a file's name"));
-    };
-    let mut name = name.to_owned();
-    name.push(UNFINISHED);
-    Ok(target.with_file_name(name))
 }
 
 fn parent(path: &Path) -> PathBuf {
@@ -159,6 +174,10 @@ pub(crate) fn restore(
         ));
     }
     let source = check::data_file(backup)?;
+    // From here on an open makes no empty store in this directory, whatever becomes of the restore.
+    if place.remembered()?.is_none() {
+        place.remember(report.store_id, report.epoch)?;
+    }
     place.create(|aside| restore_into(&source, aside))?;
     Ok(report)
 }
@@ -171,7 +190,7 @@ fn restore_into(source: &Path, aside: &Path) -> Result<()> {
     to.sync_all().map_err(io("flushing the restored file"))?;
     // What was checked may have changed since; what is opened by LMDB is what was copied.
     let pages = PageFile::open(&data_file)?;
-    walk(&pages, &mut NoReferences).refuse()?;
+    walk(&pages, &mut NoReferences)?.refuse()?;
     let env = Env::open(aside, StoreOptions::default().map_bytes_for(pages.used_bytes()))?;
     let (mut heads, mut meta) = read_meta(&env)?;
     heads.jump(Table::Events);
@@ -199,38 +218,52 @@ fn new_file(path: &Path) -> Result<File> {
 pub(crate) fn compact(place: &mut Place, map_bytes: u64) -> Result<bool> {
     let current = place.data_identity()?;
     let directory = place.directory.clone();
-    let compacted = place.replace(|aside| {
-        let data_file = aside.join(DATA_FILE);
-        let from = Env::open(&directory, map_bytes)?;
-        let to = Env::create(aside, map_bytes)?;
-        allocate_copy(&from, &to)?;
-        copy_rows(&from, &to)?;
-        from.close();
-        let (heads, mut meta) = read_meta(&to)?;
-        if meta.is_same_file(current) {
-            meta.identity = FileIdentity::of(&data_file).map_err(io("looking at the new file"))?;
-        }
-        commit_meta(&to, heads, meta)?;
-        to.close();
-        let pages = PageFile::open(&data_file)?;
-        let file = os::open_for_writing(&data_file).map_err(io("opening the new file"))?;
-        file.set_len(pages.used_bytes()).map_err(io("cutting the new file"))?;
-        file.sync_all().map_err(io("flushing the new file"))?;
-        walk(&pages, &mut NoReferences).refuse()
+    let replaced = place.replace(|aside| {
+        let made = rewrite(&directory, aside, map_bytes, current);
+        // Until the rename nothing has happened to the store, so that no failure of the copy is one of the open.
+        made.map_err(|error| match error.status() {
+            Status::Io => Error::new(Status::NoSpace, error.message().to_owned()),
+            _ => error,
+        })
     });
-    match compacted {
+    match replaced {
         Ok(()) => Ok(true),
         Err(error) if error.status() == Status::NoSpace => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Full pages take no more space than the pages in use now; beside them come those of one step.
-fn allocate_copy(from: &Env, to: &Env) -> Result<()> {
+fn rewrite(directory: &Path, aside: &Path, map_bytes: u64, current: FileIdentity) -> Result<()> {
+    let data_file = aside.join(DATA_FILE);
+    let from = Env::open(directory, map_bytes)?;
+    refuse_without_space(&from, aside)?;
+    let to = Env::create(aside, map_bytes)?;
+    copy_rows(&from, &to)?;
+    from.close();
+    let (heads, mut meta) = read_meta(&to)?;
+    if meta.is_same_file(current) {
+        meta.identity = FileIdentity::of(&data_file).map_err(io("looking at the new file"))?;
+    }
+    commit_meta(&to, heads, meta)?;
+    to.close();
+    let pages = PageFile::open(&data_file)?;
+    let file = os::open_for_writing(&data_file).map_err(io("opening the new file"))?;
+    file.set_len(pages.used_bytes()).map_err(io("cutting the new file"))?;
+    file.sync_all().map_err(io("flushing the new file"))?;
+    walk(&pages, &mut NoReferences)?.refuse()
+}
+
+/// Takes the space once and gives it back, before LMDB writes: it turns a full disk into an I/O error. Full pages
+/// take no more space than the pages in use now; beside them come those of a step, and the store's reserve.
+fn refuse_without_space(from: &Env, aside: &Path) -> Result<()> {
     let facts = from.facts()?;
     let in_use = facts.pages_used.saturating_sub(from.free_pages());
-    let bytes = in_use * facts.page_bytes + 2 * COPY_STEP_BYTES;
-    to.allocate(0, bytes).map_err(|error| os::space_error(&error, "allocating the new file"))
+    let bytes = in_use * facts.page_bytes + 2 * COPY_STEP_BYTES + RESERVE_BYTES;
+    let scratch = aside.join("space");
+    let file = new_file(&scratch)?;
+    os::allocate(file.as_raw_fd(), 0, bytes)
+        .map_err(|error| os::space_error(&error, "allocating the new file"))?;
+    std::fs::remove_file(&scratch).map_err(io("giving space back"))
 }
 
 fn copy_rows(from: &Env, to: &Env) -> Result<()> {

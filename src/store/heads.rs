@@ -66,10 +66,8 @@ impl Heads {
     /// Leaves a gap in a table of sequence numbers: a lost, newer store may have given the next ones.
     pub(crate) fn jump(&mut self, table: Table) {
         let head = &mut self.heads[table as usize];
-        if let Ok(last) = <[u8; 8]>::try_from(head.last_key.as_slice()) {
-            let jumped = u64::from_be_bytes(last).saturating_add(RESTORE_JUMP);
-            head.last_key = jumped.to_be_bytes().to_vec();
-        }
+        let last = <[u8; 8]>::try_from(head.last_key.as_slice()).map_or(0, u64::from_be_bytes);
+        head.last_key = last.saturating_add(RESTORE_JUMP).to_be_bytes().to_vec();
     }
 
     /// Replaces what was followed by what was counted.

@@ -97,10 +97,11 @@ impl Opening {
     fn read(mut place: Place, options: &StoreOptions, created: bool) -> Result<Opening> {
         let mut identity = place.lock_data()?;
         let pages = PageFile::open(&place.data_file())?;
-        let ended_cleanly = walk::stored_meta(&pages)?.clean;
-        let is_known = ended_cleanly && place.is_untouched();
+        let stored = walk::stored_meta(&pages)?;
+        next_meta(&stored, identity, place.remembered()?, options)?;
+        let is_known = stored.clean && place.is_untouched();
         if options.verify_always || options.compact || !is_known {
-            walk::walk(&pages, &mut walk::NoReferences).refuse()?;
+            walk::walk(&pages, &mut walk::NoReferences)?.refuse()?;
         }
         let map_bytes = options.map_bytes_for(pages.used_bytes());
         drop(pages);

@@ -63,12 +63,15 @@ impl PageFile {
             Unreadable::Io(Error::io(status, &error, doing))
         };
         let file = os::open_for_reading(path).map_err(|error| io(error, "opening data.mdb"))?;
-        let facts = file.metadata().map_err(|error| io(error, "reading the length of data.mdb"))?;
-        if !facts.is_file() {
+        let facts = |file: &File| {
+            file.metadata().map_err(|error| io(error, "reading the length of data.mdb"))
+        };
+        if !facts(&file)?.is_file() {
             return Err(Unreadable::Damaged("it is not a file".to_owned()));
         }
         let [older, meta] = in_turn(&file)?;
-        let bytes = facts.len();
+        // After the meta pages: the file of a store that is open grows before they say so.
+        let bytes = facts(&file)?.len();
         let needed = meta
             .last_page
             .checked_add(1)
@@ -121,10 +124,10 @@ impl PageFile {
 }
 
 /// Both meta pages, the newer one last.
-fn in_turn(file: &File) -> Result<[MetaPage; 2], Unreadable> {
-    let mut last = both(file);
+fn in_turn(file: &File) -> Result<Pair, Unreadable> {
+    let mut last = both(file)?;
     for _ in 0..TRIES {
-        let again = both(file);
+        let again = both(file)?;
         if again == last {
             break;
         }
@@ -151,15 +154,27 @@ fn in_turn(file: &File) -> Result<[MetaPage; 2], Unreadable> {
     })
 }
 
-fn both(file: &File) -> Result<[MetaPage; 2], String> {
-    let first = read_meta(file, 0)?;
-    Ok([first, read_meta(file, u64::from(first.page_bytes))?])
+type Pair = [MetaPage; 2];
+
+fn both(file: &File) -> Result<Result<Pair, String>, Unreadable> {
+    let first = match read_meta(file, 0)? {
+        Ok(first) => first,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    Ok(read_meta(file, u64::from(first.page_bytes))?.map(|second| [first, second]))
 }
 
-fn read_meta(file: &File, offset: u64) -> Result<MetaPage, String> {
+fn read_meta(file: &File, offset: u64) -> Result<Result<MetaPage, String>, Unreadable> {
     let mut bytes = [0; META_BYTES];
-    file.read_exact_at(&mut bytes, offset)
-        .map_err(|_| format!("the meta page at byte {offset} is missing"))?;
-    MetaPage::parse(&bytes)
-        .ok_or_else(|| format!("the meta page at byte {offset} is not an LMDB meta page"))
+    match file.read_exact_at(&mut bytes, offset) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            return Ok(Err(format!("the meta page at byte {offset} is missing")));
+        }
+        Err(error) => {
+            return Err(Unreadable::Io(Error::io(Status::Io, &error, "reading a meta page")));
+        }
+    }
+    let parsed = MetaPage::parse(&bytes);
+    Ok(parsed.ok_or_else(|| format!("the meta page at byte {offset} is not an LMDB meta page")))
 }

@@ -13,7 +13,8 @@ use super::page_file::{PageFile, damaged};
 use super::pages::{Kind, MetaPage, Node, OVERFLOW_HEADER_BYTES, Page, Tree, Value, u64_at};
 use super::record;
 use super::tables::{SPECS, Spec, Table};
-use crate::error::{Result, Status};
+use crate::error::{Error, Result, Status};
+use crate::limits::VALUE_BYTES_MAX;
 use crate::os;
 
 /// Findings kept of one walk; a file this damaged needs no longer list.
@@ -47,7 +48,7 @@ pub(crate) trait References {
     /// Learns of a row whose checksum does not hold, so that nothing else is blamed for it.
     fn damaged(&mut self, table: Table, key: &[u8]);
     /// Answers which rows disagree with others, once every row was seen: table, key, fault.
-    fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)>;
+    fn disagreements(&mut self, heads: &Heads) -> Vec<(Table, Vec<u8>, String)>;
 }
 
 /// For a walk that looks only at what the store itself knows.
@@ -58,7 +59,7 @@ impl References for NoReferences {
         None
     }
     fn damaged(&mut self, _table: Table, _key: &[u8]) {}
-    fn disagreements(&mut self) -> Vec<(Table, Vec<u8>, String)> {
+    fn disagreements(&mut self, _heads: &Heads) -> Vec<(Table, Vec<u8>, String)> {
         Vec::new()
     }
 }
@@ -101,6 +102,9 @@ pub(crate) fn stored_meta(pages: &PageFile) -> Result<Meta> {
     let mut walk = Walk::new(pages, pages.meta(), &mut references);
     walk.meta_table();
     walk.compare_older();
+    if let Some(error) = walk.refused.take() {
+        return Err(error);
+    }
     let decoded = walk.store.as_deref().map(Meta::decode);
     if let Some(Err(error)) = &decoded
         && error.status() == Status::FormatTooNew
@@ -112,13 +116,19 @@ pub(crate) fn stored_meta(pages: &PageFile) -> Result<Meta> {
 }
 
 /// Walks the newest commit of a file. Its pages must not be written meanwhile.
-pub(crate) fn walk(pages: &PageFile, references: &mut dyn References) -> Walked {
+///
+/// # Errors
+/// `Io` when the operating system could not read the file, which says nothing about damage.
+pub(crate) fn walk(pages: &PageFile, references: &mut dyn References) -> Result<Walked> {
     os::read_ahead(pages.file());
     let mut walk = Walk::new(pages, pages.meta(), references);
     walk.all();
     let meta = walk.store.as_deref().and_then(|body| Meta::decode(body).ok());
-    let Walk { findings, more, heads, rows, .. } = walk;
-    Walked { findings, more, meta, heads, rows }
+    let Walk { findings, more, heads, rows, refused, .. } = walk;
+    match refused {
+        Some(error) => Err(error),
+        None => Ok(Walked { findings, more, meta, heads, rows }),
+    }
 }
 
 /// What a tree's rows are.
@@ -183,6 +193,8 @@ struct Walk<'file> {
     heads: Option<Heads>,
     /// Body of the meta row.
     store: Option<Vec<u8>>,
+    /// What the operating system said: that is not damage of the file.
+    refused: Option<Error>,
     rows: u64,
     tables: Vec<(&'static Spec, Tree)>,
     met: Vec<(&'static Spec, Met)>,
@@ -194,19 +206,25 @@ impl<'file> Walk<'file> {
         meta: &'file MetaPage,
         references: &'file mut dyn References,
     ) -> Walk<'file> {
-        let words = usize::try_from(meta.last_page / 64 + 1).unwrap_or(0);
+        // Without memory for a bit per page, no page may be looked at and the first one is a finding.
+        let mut used = Vec::new();
+        let words = usize::try_from(meta.last_page / 64 + 1).unwrap_or(usize::MAX);
+        if used.try_reserve_exact(words).is_ok() {
+            used.resize(words, 0);
+        }
         Walk {
             pages,
             meta,
             references,
             page_bytes: meta.page_bytes as usize,
             last_page: meta.last_page,
-            used: vec![0; words],
+            used,
             spare: Vec::new(),
             findings: Vec::new(),
             more: false,
             heads: None,
             store: None,
+            refused: None,
             rows: 0,
             tables: Vec::new(),
             met: Vec::new(),
@@ -233,10 +251,12 @@ impl<'file> Walk<'file> {
             self.rows += met.entries;
             self.met.push((spec, met));
         }
+        self.find_missing();
         self.compare_older();
         self.compare_heads();
         self.find_lost_pages();
-        for (table, key, fault) in self.references.disagreements() {
+        let heads = self.heads.clone().unwrap_or_default();
+        for (table, key, fault) in self.references.disagreements(&heads) {
             self.push(0, Content::Rows(table.spec()), &key, fault, true);
         }
     }
@@ -274,6 +294,10 @@ impl<'file> Walk<'file> {
         let mut bytes = self.spare.pop().unwrap_or_default();
         bytes.resize(pages.checked_mul(self.page_bytes)?, 0);
         if let Err(error) = self.pages.read(page, &mut bytes) {
+            if error.kind() != std::io::ErrorKind::UnexpectedEof {
+                let doing = format!("reading page {page} of data.mdb");
+                self.refused.get_or_insert_with(|| Error::io(Status::Io, &error, &doing));
+            }
             self.add(page, content, &[], format!("cannot be read: {error}"));
             return None;
         }
@@ -412,6 +436,14 @@ impl<'file> Walk<'file> {
         met: &mut Met,
     ) -> Option<Vec<u8>> {
         let needed = (OVERFLOW_HEADER_BYTES + bytes).div_ceil(self.page_bytes);
+        let limit = match content {
+            Content::Free => (self.last_page as usize).saturating_mul(8).saturating_add(16),
+            Content::Tables | Content::Rows(_) => VALUE_BYTES_MAX + record::ENVELOPE_BYTES,
+        };
+        if bytes > limit {
+            self.add(first, content, &[], format!("a row claims {bytes} bytes"));
+            return None;
+        }
         if first.checked_add(needed as u64).is_none_or(|end| end > self.last_page + 1) {
             self.add(first, content, &[], "is an overflow page beyond the file");
             return None;
@@ -458,7 +490,13 @@ impl<'file> Walk<'file> {
         let Some(listed) = listed else {
             return self.add(page, Content::Free, key, "a list of free pages is damaged");
         };
-        for free in listed.chunks_exact(8).filter_map(|bytes| u64_at(bytes, 0)) {
+        let numbers: Vec<u64> =
+            listed.chunks_exact(8).filter_map(|bytes| u64_at(bytes, 0)).collect();
+        let is_past = u64_at(key, 0).is_some_and(|freed_by| freed_by <= self.meta.transaction);
+        if key.len() != 8 || !is_past || !numbers.is_sorted_by(|a, b| a > b) {
+            self.add(page, Content::Free, key, "a list of free pages is out of order");
+        }
+        for free in numbers {
             if !self.mark(free) {
                 self.add(
                     free,
@@ -541,11 +579,25 @@ impl<'file> Walk<'file> {
         }
     }
 
+    fn find_missing(&mut self) {
+        for spec in &SPECS {
+            if !self.met.iter().any(|(met, _)| met.table == spec.table) {
+                self.add(0, Content::Rows(spec), &[], "the table is missing");
+            }
+        }
+        if self.store.is_none() {
+            self.add(0, Content::Tables, META_KEY, "the meta row is missing or damaged");
+        }
+    }
+
     fn find_lost_pages(&mut self) {
         for page in 0..=self.last_page {
             let word = self.used.get((page / 64) as usize).copied().unwrap_or(0);
             if word & 1 << (page % 64) == 0 {
                 self.add(page, Content::Tables, &[], "is neither used nor free");
+                if self.more {
+                    return;
+                }
             }
         }
     }

@@ -170,3 +170,19 @@ fn urgent_work_goes_on_while_a_large_value_is_staged() {
     // Sixteen slices and the switch, however many urgent commits came between them.
     assert!(store.stats().unwrap().commits >= before + 17);
 }
+
+#[test]
+fn an_empty_value_shares_no_generation_with_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path);
+    store.blobs().put(b"empty", b"").unwrap();
+    store.close().unwrap();
+    let store = open(&path);
+    store.blobs().put(b"other", &value(2, MIB)).unwrap();
+    assert_eq!(store.blobs().get(b"empty").unwrap(), Some(Vec::new()));
+    assert!(is_sound(&path));
+    store.blobs().delete(b"empty").unwrap();
+    store.sync().unwrap();
+    assert_eq!(store.blobs().get(b"other").unwrap(), Some(value(2, MIB)));
+}

@@ -3,14 +3,13 @@
 use super::super::page_file::PageFile;
 use super::super::walk::{self, NoReferences, References};
 use super::*;
-use crate::os;
 
 fn pages(data: &Path) -> PageFile {
     PageFile::open(data).unwrap()
 }
 
 fn findings(data: &Path) -> Vec<Finding> {
-    walk::walk(&pages(data), &mut NoReferences).findings
+    walk::walk(&pages(data), &mut NoReferences).unwrap().findings
 }
 
 fn no_references() -> Box<dyn References> {
@@ -285,23 +284,80 @@ fn a_damaged_backup_is_not_restored() {
 }
 
 #[test]
-fn an_unfinished_backup_is_taken_over_and_a_running_one_is_not() {
+fn a_backup_touches_nothing_that_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let target = directory.path().join("backup.mdb");
-    let partial = directory.path().join("backup.mdb.partial");
-    let store = open(&directory.path().join("store"));
-    std::fs::write(&partial, vec![9; 1 << 20]).unwrap();
-    let running = os::FileLock::acquire(&partial).unwrap();
-    assert_eq!(backup(&store, &target).unwrap_err().status(), Status::Busy);
-    drop(running);
+    let partial = directory.path().join("backup.mdb.partial-00000000");
+    let path = directory.path().join("store");
+    let store = open(&path);
+    std::fs::write(&partial, b"precious").unwrap();
     assert!(backup(&store, &target).unwrap().is_sound());
-    assert!(!partial.exists() && std::fs::metadata(&target).unwrap().len() < 1 << 20);
+    assert_eq!(std::fs::read(&partial).unwrap(), b"precious");
     let missing = directory.path().join("none/backup.mdb");
     assert_eq!(backup(&store, &missing).unwrap_err().status(), Status::NotFound);
-    std::os::unix::fs::symlink(&target, &partial).unwrap();
-    let other = directory.path().join("other.mdb");
-    std::fs::rename(&target, &other).unwrap();
-    assert_eq!(backup(&store, &target).unwrap_err().status(), Status::UnsafePlace);
+    let below = partial.join("backup.mdb");
+    assert_eq!(backup(&store, &below).unwrap_err().status(), Status::UnsafePlace);
+    let own = path.join("creating");
+    assert_eq!(backup(&store, &own).unwrap_err().status(), Status::UnsafePlace);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3, "a file was left over");
+}
+
+#[test]
+fn backups_to_one_name_leave_one_whole_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = directory.path().join("backup.mdb");
+    let store = open(&directory.path().join("store"));
+    store.submit_one(Put::one(1)).unwrap();
+    let made = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..6).map(|_| scope.spawn(|| backup(&store, &target))).collect();
+        all.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1);
+    let refused = |made: &Result<CheckReport>| {
+        made.as_ref().is_ok_and(CheckReport::is_sound)
+            || made.as_ref().is_err_and(|error| error.status() == Status::TargetExists)
+    };
+    assert!(made.iter().all(refused), "{made:?}");
+    assert!(check(&target).is_sound());
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_backup_that_is_copied_over_its_store_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, target) = (directory.path().join("store"), directory.path().join("backup"));
+    let store = open(&path);
+    store.submit_one(Put::one(1)).unwrap();
+    backup(&store, &target).unwrap();
+    store.submit_one(Put::one(2)).unwrap();
+    store.close().unwrap();
+    // As `cp` does: the same inode, with the backup's bytes.
+    std::fs::write(path.join("data.mdb"), std::fs::read(&target).unwrap()).unwrap();
+    assert!(open(&path).report().copied);
+}
+
+#[test]
+fn after_a_restore_that_failed_no_open_makes_an_empty_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, target) = (directory.path().join("store"), directory.path().join("backup"));
+    let restored = directory.path().join("restored");
+    backup(&open(&path), &target).unwrap();
+    restore(&target, &restored).unwrap();
+    std::fs::remove_file(restored.join("data.mdb")).unwrap();
+    assert_eq!(open_error(&restored), Status::CorruptStore);
+    restore(&target, &restored).unwrap();
+    assert!(open(&restored).report().restored);
+}
+
+#[test]
+fn compaction_is_refused_before_it_touches_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    crashed_store(&path);
+    let before = FileIdentity::of(&path.join("data.mdb")).unwrap();
+    let other = StoreOptions { compact: true, lnd_compat: true, ..StoreOptions::default() };
+    assert_eq!(Store::open(&path, &other).unwrap_err().status(), Status::WrongMode);
+    assert_eq!(FileIdentity::of(&path.join("data.mdb")).unwrap(), before);
 }
 
 #[test]
@@ -448,10 +504,8 @@ fn many_damaged_rows_do_not_hide_that_the_structure_is_damaged() {
 fn a_backup_is_its_owners_alone_and_a_pipe_is_no_backup() {
     use std::os::unix::fs::PermissionsExt;
     let directory = tempfile::tempdir().unwrap();
-    let (target, partial) = (directory.path().join("b"), directory.path().join("b.partial"));
+    let target = directory.path().join("b");
     let store = open(&directory.path().join("store"));
-    std::fs::write(&partial, b"left over").unwrap();
-    std::fs::set_permissions(&partial, std::fs::Permissions::from_mode(0o644)).unwrap();
     backup(&store, &target).unwrap();
     assert_eq!(std::fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
     let pipe = directory.path().join("pipe");
