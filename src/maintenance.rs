@@ -75,14 +75,14 @@ pub fn check(path: impl AsRef<Path>) -> Result<CheckReport> {
 
 /// Writes the newest commit of an open store to a new file, flushed, checked, without free pages.
 ///
-/// Reads and commits go on meanwhile, but that a growth of the map waits for it, and calls for the growth. The
-/// file appears under its name only when it is whole; until then it lies in a directory `NAME.partial-` and
-/// eight digits. The report is that of a check of the new file; damaged single rows are copied as they are and
-/// are in it.
+/// Reads and commits go on meanwhile, but that a growth of the map waits for it, and calls for the growth.
+/// The file appears under its name only when it is whole; until then it lies in a directory `NAME.partial-`
+/// and eight digits. The report is that of a check of the new file; damaged single rows are copied as they
+/// are and are in it.
 ///
 /// # Errors
-/// `TargetExists`: nothing is overwritten. `NotFound` or `UnsafePlace` when the path cannot be made or lies in
-/// the store's own directory; `NoSpace`; `Io`; `CorruptStore` when the copy does not check; `Closed`,
+/// `TargetExists`: nothing is overwritten. `NotFound` or `UnsafePlace` when the path cannot be made or lies
+/// in the store's own directory; `NoSpace`; `Io`; `CorruptStore` when the copy does not check; `Closed`,
 /// `Poisoned`, `Forked`. There is no new file then.
 pub fn backup(store: &Store, target: impl AsRef<Path>) -> Result<CheckReport> {
     store.check_usable()?;

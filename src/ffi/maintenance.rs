@@ -191,10 +191,11 @@ pub unsafe extern "C" fn lnkeep_check_report_free(report: *mut lnkeep_check_repo
 
 /// Writes the newest commit of an open store to a new file: flushed, checked, without free pages, mode 0600.
 ///
-/// Reads and commits go on meanwhile, but that a growth of the map waits for it, and calls for the growth. The
-/// file appears under its name only when it is whole; until then it lies in a directory path + ".partial-" +
-/// eight digits, which a crash leaves behind for you to remove. It holds failure messages and preimages: keep
-/// it as you keep the store. Put in place of a store's file by whatever means, it comes up as a copy.
+/// Reads and commits go on meanwhile, but that a growth of the map waits for it, and calls for the growth.
+/// The file appears under its name only when it is whole; until then it lies in a directory path +
+/// ".partial-" + eight digits, which a crash leaves behind for you to remove. It holds failure messages and
+/// preimages: keep it as you keep the store. Put in place of a store's file by whatever means, it comes up
+/// as a copy.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_TARGET_EXISTS, nothing is overwritten; LNKEEP_NO_SPACE; LNKEEP_IO;
 ///   LNKEEP_NOT_FOUND when the directory of path is missing; LNKEEP_UNSAFE_PLACE when it cannot be written to

@@ -220,7 +220,7 @@ pub(crate) fn compact(place: &mut Place, map_bytes: u64) -> Result<bool> {
     let directory = place.directory.clone();
     let replaced = place.replace(|aside| {
         let made = rewrite(&directory, aside, map_bytes, current);
-        // Until the rename nothing has happened to the store, so that no failure of the copy is one of the open.
+        // Until the rename nothing has happened to the store: no failure of the copy is one of the open.
         made.map_err(|error| match error.status() {
             Status::Io => Error::new(Status::NoSpace, error.message().to_owned()),
             _ => error,
@@ -253,8 +253,9 @@ fn rewrite(directory: &Path, aside: &Path, map_bytes: u64, current: FileIdentity
     walk(&pages, &mut NoReferences)?.refuse()
 }
 
-/// Takes the space once and gives it back, before LMDB writes: it turns a full disk into an I/O error. Full pages
-/// take no more space than the pages in use now; beside them come those of a step, and the store's reserve.
+/// Takes the space once and gives it back, before LMDB writes: it turns a full disk into an I/O error. Full
+/// pages take no more space than the pages in use now; beside them come those of a step, and the store's
+/// reserve.
 fn refuse_without_space(from: &Env, aside: &Path) -> Result<()> {
     let facts = from.facts()?;
     let in_use = facts.pages_used.saturating_sub(from.free_pages());

@@ -3,7 +3,8 @@
 //! P1 a directory others may write to, or one on a network file system, is refused before anything is
 //! written. P2 the files appear under their final name only after their first commit is durable: a crash
 //! during creation leaves nothing that looks like a store. P3 a directory that lost its data file, or that a
-//! restore began to fill, is refused: an empty store in its place would forget every attempt. P4 one file has one owner, whatever names it has.
+//! restore began to fill, is refused: an empty store in its place would forget every attempt.
+//! P4 one file has one owner, whatever names it has.
 //! P5 an older data file put in place of a newer one is noticed by what `owner.lock` remembers, and so is a
 //! data file that somebody wrote to since it was closed.
 
