@@ -270,9 +270,10 @@ static int child_reads_on_a_full_disk(const char *mounted) {
         pthread_kill(threads[i], SIGUSR1);
     }
     lnkeep_stats stats = LNKEEP_STATS_INIT;
-    for (int tries = 0; tries < 100 && stats.readers <= 100; tries++) {
+    /* Longer apart than a thread is held, or it would never get from where it is held into a read. */
+    for (int tries = 0; tries < 30 && stats.readers <= 100; tries++) {
+        h_sleep_ms(600);
         for (int i = 0; i < READERS; i++) pthread_kill(threads[i], SIGUSR1);
-        h_sleep_ms(50);
         CHECK_DONE(lnkeep_store_stats(store, &stats, NULL));
     }
     reading_ends = 1;
