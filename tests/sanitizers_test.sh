@@ -179,6 +179,10 @@ clang_way() {
 }
 
 thread_way() {
+    if ! have llvm-symbolizer; then
+        skip 'thread sanitizer' 'llvm-symbolizer is not installed: suppressions name functions'
+        return 0
+    fi
     runtime=$RUST_RUNTIMES/librustc-stable_rt.tsan.a
     flags='-fsanitize=thread -fno-sanitize-link-runtime -fno-omit-frame-pointer'
     can_instrument thread "$runtime" "$flags" || return 0
