@@ -136,8 +136,11 @@ func (n *node) carryPayments(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	// A goroutine that reads from a connection looks at no context.
 	stop := context.AfterFunc(ctx, func() {
-		_ = n.client.Close()
 		_ = n.peer.Close()
+		// A client that ended its orders is still told what the event log holds.
+		if !errors.Is(context.Cause(ctx), errResolved) {
+			_ = n.client.Close()
+		}
 	})
 	defer stop()
 	group.Go(func() error { return n.takeOrders(ctx, group) })
