@@ -49,7 +49,6 @@ pub(crate) struct PageFile {
     file: File,
     bytes: u64,
     meta: MetaPage,
-    older: MetaPage,
 }
 
 impl PageFile {
@@ -69,7 +68,7 @@ impl PageFile {
         if !facts(&file)?.is_file() {
             return Err(Unreadable::Damaged("it is not a file".to_owned()));
         }
-        let [older, meta] = in_turn(&file)?;
+        let meta = newest(&file)?;
         // After the meta pages: the file of a store that is open grows before they say so.
         let bytes = facts(&file)?.len();
         let needed = meta
@@ -77,7 +76,7 @@ impl PageFile {
             .checked_add(1)
             .and_then(|pages| pages.checked_mul(u64::from(meta.page_bytes)));
         match needed {
-            Some(needed) if needed <= bytes => Ok(PageFile { file, bytes, meta, older }),
+            Some(needed) if needed <= bytes => Ok(PageFile { file, bytes, meta }),
             _ => Err(Unreadable::Damaged(format!(
                 "it has {bytes} bytes and its last page is number {}; it was truncated",
                 meta.last_page
@@ -87,11 +86,6 @@ impl PageFile {
 
     pub(crate) fn meta(&self) -> &MetaPage {
         &self.meta
-    }
-
-    /// The commit before the newest. Its pages are whole until a second commit follows the newest.
-    pub(crate) fn older(&self) -> &MetaPage {
-        &self.older
     }
 
     /// Bytes up to the last page in use or free.
@@ -119,12 +113,11 @@ impl PageFile {
 
     /// Number of the newest commit now, which another process may have raised since the open.
     pub(crate) fn newest_transaction(&self) -> Option<u64> {
-        in_turn(&self.file).ok().map(|[_, newest]| newest.transaction)
+        newest(&self.file).ok().map(|meta| meta.transaction)
     }
 }
 
-/// Both meta pages, the newer one last.
-fn in_turn(file: &File) -> Result<Pair, Unreadable> {
+fn newest(file: &File) -> Result<MetaPage, Unreadable> {
     let mut last = both(file)?;
     for _ in 0..TRIES {
         let again = both(file)?;
@@ -150,7 +143,7 @@ fn in_turn(file: &File) -> Result<Pair, Unreadable> {
                 first.transaction, second.transaction
             )));
         }
-        Ok(if second.transaction > first.transaction { [first, second] } else { [second, first] })
+        Ok(if second.transaction > first.transaction { second } else { first })
     })
 }
 

@@ -99,9 +99,8 @@ pub(crate) fn refuse(findings: &[Finding]) -> Result<()> {
 /// pages are damaged.
 pub(crate) fn stored_meta(pages: &PageFile) -> Result<Meta> {
     let mut references = NoReferences;
-    let mut walk = Walk::new(pages, pages.meta(), &mut references);
+    let mut walk = Walk::new(pages, &mut references);
     walk.meta_table();
-    walk.compare_older();
     if let Some(error) = walk.refused.take() {
         return Err(error);
     }
@@ -121,7 +120,7 @@ pub(crate) fn stored_meta(pages: &PageFile) -> Result<Meta> {
 /// `Io` when the operating system could not read the file, which says nothing about damage.
 pub(crate) fn walk(pages: &PageFile, references: &mut dyn References) -> Result<Walked> {
     os::read_ahead(pages.file());
-    let mut walk = Walk::new(pages, pages.meta(), references);
+    let mut walk = Walk::new(pages, references);
     walk.all();
     let meta = walk.store.as_deref().and_then(|body| Meta::decode(body).ok());
     let Walk { findings, more, heads, rows, refused, .. } = walk;
@@ -201,11 +200,8 @@ struct Walk<'file> {
 }
 
 impl<'file> Walk<'file> {
-    fn new(
-        pages: &'file PageFile,
-        meta: &'file MetaPage,
-        references: &'file mut dyn References,
-    ) -> Walk<'file> {
+    fn new(pages: &'file PageFile, references: &'file mut dyn References) -> Walk<'file> {
+        let meta = pages.meta();
         // Without memory for a bit per page, no page may be looked at and the first one is a finding.
         let mut used = Vec::new();
         let words = usize::try_from(meta.last_page / 64 + 1).unwrap_or(usize::MAX);
@@ -252,7 +248,6 @@ impl<'file> Walk<'file> {
             self.met.push((spec, met));
         }
         self.find_missing();
-        self.compare_older();
         self.compare_heads();
         self.find_lost_pages();
         let heads = self.heads.clone().unwrap_or_default();
@@ -563,19 +558,6 @@ impl<'file> Walk<'file> {
                     "a key is greater than the greatest ever written",
                 );
             }
-        }
-    }
-
-    /// The commit that a meta page calls the older one must not be the later one: a damaged number of the
-    /// newer page would take back the last commit. A commit made meanwhile may use the older one's pages.
-    fn compare_older(&mut self) {
-        let mut references = NoReferences;
-        let mut walk = Walk::new(self.pages, self.pages.older(), &mut references);
-        walk.meta_table();
-        let is_still = self.pages.newest_transaction() == Some(self.meta.transaction);
-        let (Some(older), Some(heads)) = (walk.heads, &self.heads) else { return };
-        if is_still && older.commit_number >= heads.commit_number {
-            self.add(0, Content::Tables, &[], "its meta pages have each other's numbers");
         }
     }
 

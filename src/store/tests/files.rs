@@ -565,21 +565,6 @@ fn meta_pages_that_do_not_follow_each_other_are_refused() {
 }
 
 #[test]
-fn a_damaged_commit_number_does_not_take_the_last_commit_back() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("store");
-    let data = path.join("data.mdb");
-    let good = crashed_store(&path);
-    let number = |page: usize| u64::from_le_bytes(good[page + 144..page + 152].try_into().unwrap());
-    let newer = if number(0) > number(4096) { 0 } else { 4096 };
-    let mut bytes = good.clone();
-    bytes[newer + 144..newer + 152].copy_from_slice(&(number(newer) - 2).to_le_bytes());
-    std::fs::write(&data, &bytes).unwrap();
-    assert!(!check(&path).can_be_opened());
-    assert_eq!(open_error(&path), Status::CorruptStore);
-}
-
-#[test]
 fn a_file_that_was_written_to_since_its_close_is_walked() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
