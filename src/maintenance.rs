@@ -100,7 +100,8 @@ pub fn backup(store: &Store, target: impl AsRef<Path>) -> Result<CheckReport> {
 /// # Errors
 /// `TargetExists` when the directory holds a store; `CorruptStore` when the backup's structure is damaged;
 /// `Locked` when the backup is a store that is open, or the directory is being opened; `NotFound`,
-/// `UnsafePlace`, `FormatTooNew`, `NoSpace`, `Io`, `Forked`. There is no store in the directory then.
+/// `UnsafePlace`, `FormatTooNew`, `NoSpace`, `Io`, `Forked`. There is no store in
+/// the directory then, or, when its last flush failed, one that is marked as restored.
 pub fn restore(
     backup: impl AsRef<Path>,
     directory: impl AsRef<Path>,

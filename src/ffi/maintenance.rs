@@ -239,7 +239,8 @@ pub unsafe extern "C" fn lnkeep_store_backup(
 /// Returns: LNKEEP_DONE; LNKEEP_TARGET_EXISTS when the directory holds a store; LNKEEP_CORRUPT_STORE when
 ///   the backup's structure is damaged; LNKEEP_LOCKED when backup is a store that is open; LNKEEP_NOT_FOUND,
 ///   LNKEEP_UNSAFE_PLACE, LNKEEP_FORMAT_TOO_NEW, LNKEEP_NO_SPACE, LNKEEP_IO, LNKEEP_INVALID_ARGUMENT,
-///   LNKEEP_FORKED. Without LNKEEP_DONE there is no store in the directory.
+///   LNKEEP_FORKED. Without LNKEEP_DONE there is no store in the directory, or, when
+///   its last flush failed, one that is marked as restored.
 /// In: backup, path of the file, or of the directory of a closed store; directory, of the store to make;
 ///   flags, 0 or LNKEEP_STORE_ANY_FILE_SYSTEM.
 /// Out: report, of a check of the backup; NULL when it is not wanted.

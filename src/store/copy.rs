@@ -59,9 +59,15 @@ pub(crate) fn backup(
         named.map_err(|error| naming_failed(&error, target))?;
         Ok(report)
     });
-    std::fs::remove_dir_all(&aside).map_err(io("removing the unfinished backup"))?;
-    os::sync_directory(&parent(target)).map_err(io("flushing the backup's directory"))?;
-    written
+    // What cannot be removed is left as a crash would leave it, and is no failure of the backup.
+    std::fs::remove_dir_all(&aside).unwrap_or_default();
+    let report = written?;
+    if let Err(error) = os::sync_directory(&parent(target)) {
+        // A name that may not be on the disk is none.
+        std::fs::remove_file(target).unwrap_or_default();
+        return Err(os::space_error(&error, "flushing the backup's directory"));
+    }
+    Ok(report)
 }
 
 /// A new directory beside the target: nothing that is there is ever taken over, whoever made it.

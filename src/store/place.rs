@@ -151,7 +151,8 @@ impl Place {
         }
         os::rename_to_new(&aside.join(DATA_FILE), &self.data_file())
             .map_err(|error| Error::io(Status::Io, &error, "renaming data.mdb"))?;
-        self.remove_aside()?;
+        // What cannot be removed now is removed by the next open.
+        self.remove_aside().unwrap_or_default();
         self.sync()
     }
 

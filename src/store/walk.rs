@@ -10,7 +10,7 @@
 use super::heads::{HEADS_KEY, Heads};
 use super::meta::{META_KEY, Meta};
 use super::page_file::{PageFile, damaged};
-use super::pages::{Kind, MetaPage, Node, OVERFLOW_HEADER_BYTES, Page, Tree, Value, u64_at};
+use super::pages::{Kind, Node, OVERFLOW_HEADER_BYTES, Page, Tree, Value, u64_at};
 use super::record;
 use super::tables::{SPECS, Spec, Table};
 use crate::error::{Error, Result, Status};
@@ -180,7 +180,6 @@ impl Met {
 
 struct Walk<'file> {
     pages: &'file PageFile,
-    meta: &'file MetaPage,
     references: &'file mut dyn References,
     page_bytes: usize,
     last_page: u64,
@@ -210,7 +209,6 @@ impl<'file> Walk<'file> {
         }
         Walk {
             pages,
-            meta,
             references,
             page_bytes: meta.page_bytes as usize,
             last_page: meta.last_page,
@@ -229,7 +227,7 @@ impl<'file> Walk<'file> {
 
     /// Only the tree of tables and the table `meta`.
     fn meta_table(&mut self) {
-        self.tree(&self.meta.main, Content::Tables);
+        self.tree(&self.pages.meta().main, Content::Tables);
         for (spec, tree) in std::mem::take(&mut self.tables) {
             if spec.table == Table::Meta {
                 self.tree(&tree, Content::Rows(spec));
@@ -240,8 +238,8 @@ impl<'file> Walk<'file> {
     fn all(&mut self) {
         self.mark(0);
         self.mark(1);
-        self.tree(&self.meta.free, Content::Free);
-        self.tree(&self.meta.main, Content::Tables);
+        self.tree(&self.pages.meta().free, Content::Free);
+        self.tree(&self.pages.meta().main, Content::Tables);
         for (spec, tree) in std::mem::take(&mut self.tables) {
             let met = self.tree(&tree, Content::Rows(spec));
             self.rows += met.entries;
@@ -487,7 +485,8 @@ impl<'file> Walk<'file> {
         };
         let numbers: Vec<u64> =
             listed.chunks_exact(8).filter_map(|bytes| u64_at(bytes, 0)).collect();
-        let is_past = u64_at(key, 0).is_some_and(|freed_by| freed_by <= self.meta.transaction);
+        let is_past =
+            u64_at(key, 0).is_some_and(|freed_by| freed_by <= self.pages.meta().transaction);
         if key.len() != 8 || !is_past || !numbers.is_sorted_by(|a, b| a > b) {
             self.add(page, Content::Free, key, "a list of free pages is out of order");
         }
