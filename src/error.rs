@@ -155,6 +155,58 @@ statuses! {
     UnsafePlace = -27, "UNSAFE_PLACE", "the directory cannot keep the promise";
     /// A file stands where a new one was asked for; it was not touched.
     TargetExists = -28, "TARGET_EXISTS", "a file stands where a new one was asked for";
+    /// The payment hash is initiated and nothing was sent yet.
+    PaymentExists = -29, "PAYMENT_EXISTS", "the payment is initiated already";
+    /// Attempts of the payment are in flight, or may be retried.
+    PaymentInFlight = -30, "PAYMENT_IN_FLIGHT", "the payment is in flight";
+    /// The payment hash was paid: it is never paid again, also when its history was deleted.
+    AlreadyPaid = -31, "ALREADY_PAID", "the payment hash was paid already";
+    /// No payment of this hash is known.
+    PaymentNotInitiated = -32, "PAYMENT_NOT_INITIATED", "the payment is not initiated";
+    /// The payment succeeded and takes no further change.
+    PaymentAlreadySucceeded = -33, "PAYMENT_ALREADY_SUCCEEDED", "the payment succeeded already";
+    /// The payment failed and takes no further change but a new initiation.
+    PaymentAlreadyFailed = -34, "PAYMENT_ALREADY_FAILED", "the payment failed already";
+    /// An attempt of the payment settled: no other may be registered.
+    PaymentPendingSettled = -35, "PAYMENT_PENDING_SETTLED", "an attempt of the payment settled";
+    /// The payment was given up: no other attempt may be registered.
+    PaymentPendingFailed = -36, "PAYMENT_PENDING_FAILED", "the payment was given up";
+    /// The route has no hop.
+    InvalidRoute = -37, "INVALID_ROUTE", "the route has no hop";
+    /// An attempt of this id is registered, for this payment or another.
+    AttemptIdExists = -38, "ATTEMPT_ID_EXISTS", "the attempt id is registered with other content";
+    /// A blinded attempt names no total amount.
+    BlindedMissingTotal = -39, "BLINDED_MISSING_TOTAL", "a blinded attempt needs a total amount";
+    /// A blinded attempt has a multi-part record, or stands beside one that has.
+    MppRecordInBlinded = -40, "MPP_RECORD_IN_BLINDED", "a blinded payment has no multi-part record";
+    /// Blinded and unblinded attempts of one payment.
+    MixedBlinded = -41, "MIXED_BLINDED", "blinded and unblinded attempts of one payment";
+    /// Total amounts of blinded attempts differ.
+    BlindedTotalMismatch = -42, "BLINDED_TOTAL_MISMATCH", "the total amounts of blinded attempts differ";
+    /// An attempt without a multi-part record beside one that has.
+    MppPayment = -43, "MPP_PAYMENT", "the attempt lacks the multi-part record of the others";
+    /// An attempt with a multi-part record beside one without.
+    NonMppPayment = -44, "NON_MPP_PAYMENT", "the attempt has a multi-part record, the others have none";
+    /// Payment addresses of attempts differ, or their AMP set ids.
+    MppAddrMismatch = -45, "MPP_ADDR_MISMATCH", "the payment addresses of attempts differ";
+    /// Total amounts of attempts differ.
+    MppTotalMismatch = -46, "MPP_TOTAL_MISMATCH", "the total amounts of attempts differ";
+    /// One attempt without a multi-part record that is not the whole amount.
+    ValueMismatch = -47, "VALUE_MISMATCH", "the attempt is not the whole amount";
+    /// The attempts would sum up to more than the amount.
+    ValueExceeds = -48, "VALUE_EXCEEDS", "the attempts would exceed the amount";
+    /// The payment has no attempt of this id.
+    AttemptNotFound = -49, "ATTEMPT_NOT_FOUND", "the payment has no attempt of this id";
+    /// The attempt failed already.
+    AttemptAlreadyFailed = -50, "ATTEMPT_ALREADY_FAILED", "the attempt failed already";
+    /// The attempt settled already.
+    AttemptAlreadySettled = -51, "ATTEMPT_ALREADY_SETTLED", "the attempt settled already";
+    /// Attempts that did not fail sum up to more than the amount.
+    SentExceedsTotal = -52, "SENT_EXCEEDS_TOTAL", "the attempts exceed the amount";
+    /// A number that is no status of a payment.
+    UnknownStatus = -53, "UNKNOWN_STATUS", "the number is no status of a payment";
+    /// Status and sums that cannot be together: the receiver claimed only a part, or a caller's mistake.
+    PaymentInternal = -54, "PAYMENT_INTERNAL", "status and sums contradict each other";
 
     /// A queue or table is full; nothing was applied.
     Busy = -100, "BUSY", "a queue is full";

@@ -18,8 +18,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Layers, each calling only those below: [`ffi`] (the C ABI), [`maintenance`], [`attempts`], [`events`],
-//! [`store`].
+//! Layers, each calling only those below: [`ffi`] (the C ABI), [`maintenance`], [`payments`], [`attempts`],
+//! [`events`], [`store`].
 //! Every error says by its [`Class`] what a caller may conclude.
 
 #![deny(unsafe_code)]
@@ -41,6 +41,8 @@ pub mod limits;
 pub mod maintenance;
 #[allow(unsafe_code)]
 mod os;
+#[forbid(unsafe_code)]
+pub mod payments;
 pub mod store;
 #[forbid(unsafe_code)]
 pub mod types;

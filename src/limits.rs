@@ -54,6 +54,21 @@ pub const EVENTS_UNPINNED_ROWS_MAX: u64 = 4_096;
 /// Cursors of one store.
 pub const CURSORS_MAX: usize = 256;
 
+/// Longest idempotency key of a payment request.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 64;
+/// Longest session key of an attempt, in the host's encoding: lnd keeps 32 bytes, others 33.
+pub const SESSION_KEY_BYTES_MAX: usize = 64;
+/// Longest note of an operator's force.
+pub const NOTE_BYTES_MAX: usize = 1_024;
+/// Attempts of one payment; far above what any sender makes, so that a view stays bounded.
+pub const PAYMENT_ATTEMPTS_MAX: u64 = 10_000;
+/// Bytes of the payments of one page: a page ends early rather than taking more memory.
+pub const PAGE_BYTES_MAX: usize = 16 << 20;
+/// Subscriptions to payments of one store; one more is answered `BUSY`.
+pub const PAYMENT_SUBSCRIPTIONS_MAX: usize = 65_536;
+/// Views one subscription keeps for its owner; older ones are dropped and counted.
+pub const PAYMENT_VIEWS_MAX: usize = 1_024;
+
 /// Attempt subscriptions of one store; one more is answered `BUSY`.
 pub const SUBSCRIPTIONS_MAX: usize = 65_536;
 /// Raw ids that fit under a client byte (proposal "overload-attempt-id-msb").
@@ -64,4 +79,5 @@ const _: () = assert!(BULK_BYTES_MAX.is_multiple_of(BLOB_CHUNK_BYTES));
 const _: () = assert!(QUEUE_OPS_MAX >= BATCH_OPS_MAX);
 const _: () = assert!(PAGE_ROWS_MAX <= SCAN_ROWS_MAX);
 const _: () = assert!(EXTERNAL_KEY_BYTES_MAX + 16 <= KEY_BYTES_MAX);
+const _: () = assert!(IDEMPOTENCY_KEY_BYTES_MAX <= KEY_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX < VALUE_BYTES_MAX);

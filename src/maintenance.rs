@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::attempts::references::AttemptReferences;
 use crate::error::Result;
 use crate::events::references::EventReferences;
+use crate::payments::references::PaymentReferences;
 use crate::store::blob::BlobReferences;
 use crate::store::heads::Heads;
 use crate::store::tables::Table;
@@ -21,6 +22,7 @@ use crate::store::{
 struct AllReferences {
     attempts: AttemptReferences,
     events: EventReferences,
+    payments: PaymentReferences,
     blobs: BlobReferences,
 }
 
@@ -29,6 +31,7 @@ impl AllReferences {
         Box::new(AllReferences {
             attempts: AttemptReferences::default(),
             events: EventReferences::default(),
+            payments: PaymentReferences::default(),
             blobs: BlobReferences::default(),
         })
     }
@@ -39,6 +42,7 @@ impl References for AllReferences {
         match table.spec().owner {
             "attempts" => self.attempts.row(table, key, body),
             "events" => self.events.row(table, key, body),
+            "payments" => self.payments.row(table, key, body),
             _ => self.blobs.row(table, key, body),
         }
     }
@@ -47,6 +51,7 @@ impl References for AllReferences {
         match table.spec().owner {
             "attempts" => self.attempts.damaged(table, key),
             "events" => self.events.damaged(table, key),
+            "payments" => self.payments.damaged(table, key),
             _ => self.blobs.damaged(table, key),
         }
     }
@@ -54,6 +59,7 @@ impl References for AllReferences {
     fn disagreements(&mut self, heads: &Heads) -> Vec<(Table, Vec<u8>, String)> {
         let mut all = self.attempts.disagreements(heads);
         all.extend(self.events.disagreements(heads));
+        all.extend(self.payments.disagreements(heads));
         all.extend(self.blobs.disagreements(heads));
         all
     }

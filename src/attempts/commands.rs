@@ -88,7 +88,7 @@ fn refuse_long(key: AttemptKey, length: usize) -> Result<()> {
     ))
 }
 
-pub(super) fn refuse_reserved(namespace: Namespace) -> Result<()> {
+pub(crate) fn refuse_reserved(namespace: Namespace) -> Result<()> {
     if namespace == ALL_NAMESPACES {
         return Err(Error::new(
             Status::InvalidArgument,
@@ -163,7 +163,7 @@ impl Command for Change {
     }
 }
 
-fn gate(batch: &Batch<'_>, namespace: Namespace, before: &Loaded) -> Result<Gate> {
+pub(super) fn gate(batch: &Batch<'_>, namespace: Namespace, before: &Loaded) -> Result<Gate> {
     if !matches!(before, Loaded::Absent) {
         return Ok(Gate::default());
     }

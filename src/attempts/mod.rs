@@ -7,6 +7,7 @@
 pub mod classify;
 mod commands;
 pub mod dispatch;
+pub(crate) mod linked;
 mod query;
 mod record;
 pub(crate) mod references;
@@ -18,7 +19,7 @@ mod tests;
 mod upkeep;
 
 use std::collections::HashSet;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 pub use self::commands::Operation;
 use self::commands::{Change, SetExternal};
@@ -32,7 +33,7 @@ use self::table::{ALL_NAMESPACES, Loaded};
 use crate::error::{Error, Result, Status};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::store::batch::Command;
-use crate::store::{CommitListener, Grouping, Outcome, Reply, Store};
+use crate::store::{Grouping, Outcome, Reply, Store};
 use crate::types::{AttemptKey, Namespace};
 
 /// Choices at open. The default of each is the safe one.
@@ -87,6 +88,12 @@ struct Shared {
     subscriptions: Arc<Subscriptions>,
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.subscriptions.forget_all();
+    }
+}
+
 /// The attempts of a store. Cheap to share: every method takes `&self` and may be called from any thread.
 ///
 /// A method that changes something returns when the change is durable.
@@ -114,11 +121,9 @@ impl Attempts {
             0 => SUBSCRIPTIONS_MAX,
             max => max,
         };
+        let subscriptions = Subscriptions::of(store)?;
         let shared = store.component(|| {
-            let subscriptions = Arc::new(Subscriptions::new(max)?);
-            let listener: Weak<dyn CommitListener> =
-                Arc::<Subscriptions>::downgrade(&subscriptions);
-            store.on_commit(listener);
+            subscriptions.limit(max);
             Ok(Shared { options, subscriptions })
         })?;
         if shared.options != options {

@@ -5,14 +5,17 @@
 //! that no commit falls between. U4 ids of subscriptions are never reused while the store is open.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use super::record::AttemptResult;
 use crate::error::{Error, Result, Status};
+use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::os::Doorbell;
-use crate::store::CommitListener;
 use crate::store::heads::Heads;
+use crate::store::{CommitListener, Store};
 use crate::types::AttemptKey;
 
 /// What a subscription has for its owner.
@@ -49,14 +52,42 @@ struct Table {
 pub(crate) struct Subscriptions {
     table: Mutex<Table>,
     doorbell: Doorbell,
-    max: usize,
+    max: AtomicUsize,
 }
 
 impl Subscriptions {
-    pub(super) fn new(max: usize) -> Result<Subscriptions> {
+    fn new(max: usize) -> Result<Subscriptions> {
         let doorbell =
             Doorbell::new().map_err(|error| Error::io(Status::Io, &error, "making a doorbell"))?;
-        Ok(Subscriptions { table: Mutex::default(), doorbell, max })
+        Ok(Subscriptions { table: Mutex::default(), doorbell, max: AtomicUsize::new(max) })
+    }
+
+    /// Those of a store, shared by everybody who stores results in it.
+    pub(crate) fn of(store: &Store) -> Result<Arc<Subscriptions>> {
+        let mut made = None;
+        let subscriptions = store.component(|| {
+            made = Some(());
+            Subscriptions::new(SUBSCRIPTIONS_MAX)
+        })?;
+        if made.is_some() {
+            let listener: Weak<dyn CommitListener> =
+                Arc::<Subscriptions>::downgrade(&subscriptions);
+            store.on_commit(listener);
+        }
+        Ok(subscriptions)
+    }
+
+    /// How many may exist from now on.
+    pub(super) fn limit(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
+    }
+
+    /// Drops every subscription: the attempts were closed.
+    pub(super) fn forget_all(&self) {
+        let mut table = self.table.lock();
+        let last_id = table.last_id;
+        *table = Table { last_id, ..Table::default() };
+        self.doorbell.silence();
     }
 
     pub(super) fn descriptor(&self) -> std::os::fd::RawFd {
@@ -66,10 +97,11 @@ impl Subscriptions {
     /// Registers a waiter; answers its number.
     pub(super) fn register(&self, key: AttemptKey) -> Result<u64> {
         let mut table = self.table.lock();
-        if table.waiters.len() >= self.max {
+        let max = self.max.load(Ordering::Relaxed);
+        if table.waiters.len() >= max {
             return Err(Error::new(
                 Status::Busy,
-                format!("{} subscriptions exist; take or cancel some", self.max),
+                format!("{max} subscriptions exist; take or cancel some"),
             ));
         }
         table.last_id += 1;
@@ -80,7 +112,7 @@ impl Subscriptions {
     }
 
     /// Gives a result to everybody who waits for it (U1).
-    pub(super) fn deliver(&self, key: AttemptKey, result: &AttemptResult) {
+    pub(crate) fn deliver(&self, key: AttemptKey, result: &AttemptResult) {
         let ids = self.waiting_ids(key);
         self.deliver_to(&ids, result);
     }

@@ -34,7 +34,7 @@ impl Loaded {
         }
     }
 
-    fn state(&self) -> Option<State> {
+    pub(super) fn state(&self) -> Option<State> {
         match self {
             Loaded::Found(attempt) => Some(attempt.state),
             Loaded::Absent | Loaded::Unreadable => None,
@@ -278,10 +278,16 @@ fn event_of(key: AttemptKey, kind: EventKind, after: Option<&Attempt>) -> Event 
         sequence: 0,
         kind,
         state: after.map_or(State::Deleted, |attempt| attempt.state) as u8,
+        attempt_state: 0,
+        failure_reason: 0,
+        flags: 0,
         failure_code: result.map_or(0, |result| result.failure_code()),
         subject,
+        namespace: key.namespace,
         attempt_id: key.id.0,
         amount_msat: after.map_or(0, |attempt| attempt.amount_msat),
         clock: Clock::default(),
+        remaining_msat: 0,
+        fees_msat: 0,
     }
 }

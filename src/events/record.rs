@@ -1,7 +1,7 @@
 //! Bytes of an event.
 
 use crate::store::bytes::Reader;
-use crate::types::Clock;
+use crate::types::{Clock, Namespace};
 
 /// What happened. The number is on disk and a bit of the mask of recorded kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,17 +20,44 @@ pub enum EventKind {
     AttemptDeleted = 4,
     /// An unreadable attempt was quarantined; its id stays burned.
     AttemptCorrupt = 5,
+    /// A payment was initiated, for the first time or again after it failed.
+    PaymentInitiated = 6,
+    /// An attempt of a payment was registered.
+    PaymentAttemptRegistered = 7,
+    /// An attempt of a payment settled.
+    PaymentAttemptSettled = 8,
+    /// An attempt of a payment failed.
+    PaymentAttemptFailed = 9,
+    /// A payment was given up.
+    PaymentFailed = 10,
+    /// An attempt settled after its failure, or the payment's, had been reported: money moved after all.
+    PaymentLateSettle = 11,
+    /// The operator ended an attempt of a payment by force.
+    PaymentForced = 12,
+    /// A payment was deleted.
+    PaymentDeleted = 13,
+    /// An unreadable payment was quarantined; its hash stays refused.
+    PaymentCorrupt = 14,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [EventKind; 6] = [
+    pub const ALL: [EventKind; 15] = [
         EventKind::AttemptInit,
         EventKind::AttemptHandedOff,
         EventKind::AttemptResolved,
         EventKind::AttemptConflict,
         EventKind::AttemptDeleted,
         EventKind::AttemptCorrupt,
+        EventKind::PaymentInitiated,
+        EventKind::PaymentAttemptRegistered,
+        EventKind::PaymentAttemptSettled,
+        EventKind::PaymentAttemptFailed,
+        EventKind::PaymentFailed,
+        EventKind::PaymentLateSettle,
+        EventKind::PaymentForced,
+        EventKind::PaymentDeleted,
+        EventKind::PaymentCorrupt,
     ];
 
     /// The kind's bit in a mask.
@@ -50,36 +77,59 @@ pub struct Event {
     pub sequence: u64,
     /// What happened.
     pub kind: EventKind,
-    /// State of the record after the event, as the component numbers its states.
+    /// State of the attempt's record, or status of the payment, after the event.
     pub state: u8,
+    /// State of the payment's attempt after the event, 0 where it is about no attempt.
+    pub attempt_state: u8,
+    /// Why the payment was given up, 0 while it was not.
+    pub failure_reason: u8,
+    /// Bits of [`Event::TERMINAL`], [`Event::LATE_SETTLE`].
+    pub flags: u8,
     /// BOLT 4 failure code, 0 where there is none or it is not known.
     pub failure_code: u16,
-    /// What it happened to: an attempt's namespace, padded with zeros.
+    /// What it happened to: an attempt's namespace, padded with zeros, or a payment's hash.
     pub subject: [u8; 32],
-    /// Attempt id.
+    /// Namespace of the attempt.
+    pub namespace: Namespace,
+    /// Attempt id, 0 where it is about no attempt.
     pub attempt_id: u64,
-    /// Amount of the attempt, 0 when the host gave none.
+    /// Amount of the attempt, or of the payment where it is about no attempt; 0 if unknown.
     pub amount_msat: u64,
+    /// Amount of the payment that no attempt covers.
+    pub remaining_msat: u64,
+    /// Fees of the payment's attempts that did not fail.
+    pub fees_msat: u64,
     /// What the host last told about time.
     pub clock: Clock,
 }
 
 /// Bytes of an encoded event.
-pub(crate) const EVENT_BYTES: usize = 80;
+pub(crate) const EVENT_BYTES: usize = 104;
 /// What one event takes on disk: key, envelope, body and LMDB's own bytes.
 pub(crate) const EVENT_ROW_BYTES: u64 = 8 + 6 + EVENT_BYTES as u64 + 10;
 
 impl Event {
+    /// The payment ended with this event.
+    pub const TERMINAL: u8 = 1;
+    /// A settle came after a failure had been reported.
+    pub const LATE_SETTLE: u8 = 2;
+
     pub(crate) fn encode(&self) -> [u8; EVENT_BYTES] {
         let mut body = [0; EVENT_BYTES];
         body[0..2].copy_from_slice(&(self.kind as u16).to_le_bytes());
         body[2] = self.state;
+        body[3] = self.attempt_state;
+        body[6] = self.failure_reason;
+        body[7] = self.flags;
         body[4..6].copy_from_slice(&self.failure_code.to_le_bytes());
         body[8..40].copy_from_slice(&self.subject);
         body[40..48].copy_from_slice(&self.attempt_id.to_le_bytes());
         body[48..56].copy_from_slice(&self.amount_msat.to_le_bytes());
         body[56..64].copy_from_slice(&self.clock.unix_ms.to_le_bytes());
         body[64..68].copy_from_slice(&self.clock.block_height.to_le_bytes());
+        body[72..80].copy_from_slice(&self.remaining_msat.to_le_bytes());
+        body[80..88].copy_from_slice(&self.fees_msat.to_le_bytes());
+        body[88..104].copy_from_slice(&self.namespace.0);
         body
     }
 
@@ -87,20 +137,31 @@ impl Event {
         let mut reader = Reader::new(body);
         let kind = EventKind::from_number(reader.u16()?)?;
         let state = reader.u8()?;
-        reader.take(1)?;
+        let attempt_state = reader.u8()?;
         let failure_code = reader.u16()?;
-        reader.take(2)?;
+        let failure_reason = reader.u8()?;
+        let flags = reader.u8()?;
+        let subject = reader.array()?;
+        let attempt_id = reader.u64()?;
+        let amount_msat = reader.u64()?;
+        let clock = Clock { unix_ms: reader.u64()?, block_height: reader.u32()? };
+        reader.take(4)?;
         let event = Event {
             sequence,
             kind,
             state,
+            attempt_state,
+            failure_reason,
+            flags,
             failure_code,
-            subject: reader.array()?,
-            attempt_id: reader.u64()?,
-            amount_msat: reader.u64()?,
-            clock: Clock { unix_ms: reader.u64()?, block_height: reader.u32()? },
+            subject,
+            attempt_id,
+            amount_msat,
+            clock,
+            remaining_msat: reader.u64()?,
+            fees_msat: reader.u64()?,
+            namespace: Namespace(reader.array()?),
         };
-        reader.take(EVENT_BYTES - 68)?;
         reader.is_at_end().then_some(event)
     }
 }
@@ -115,14 +176,20 @@ mod tests {
             sequence: 3,
             kind: EventKind::AttemptConflict,
             state: 4,
+            attempt_state: 1,
+            failure_reason: 2,
+            flags: 3,
             failure_code: 0x2002,
             subject: [7; 32],
             attempt_id: 5,
             amount_msat: 6,
             clock: Clock { unix_ms: 8, block_height: 9 },
+            remaining_msat: 10,
+            fees_msat: 11,
+            namespace: Namespace([12; 16]),
         };
         let body = event.encode();
         assert_eq!(Event::decode(3, &body), Some(event));
-        assert_eq!(Event::decode(3, &body[..79]), None);
+        assert_eq!(Event::decode(3, &body[..103]), None);
     }
 }

@@ -34,6 +34,8 @@ impl Reply {
     pub const CHANGED: u32 = 1;
     /// A settle replaced a failure that had been reported: money moved after all.
     pub const CONFLICT: u32 = 2;
+    /// Rows that mean nothing any more are left; a sweep of the payments removes them in small steps.
+    pub const LEFTOVERS: u32 = 4;
 
     pub(crate) fn done() -> Reply {
         Reply { status: Status::Done, flags: Reply::CHANGED, value: 0, event_sequence: 0 }
@@ -108,6 +110,20 @@ pub(crate) trait Rows {
             },
             None => Ok(None),
         }
+    }
+
+    /// As [`Rows::scan`], against the key order from the last key below `before`.
+    fn scan_back(
+        &self,
+        table: Table,
+        before: &[u8],
+        mut visit: impl FnMut(&[u8], Result<&[u8]>) -> bool,
+    ) -> Result<()> {
+        self.snapshot().scan_back(table, before, |key, row| {
+            let body = record::open(table, key, row).map_err(|damage| corrupt(table, key, &damage));
+            visit(key, body)
+        })?;
+        Ok(())
     }
 
     /// Visits bodies in key order from the first key at or after `from`, until `visit` answers false.

@@ -449,6 +449,36 @@ impl Snapshot {
         if code == ffi::MDB_NOTFOUND { Ok(()) } else { check(code) }
     }
 
+    /// Visits rows against the key order from the last key below `before`, until `visit` answers false.
+    pub(crate) fn scan_back(
+        &self,
+        table: Table,
+        before: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), EngineError> {
+        let cursor = self.cursor(table)?;
+        let mut key = borrowed(before);
+        let mut row = nothing();
+        let beyond = cursor.get(&mut key, &mut row, ffi::MDB_SET_RANGE) == ffi::MDB_NOTFOUND;
+        let first = if beyond { ffi::MDB_LAST } else { ffi::MDB_PREV };
+        let mut code = cursor.get(&mut key, &mut row, first);
+        while code == 0 {
+            // SAFETY: LMDB pointed both at the row under the cursor; `visit` copies what it keeps.
+            let more = unsafe { visit(bytes_of(&key), bytes_of(&row)) };
+            if !more {
+                return Ok(());
+            }
+            code = cursor.get(&mut key, &mut row, ffi::MDB_PREV);
+        }
+        if code == ffi::MDB_NOTFOUND { Ok(()) } else { check(code) }
+    }
+
+    /// Pages that a table takes.
+    pub(crate) fn pages_of(&self, table: Table) -> Result<u64, EngineError> {
+        let stat = self.stat(table)?;
+        Ok((stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) as u64)
+    }
+
     /// The greatest key of a table.
     pub(crate) fn last_key(&self, table: Table) -> Result<Option<Vec<u8>>, EngineError> {
         let cursor = self.cursor(table)?;

@@ -21,6 +21,15 @@ pub enum Table {
     AttemptKeys = 7,
     Blobs = 8,
     BlobChunks = 9,
+    Payments = 10,
+    PaymentDetails = 11,
+    PaymentAttempts = 12,
+    PaymentOutcomes = 13,
+    PaymentAttemptIds = 14,
+    PaymentHashes = 15,
+    PaymentKeys = 16,
+    PaymentsUnfinished = 17,
+    PaymentsDoomed = 18,
 }
 
 /// How many bytes a table's keys have.
@@ -67,7 +76,7 @@ pub struct Spec {
 }
 
 /// Every table, in the order of its number.
-pub const SPECS: [Spec; 10] = [
+pub const SPECS: [Spec; 19] = [
     Spec {
         table: Table::Meta,
         name: "meta",
@@ -136,6 +145,69 @@ pub const SPECS: [Spec; 10] = [
         name: "blob_chunks",
         key: KeyBytes::Exactly(12),
         owner: "store",
+        since: 1,
+    },
+    Spec {
+        table: Table::Payments,
+        name: "payments",
+        key: KeyBytes::Exactly(8),
+        owner: "payments",
+        since: 1,
+    },
+    Spec {
+        table: Table::PaymentDetails,
+        name: "payment_details",
+        key: KeyBytes::Exactly(8),
+        owner: "payments",
+        since: 1,
+    },
+    Spec {
+        table: Table::PaymentAttempts,
+        name: "payment_attempts",
+        key: KeyBytes::Exactly(32),
+        owner: "payments",
+        since: 1,
+    },
+    Spec {
+        table: Table::PaymentOutcomes,
+        name: "payment_outcomes",
+        key: KeyBytes::Exactly(32),
+        owner: "payments",
+        since: 1,
+    },
+    Spec {
+        table: Table::PaymentAttemptIds,
+        name: "payment_attempt_ids",
+        key: KeyBytes::Exactly(32),
+        owner: "payments",
+        since: 1,
+    },
+    Spec {
+        table: Table::PaymentHashes,
+        name: "payment_hashes",
+        key: KeyBytes::Exactly(32),
+        owner: "payments",
+        since: 1,
+    },
+    Spec {
+        table: Table::PaymentKeys,
+        name: "payment_keys",
+        key: KeyBytes::Between(1, 64),
+        owner: "payments",
+        since: 1,
+    },
+    Spec {
+        table: Table::PaymentsUnfinished,
+        name: "payments_unfinished",
+        key: KeyBytes::Exactly(8),
+        owner: "payments",
+        since: 1,
+    },
+    Spec {
+        table: Table::PaymentsDoomed,
+        name: "payments_doomed",
+        key: KeyBytes::Exactly(8),
+        owner: "payments",
         since: 1,
     },
 ];
