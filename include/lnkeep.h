@@ -118,6 +118,16 @@
 #define LNKEEP_VERSIONED_INIT_OF(type) { .size = sizeof(type), .abi_version = LNKEEP_ABI_VERSION }
 #endif
 
+#define LNKEEP_PAYMENTS_NONE LNKEEP_NONE_OF(lnkeep_payments)
+#define LNKEEP_PAYMENTS_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_payments_options)
+#define LNKEEP_PAYMENT_INIT_INIT LNKEEP_INIT_OF(lnkeep_payment_init)
+#define LNKEEP_PAYMENT_ATTEMPT_REQUEST_INIT LNKEEP_INIT_OF(lnkeep_payment_attempt_request)
+#define LNKEEP_PAYMENT_QUERY_INIT LNKEEP_INIT_OF(lnkeep_payment_query)
+#define LNKEEP_PAYMENT_COUNTS_INIT LNKEEP_INIT_OF(lnkeep_payment_counts)
+#define LNKEEP_PAYMENT_DELETE_FILTER_INIT LNKEEP_INIT_OF(lnkeep_payment_delete_filter)
+#define LNKEEP_STUCK_QUERY_INIT LNKEEP_INIT_OF(lnkeep_stuck_query)
+#define LNKEEP_PAYMENT_RULES_INIT LNKEEP_INIT_OF(lnkeep_payment_rules)
+#define LNKEEP_PAYMENT_STATE_INIT LNKEEP_INIT_OF(lnkeep_payment_state)
 #define LNKEEP_STORE_NONE LNKEEP_NONE_OF(lnkeep_store)
 #define LNKEEP_ATTEMPTS_NONE LNKEEP_NONE_OF(lnkeep_attempts)
 #define LNKEEP_EVENTS_NONE LNKEEP_NONE_OF(lnkeep_events)
@@ -221,6 +231,84 @@
 
 /** Returned when a file stands where a new one was asked for; it was not touched. */
 #define LNKEEP_TARGET_EXISTS (-28)
+
+/** Returned when the payment hash is initiated and nothing was sent yet. */
+#define LNKEEP_PAYMENT_EXISTS (-29)
+
+/** Returned when attempts of the payment are in flight, or all failed and may be retried. */
+#define LNKEEP_PAYMENT_IN_FLIGHT (-30)
+
+/** Returned when the payment hash was paid: it is never paid again, also when its history was deleted. */
+#define LNKEEP_ALREADY_PAID (-31)
+
+/** Returned when no payment of this hash is known. */
+#define LNKEEP_PAYMENT_NOT_INITIATED (-32)
+
+/** Returned when the payment succeeded and takes no further change. */
+#define LNKEEP_PAYMENT_ALREADY_SUCCEEDED (-33)
+
+/** Returned when the payment failed and takes no further change but a new initiation. */
+#define LNKEEP_PAYMENT_ALREADY_FAILED (-34)
+
+/** Returned when an attempt of the payment settled: no other may be registered. */
+#define LNKEEP_PAYMENT_PENDING_SETTLED (-35)
+
+/** Returned when the payment was given up: no other attempt may be registered. */
+#define LNKEEP_PAYMENT_PENDING_FAILED (-36)
+
+/** Returned when the route has no hop. */
+#define LNKEEP_INVALID_ROUTE (-37)
+
+/** Returned when an attempt of this id is registered, for this payment or another. */
+#define LNKEEP_ATTEMPT_ID_EXISTS (-38)
+
+/** Returned when a blinded attempt names no total amount. */
+#define LNKEEP_BLINDED_MISSING_TOTAL (-39)
+
+/** Returned when a blinded attempt has a multi-part record, or stands beside one that has. */
+#define LNKEEP_MPP_RECORD_IN_BLINDED (-40)
+
+/** Returned when blinded and unblinded attempts would be in flight for one payment. */
+#define LNKEEP_MIXED_BLINDED (-41)
+
+/** Returned when the total amounts of blinded attempts differ. */
+#define LNKEEP_BLINDED_TOTAL_MISMATCH (-42)
+
+/** Returned when an attempt has no multi-part record and those in flight have one. */
+#define LNKEEP_MPP_PAYMENT (-43)
+
+/** Returned when an attempt has a multi-part record and those in flight have none. */
+#define LNKEEP_NON_MPP_PAYMENT (-44)
+
+/** Returned when the payment addresses of attempts differ, or their AMP set ids. */
+#define LNKEEP_MPP_ADDR_MISMATCH (-45)
+
+/** Returned when the total amounts of attempts differ. */
+#define LNKEEP_MPP_TOTAL_MISMATCH (-46)
+
+/** Returned when an attempt without a multi-part record is not the whole amount. */
+#define LNKEEP_VALUE_MISMATCH (-47)
+
+/** Returned when the attempts would sum up to more than the amount. */
+#define LNKEEP_VALUE_EXCEEDS (-48)
+
+/** Returned when the payment has no attempt of this id. */
+#define LNKEEP_ATTEMPT_NOT_FOUND (-49)
+
+/** Returned when the attempt failed already. */
+#define LNKEEP_ATTEMPT_ALREADY_FAILED (-50)
+
+/** Returned when the attempt settled already. */
+#define LNKEEP_ATTEMPT_ALREADY_SETTLED (-51)
+
+/** Returned when the attempts that did not fail sum up to more than the amount. */
+#define LNKEEP_SENT_EXCEEDS_TOTAL (-52)
+
+/** Returned when a number is no status of a payment. */
+#define LNKEEP_UNKNOWN_STATUS (-53)
+
+/** Returned when status and sums cannot be together: the receiver claimed only a part, or the caller is wrong. */
+#define LNKEEP_PAYMENT_INTERNAL (-54)
 
 /** Returned when a queue or table is full; nothing was applied. */
 #define LNKEEP_BUSY (-100)
@@ -348,6 +436,9 @@
 /** A settle replaced a failure that had been reported: money moved after all. */
 #define LNKEEP_OUTCOME_CONFLICT 2
 
+/** Rows that mean nothing any more are left; lnkeep_payments_sweep removes them in small steps. */
+#define LNKEEP_OUTCOME_LEFTOVERS 4
+
 /** The fingerprint field is set. */
 #define LNKEEP_HAS_FINGERPRINT 1
 
@@ -434,6 +525,39 @@
 
 /** An unreadable attempt was quarantined; its id stays burned. */
 #define LNKEEP_EVENT_ATTEMPT_CORRUPT 5
+
+/** A payment was initiated, for the first time or again after it failed. */
+#define LNKEEP_EVENT_PAYMENT_INITIATED 6
+
+/** An attempt of a payment was registered. */
+#define LNKEEP_EVENT_PAYMENT_ATTEMPT_REGISTERED 7
+
+/** An attempt of a payment settled. */
+#define LNKEEP_EVENT_PAYMENT_ATTEMPT_SETTLED 8
+
+/** An attempt of a payment failed. */
+#define LNKEEP_EVENT_PAYMENT_ATTEMPT_FAILED 9
+
+/** A payment was given up. */
+#define LNKEEP_EVENT_PAYMENT_FAILED 10
+
+/** An attempt settled after its failure, or the payment's, had been reported: money moved after all. */
+#define LNKEEP_EVENT_PAYMENT_LATE_SETTLE 11
+
+/** The operator ended an attempt of a payment by force. */
+#define LNKEEP_EVENT_PAYMENT_FORCED 12
+
+/** A payment was deleted. */
+#define LNKEEP_EVENT_PAYMENT_DELETED 13
+
+/** An unreadable payment was quarantined; its hash stays refused. */
+#define LNKEEP_EVENT_PAYMENT_CORRUPT 14
+
+/** The payment ended with this event. Told once, but that LNKEEP_EVENT_PAYMENT_LATE_SETTLE may follow. */
+#define LNKEEP_EVENT_TERMINAL 1
+
+/** A settle of the payment came after a failure had been reported. */
+#define LNKEEP_EVENT_HAD_LATE_SETTLE 2
 
 /** A new cursor starts after the newest event instead of with the oldest one kept. */
 #define LNKEEP_EVENTS_FROM_NEWEST 1
@@ -527,6 +651,228 @@
 
 /** Cancelled, shut down, or never to be served. */
 #define LNKEEP_POLL_CLOSED 3
+
+/**
+ * Refuse attempts whose multi-part or blinded total is not the payment's amount, and AMP attempts of another
+ * set than those in flight.
+ */
+#define LNKEEP_PAYMENTS_CHECK_TOTALS 1
+
+/** The intent_ fields are set: the host may go on sending after a restart. */
+#define LNKEEP_PAYMENT_HAS_INTENT 1
+
+/** The intent_destination field is set. */
+#define LNKEEP_PAYMENT_HAS_DESTINATION 2
+
+/** The intent_amp_root_share field is set. */
+#define LNKEEP_PAYMENT_HAS_AMP_ROOT_SHARE 4
+
+/** The attempt_hash field is set. */
+#define LNKEEP_PAYMENT_ATTEMPT_HAS_HASH 1
+
+/** The mpp_ fields are set. */
+#define LNKEEP_PAYMENT_ATTEMPT_HAS_MPP 2
+
+/** The amp_ fields are set. */
+#define LNKEEP_PAYMENT_ATTEMPT_HAS_AMP 4
+
+/** The final hop lies on a blinded path; blinded_total_msat is read. */
+#define LNKEEP_PAYMENT_ATTEMPT_IS_BLINDED 8
+
+/** The first_hop_amount_msat field is set. */
+#define LNKEEP_PAYMENT_ATTEMPT_HAS_FIRST_HOP_AMOUNT 16
+
+/** Nothing is known. */
+#define LNKEEP_ATTEMPT_FAILURE_UNKNOWN 1
+
+/** The encrypted reason could not be read. */
+#define LNKEEP_ATTEMPT_FAILURE_UNREADABLE 2
+
+/** An error of this node. */
+#define LNKEEP_ATTEMPT_FAILURE_INTERNAL 3
+
+/** The message says why. */
+#define LNKEEP_ATTEMPT_FAILURE_MESSAGE 4
+
+/** Its time ran out. */
+#define LNKEEP_PAYMENT_REASON_TIMEOUT 1
+
+/** No route was found. */
+#define LNKEEP_PAYMENT_REASON_NO_ROUTE 2
+
+/** An error of this node. */
+#define LNKEEP_PAYMENT_REASON_ERROR 3
+
+/** The receiver does not know the hash, or refuses amount or expiry. */
+#define LNKEEP_PAYMENT_REASON_INCORRECT_PAYMENT_DETAILS 4
+
+/** This node has too little outbound balance. */
+#define LNKEEP_PAYMENT_REASON_INSUFFICIENT_BALANCE 5
+
+/** The user gave up. */
+#define LNKEEP_PAYMENT_REASON_CANCELED 6
+
+/** No attempt was registered yet. */
+#define LNKEEP_PAYMENT_STATUS_INITIATED 1
+
+/** An attempt is in flight, or all failed and another may be tried. */
+#define LNKEEP_PAYMENT_STATUS_IN_FLIGHT 2
+
+/** The preimage is known and nothing is in flight. */
+#define LNKEEP_PAYMENT_STATUS_SUCCEEDED 3
+
+/** Given up and nothing is in flight. */
+#define LNKEEP_PAYMENT_STATUS_FAILED 4
+
+/** Registered, and no result is known. */
+#define LNKEEP_PAYMENT_ATTEMPT_IN_FLIGHT 1
+
+/** The preimage is known. */
+#define LNKEEP_PAYMENT_ATTEMPT_SETTLED 2
+
+/** It failed. */
+#define LNKEEP_PAYMENT_ATTEMPT_FAILED 3
+
+/** The attempt has a record in the attempt store, which ends in the same transactions. */
+#define LNKEEP_PAYMENT_MARK_TRACKED 1
+
+/** A settle came after a failure had been reported: money moved after all. */
+#define LNKEEP_PAYMENT_MARK_LATE_SETTLE 2
+
+/** The operator ended it by force; the attempt's note says why. */
+#define LNKEEP_PAYMENT_MARK_FORCED 4
+
+/** Neither settled nor given up. */
+#define LNKEEP_PAYMENT_TERMINAL_NONE 0
+
+/** An attempt settled; terminal_attempt is the one with the lowest id. */
+#define LNKEEP_PAYMENT_TERMINAL_SETTLED 1
+
+/** Given up; failure_reason says why. */
+#define LNKEEP_PAYMENT_TERMINAL_FAILED 2
+
+/** Go on after the sequence number in offset, away from the end the query begins at. */
+#define LNKEEP_PAYMENT_QUERY_OFFSET 1
+
+/** Begin at the newest. The page is in ascending order all the same. */
+#define LNKEEP_PAYMENT_QUERY_REVERSED 2
+
+/** Leave the attempts out: statuses, amounts and requests alone. */
+#define LNKEEP_PAYMENT_QUERY_WITHOUT_ATTEMPTS 4
+
+/** It settled; preimage is read. */
+#define LNKEEP_ANSWER_SETTLED 1
+
+/** It failed on the way; failure is read, and another route might do. */
+#define LNKEEP_ANSWER_FAILED 2
+
+/** The receiver rejected the payment; failure is read, and no route will do. */
+#define LNKEEP_ANSWER_FAILED_FINAL 3
+
+/** The dispatcher answered with something that cannot be classified. */
+#define LNKEEP_ANSWER_ERROR 4
+
+/** The dispatcher never heard of the attempt. */
+#define LNKEEP_ANSWER_UNKNOWN 5
+
+/** It is still out. So is every attempt in flight for which no answer is given. */
+#define LNKEEP_ANSWER_PENDING 6
+
+/** The channel of the attempt's first hop is closed for good: without a result there will be none. */
+#define LNKEEP_ANSWER_FIRST_HOP_CLOSED 1
+
+/** The payment ended. */
+#define LNKEEP_RESUME_DONE 1
+
+/** Attempts are out and nothing is known of them yet. */
+#define LNKEEP_RESUME_WAITING 2
+
+/** The receiver claimed only a part: SUCCEEDED, and something remains. */
+#define LNKEEP_RESUME_INTERNAL 3
+
+/** The host may go on sending. */
+#define LNKEEP_RESUME_MAY_SEND 4
+
+/** It cannot be read; quarantine it. */
+#define LNKEEP_RESUME_UNREADABLE 5
+
+/** In flight, and its HTLC timed out more than the grace ago. */
+#define LNKEEP_STUCK_PAST_EXPIRY 1
+
+/** In flight, and the attempt store has no record of it. */
+#define LNKEEP_STUCK_NO_RECORD 2
+
+/** In flight, and its record cannot be read. */
+#define LNKEEP_STUCK_UNREADABLE_RECORD 3
+
+/** In flight, and the attempt store has its result: nobody collected it. */
+#define LNKEEP_STUCK_RESULT_NOT_COLLECTED 4
+
+/** INITIATED or to be retried, and no sender has touched it since the time given. */
+#define LNKEEP_STUCK_ABANDONED 5
+
+/** An attempt settled. */
+#define LNKEEP_PAYMENT_HAS_SETTLED 1
+
+/** The payment was given up and nothing settled. */
+#define LNKEEP_PAYMENT_GIVEN_UP 2
+
+/** Initiate a payment: body.payment_init. */
+#define LNKEEP_OP_PAYMENT_INIT 513
+
+/** Register an attempt: body.payment_register; flags may hold LNKEEP_REGISTER_WITH_RECORD. */
+#define LNKEEP_OP_PAYMENT_REGISTER 514
+
+/** Settle an attempt: body.payment_settle; flags, bits of LNKEEP_RESULT_REFUSE_*. */
+#define LNKEEP_OP_PAYMENT_SETTLE 515
+
+/** Fail an attempt: body.payment_fail_attempt; flags, LNKEEP_RESULT_REFUSE_REPEAT, LNKEEP_FAIL_FORCED. */
+#define LNKEEP_OP_PAYMENT_FAIL_ATTEMPT 516
+
+/** Give a payment up: body.payment_fail. */
+#define LNKEEP_OP_PAYMENT_FAIL 517
+
+/**
+ * Delete a payment: body.payment_delete; flags, bits of LNKEEP_DELETE_*. With LNKEEP_DELETE_FAILED_ATTEMPTS
+ * one step is done and lnkeep_outcome.value tells how many failed attempts are left.
+ */
+#define LNKEEP_OP_PAYMENT_DELETE 518
+
+/**
+ * Make the attempt's record in the attempt store in the same transaction; from then on settling or failing
+ * it acknowledges the record in one transaction too, and what was handed off cannot be failed.
+ */
+#define LNKEEP_REGISTER_WITH_RECORD 1
+
+/** Refuse the repeat of an identical result instead of answering LNKEEP_ALREADY. */
+#define LNKEEP_RESULT_REFUSE_REPEAT 2
+
+/** Refuse a settle after a failure instead of letting it win. */
+#define LNKEEP_RESULT_REFUSE_LATE 4
+
+/** Delete the failed attempts of a payment and keep the payment. */
+#define LNKEEP_DELETE_FAILED_ATTEMPTS 2
+
+/** Forget that a payment deleted earlier was paid: its hash may be paid again. */
+#define LNKEEP_DELETE_TOMBSTONE 4
+
+/** Nothing yet. */
+#define LNKEEP_NEXT_WAITING 0
+
+/** A payment as it was after a change. */
+#define LNKEEP_NEXT_PAYMENT 1
+
+/** Views were dropped because nobody took them: missed says how many. Told once, then the stream goes on. */
+#define LNKEEP_NEXT_MISSED 2
+
+/** Nothing more will come. */
+#define LNKEEP_NEXT_CLOSED 3
+
+/** Keep the failed attempts of payments that are done. */
+#define LNKEEP_RESUME_KEEP_FAILED_ATTEMPTS 1
+
+/** Hand payments back that kept an intent, as LNKEEP_RESUME_MAY_SEND, instead of giving them up. */
+#define LNKEEP_RESUME_SENDING 2
 
 /** Only this row is damaged: the store can be opened, and reading the row answers LNKEEP_CORRUPT_RECORD. */
 #define LNKEEP_FINDING_ROW_ONLY 1
@@ -751,6 +1097,156 @@ typedef struct lnkeep_op_attempt_allocate {
     lnkeep_bytes external_key;
 } lnkeep_op_attempt_allocate;
 
+/** A request to initiate a payment. Start with LNKEEP_PAYMENT_INIT_INIT. */
+typedef struct lnkeep_payment_init {
+    /** sizeof(lnkeep_payment_init), set by the caller. */
+    size_t size;
+    /** Identifier of the payment: its hash, or the set id of an AMP payment. */
+    uint8_t payment_hash[32];
+    /** What the receiver is to get. */
+    uint64_t amount_msat;
+    /** Time of creation, nanoseconds since 1970; 0 if unknown. */
+    uint64_t created_unix_ns;
+    /**
+     * The caller's own key of this request, empty or up to 64 bytes: a repeat is answered with the state of
+     * the first.
+     */
+    lnkeep_bytes idempotency_key;
+    /** The invoice or offer, at most 65,535 bytes. */
+    lnkeep_bytes payment_request;
+    /** Custom records for the first hop in the host's encoding, at most 65,535 bytes. */
+    lnkeep_bytes first_hop_records;
+    /** Bits of LNKEEP_PAYMENT_HAS_*. Without LNKEEP_PAYMENT_HAS_INTENT the fields below must be zero. */
+    uint32_t present;
+    /** 0. */
+    uint32_t reserved;
+    /** No new attempt from this time on, nanoseconds since 1970; 0 means no deadline. */
+    uint64_t intent_deadline_unix_ns;
+    /** Most fees over all attempts. */
+    uint64_t intent_fee_limit_msat;
+    /** Root share of an AMP payment. */
+    uint8_t intent_amp_root_share[32];
+    /** Public key of the receiver. */
+    uint8_t intent_destination[33];
+    /** 0. */
+    uint8_t intent_reserved[7];
+    /** Whatever else the host's sender needs, at most 65,535 bytes. */
+    lnkeep_bytes intent_data;
+} lnkeep_payment_init;
+
+/** Body of LNKEEP_OP_PAYMENT_INIT. */
+typedef struct lnkeep_op_payment_init {
+    /** The request; read during the call only. */
+    const lnkeep_payment_init *init;
+} lnkeep_op_payment_init;
+
+/**
+ * A request to register an attempt of a payment. Start with LNKEEP_PAYMENT_ATTEMPT_REQUEST_INIT and set at
+ * least key, amount_msat and hop_count.
+ */
+typedef struct lnkeep_payment_attempt_request {
+    /** sizeof(lnkeep_payment_attempt_request), set by the caller. */
+    size_t size;
+    /** Id and namespace, unique in the store. */
+    lnkeep_attempt_key key;
+    /** What the receiver gets by it. */
+    uint64_t amount_msat;
+    /** What the hops on the way get. */
+    uint64_t fee_msat;
+    /** Bits of LNKEEP_PAYMENT_ATTEMPT_HAS_*, LNKEEP_PAYMENT_ATTEMPT_IS_BLINDED. */
+    uint32_t present;
+    /** Number of hops of the route, at least 1. */
+    uint32_t hop_count;
+    /** Hash of this attempt where it is not the payment's, as in AMP: a settle needs its preimage. */
+    uint8_t attempt_hash[32];
+    /** The payment secret of the invoice (BOLT 4 payment_data). */
+    uint8_t mpp_payment_address[32];
+    /** Total of the whole payment (BOLT 4 payment_data). */
+    uint64_t mpp_total_msat;
+    /** Share of the root seed. */
+    uint8_t amp_root_share[32];
+    /** Identifier of the AMP set. */
+    uint8_t amp_set_id[32];
+    /** Index of the AMP child. */
+    uint32_t amp_child_index;
+    /** Absolute height at which the HTLC times out, 0 if unknown. */
+    uint32_t cltv_expiry;
+    /** Total amount of the final hop of a blinded path, at least 1. */
+    uint64_t blinded_total_msat;
+    /** Short channel id of the first hop, 0 if unknown. */
+    uint64_t first_hop_scid;
+    /** What is sent to the first hop where it is not the sum of amount and fee. */
+    uint64_t first_hop_amount_msat;
+    /** Time of the attempt, nanoseconds since 1970; 0 if unknown. */
+    uint64_t sent_unix_ns;
+    /** The route in the host's encoding, at most 65,535 bytes. */
+    lnkeep_bytes route;
+    /** The onion's session key in the host's encoding, at most 64 bytes. */
+    lnkeep_bytes session_key;
+    /** Custom records for the first hop in the host's encoding, at most 65,535 bytes. */
+    lnkeep_bytes first_hop_records;
+} lnkeep_payment_attempt_request;
+
+/** Body of LNKEEP_OP_PAYMENT_REGISTER. */
+typedef struct lnkeep_op_payment_register {
+    /** Which payment. */
+    uint8_t payment_hash[32];
+    /** The attempt; read during the call only. */
+    const lnkeep_payment_attempt_request *attempt;
+} lnkeep_op_payment_register;
+
+/** Body of LNKEEP_OP_PAYMENT_SETTLE. */
+typedef struct lnkeep_op_payment_settle {
+    /** Which payment. */
+    uint8_t payment_hash[32];
+    /** Which of its attempts. */
+    lnkeep_attempt_key key;
+    /** It hashes to the attempt's hash, or to the payment's. */
+    uint8_t preimage[32];
+    /** Time of the settle, nanoseconds since 1970; 0 if unknown. */
+    uint64_t settled_unix_ns;
+} lnkeep_op_payment_settle;
+
+/** Why and when an attempt of a payment failed. */
+typedef struct lnkeep_payment_failure {
+    /** LNKEEP_ATTEMPT_FAILURE_*. */
+    uint32_t reason;
+    /** Place in the route of the node that failed it, 0 for this node. */
+    uint32_t source_index;
+    /** Time of the failure, nanoseconds since 1970; 0 if unknown. */
+    uint64_t failed_unix_ns;
+    /** The failure message in the host's encoding, at most 65,535 bytes. */
+    lnkeep_bytes message;
+} lnkeep_payment_failure;
+
+/** Body of LNKEEP_OP_PAYMENT_FAIL_ATTEMPT. */
+typedef struct lnkeep_op_payment_fail_attempt {
+    /** Which payment. */
+    uint8_t payment_hash[32];
+    /** Which of its attempts. */
+    lnkeep_attempt_key key;
+    /** Why and when. */
+    lnkeep_payment_failure failure;
+    /** Why it is forced, at most 1,024 bytes; empty without LNKEEP_FAIL_FORCED. */
+    lnkeep_bytes note;
+} lnkeep_op_payment_fail_attempt;
+
+/** Body of LNKEEP_OP_PAYMENT_FAIL. */
+typedef struct lnkeep_op_payment_fail {
+    /** Which payment. */
+    uint8_t payment_hash[32];
+    /** LNKEEP_PAYMENT_REASON_*. */
+    uint32_t reason;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_op_payment_fail;
+
+/** Body of LNKEEP_OP_PAYMENT_DELETE. */
+typedef struct lnkeep_op_payment_delete {
+    /** Which payment. */
+    uint8_t payment_hash[32];
+} lnkeep_op_payment_delete;
+
 /** What an operation works on; which member is read follows from lnkeep_op.kind. */
 typedef union lnkeep_op_body {
     /** LNKEEP_OP_ATTEMPT_INIT. */
@@ -763,6 +1259,18 @@ typedef union lnkeep_op_body {
     lnkeep_op_attempt_rollback attempt_rollback;
     /** LNKEEP_OP_ATTEMPT_ALLOCATE. */
     lnkeep_op_attempt_allocate attempt_allocate;
+    /** LNKEEP_OP_PAYMENT_INIT. */
+    lnkeep_op_payment_init payment_init;
+    /** LNKEEP_OP_PAYMENT_REGISTER. */
+    lnkeep_op_payment_register payment_register;
+    /** LNKEEP_OP_PAYMENT_SETTLE. */
+    lnkeep_op_payment_settle payment_settle;
+    /** LNKEEP_OP_PAYMENT_FAIL_ATTEMPT. */
+    lnkeep_op_payment_fail_attempt payment_fail_attempt;
+    /** LNKEEP_OP_PAYMENT_FAIL. */
+    lnkeep_op_payment_fail payment_fail;
+    /** LNKEEP_OP_PAYMENT_DELETE. */
+    lnkeep_op_payment_delete payment_delete;
     /** Fixes the size; what lies beyond the member that is read is ignored. */
     uint64_t reserved[30];
 } lnkeep_op_body;
@@ -955,6 +1463,323 @@ typedef struct lnkeep_id_floor {
     uint64_t id_floor;
 } lnkeep_id_floor;
 
+/** What the rules allow a payment in one state. Statuses are what the call that asks would answer. */
+typedef struct lnkeep_payment_rules {
+    /** sizeof(lnkeep_payment_rules), set by the caller. */
+    size_t size;
+    /** LNKEEP_DONE when the hash may be initiated again. */
+    int32_t init;
+    /** LNKEEP_DONE when attempts may be registered or end. */
+    int32_t update;
+    /** LNKEEP_DONE when the payment may be deleted. */
+    int32_t remove;
+    /** LNKEEP_DONE when another attempt may be registered. */
+    int32_t can_register;
+    /** LNKEEP_DONE when allow_more is the answer, else LNKEEP_PAYMENT_INTERNAL. */
+    int32_t allow_more_status;
+    /** 1 when a sender should make another attempt. */
+    uint32_t allow_more;
+    /** LNKEEP_DONE when need_wait is the answer, else LNKEEP_PAYMENT_INTERNAL. */
+    int32_t need_wait_status;
+    /** 1 when a sender that makes no more attempts must wait for those in flight. */
+    uint32_t need_wait;
+} lnkeep_payment_rules;
+
+/** What the sums need of one attempt. */
+typedef struct lnkeep_attempt_sum {
+    /** LNKEEP_PAYMENT_ATTEMPT_IN_FLIGHT, _SETTLED or _FAILED. */
+    uint32_t state;
+    /** 0. */
+    uint32_t reserved;
+    /** What the receiver gets. */
+    uint64_t amount_msat;
+    /** What the hops get. */
+    uint64_t fee_msat;
+} lnkeep_attempt_sum;
+
+/** What follows from a payment's attempts. */
+typedef struct lnkeep_payment_state {
+    /** sizeof(lnkeep_payment_state), set by the caller. */
+    size_t size;
+    /** LNKEEP_PAYMENT_STATUS_INITIATED, _IN_FLIGHT, _SUCCEEDED or _FAILED. */
+    uint32_t status;
+    /** Bits of LNKEEP_PAYMENT_HAS_SETTLED, LNKEEP_PAYMENT_GIVEN_UP. */
+    uint32_t flags;
+    /** Attempts in flight. */
+    uint64_t in_flight;
+    /** Amount that no attempt covers which did not fail. */
+    uint64_t remaining_msat;
+    /** Fees of the attempts that did not fail. */
+    uint64_t fees_msat;
+} lnkeep_payment_state;
+
+/** Choices at the open of payments. Start with LNKEEP_PAYMENTS_OPTIONS_INIT. */
+typedef struct lnkeep_payments_options {
+    /** sizeof(lnkeep_payments_options), set by the caller. */
+    size_t size;
+    /** Bits of LNKEEP_PAYMENTS_*. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+    /** How long a finished payment is kept by lnkeep_payments_sweep; 0 means until deleted. */
+    uint64_t finished_retention_secs;
+    /** How many finished payments are kept; 0 means all. */
+    uint64_t finished_max;
+    /** How many bytes payments and their attempts may take in the store; 0 means any. */
+    uint64_t history_bytes_max;
+    /**
+     * How long the hash of a paid and deleted payment stays refused, and an idempotency key known; 0 means
+     * for good.
+     */
+    uint64_t tombstone_retention_secs;
+    /** How many subscriptions may be open; 0 means 65,536. */
+    uint64_t subscriptions_max;
+} lnkeep_payments_options;
+
+/** The payments of a store. Zero is LNKEEP_PAYMENTS_NONE. */
+typedef struct lnkeep_payments {
+    /** Opaque; goes into lnkeep_op.component. */
+    uint64_t bits;
+} lnkeep_payments;
+
+/** One attempt of a payment as stored. */
+typedef struct lnkeep_payment_attempt {
+    /** As the host gave it. */
+    lnkeep_payment_attempt_request request;
+    /** LNKEEP_PAYMENT_ATTEMPT_IN_FLIGHT, _SETTLED or _FAILED. */
+    uint32_t state;
+    /** Bits of LNKEEP_PAYMENT_MARK_*. */
+    uint32_t marks;
+    /** Of a settled attempt; zero otherwise. */
+    uint8_t preimage[32];
+    /** Time of the settle, nanoseconds since 1970; 0 if unknown or not settled. */
+    uint64_t settled_unix_ns;
+    /** Of a failed attempt; zero otherwise. */
+    lnkeep_payment_failure failure;
+    /** The operator's note of a force. */
+    lnkeep_bytes note;
+} lnkeep_payment_attempt;
+
+/** One payment as stored: one allocation, freed by lnkeep_payment_free, or part of a page. */
+typedef struct lnkeep_payment {
+    /** sizeof(lnkeep_payment) of the library. */
+    size_t size;
+    /** As the host gave it. */
+    lnkeep_payment_init init;
+    /** Place in the order of initiation: rises, with gaps, and is never given twice. */
+    uint64_t sequence;
+    /** Rises by one with every change of this payment, beginning with 1. */
+    uint64_t revision;
+    /** LNKEEP_PAYMENT_STATUS_INITIATED, _IN_FLIGHT, _SUCCEEDED or _FAILED. */
+    uint32_t status;
+    /** Bits of LNKEEP_PAYMENT_MARK_LATE_SETTLE, LNKEEP_PAYMENT_MARK_FORCED. */
+    uint32_t marks;
+    /** LNKEEP_PAYMENT_REASON_*, the last one told; 0 without one. Succeeded payments may have one. */
+    uint32_t failure_reason;
+    /** The first reason told, 0 without one. */
+    uint32_t first_failure_reason;
+    /** Time the host last told when it changed, milliseconds since 1970; 0 if unknown. */
+    uint64_t updated_unix_ms;
+    /** Attempts in flight. */
+    uint64_t in_flight;
+    /** Amount that no attempt covers which did not fail. */
+    uint64_t remaining_msat;
+    /** Fees of the attempts that did not fail. */
+    uint64_t fees_msat;
+    /** LNKEEP_PAYMENT_TERMINAL_*: a settle counts before a reason, whatever the status. */
+    uint32_t terminal;
+    /** Index in attempts, with LNKEEP_PAYMENT_TERMINAL_SETTLED. */
+    uint32_t terminal_attempt;
+    /** Bytes from one attempt to the next: step by this, not by sizeof(lnkeep_payment_attempt). */
+    size_t attempt_stride;
+    /** The attempts, by id and then namespace. */
+    const lnkeep_payment_attempt *attempts;
+    /** Number of attempts. */
+    size_t attempts_len;
+} lnkeep_payment;
+
+/** Which payments to list. Start with LNKEEP_PAYMENT_QUERY_INIT. */
+typedef struct lnkeep_payment_query {
+    /** sizeof(lnkeep_payment_query), set by the caller. */
+    size_t size;
+    /** Bits of LNKEEP_PAYMENT_QUERY_*. */
+    uint32_t flags;
+    /**
+     * Bits `1 << LNKEEP_PAYMENT_STATUS_INITIATED` and so on; 0 means every status. INITIATED and IN_FLIGHT alone
+     * read unfinished payments alone, whatever the history.
+     */
+    uint32_t statuses;
+    /** Read with LNKEEP_PAYMENT_QUERY_OFFSET. */
+    uint64_t offset;
+    /** Only payments created at or after this time; 0 means any. */
+    uint64_t created_from_unix_ns;
+    /** Only payments created at or before this time; 0 means any. */
+    uint64_t created_to_unix_ns;
+    /** At most this many; 0 means 1,000, the most there is. */
+    uint32_t limit;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_payment_query;
+
+/** A payment that cannot be read. */
+typedef struct lnkeep_payment_unreadable {
+    /** Its sequence number. */
+    uint64_t sequence;
+    /** 1 when payment_hash is known. */
+    uint32_t has_hash;
+    /** 0. */
+    uint32_t reserved;
+    /** For lnkeep_payments_quarantine. */
+    uint8_t payment_hash[32];
+} lnkeep_payment_unreadable;
+
+/** One page of payments: one allocation, freed by lnkeep_payment_page_free. */
+typedef struct lnkeep_payment_page {
+    /** sizeof(lnkeep_payment_page) of the library. */
+    size_t size;
+    /** Bytes from one payment to the next: step by this, not by sizeof(lnkeep_payment). */
+    size_t stride;
+    /** The payments that matched, ascending by sequence number. */
+    const lnkeep_payment *payments;
+    /** Number of payments. */
+    size_t payments_len;
+    /** Payments met on the way that cannot be read. */
+    const lnkeep_payment_unreadable *unreadable;
+    /** Number of them. */
+    size_t unreadable_len;
+    /** Pass as lnkeep_payment_query.offset to go on, when has_more is 1. */
+    uint64_t next;
+    /** 1 when the list goes on after next; a page may be empty and still not the last. */
+    uint32_t has_more;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_payment_page;
+
+/** Numbers of payments, without a scan. */
+typedef struct lnkeep_payment_counts {
+    /** sizeof(lnkeep_payment_counts), set by the caller. */
+    size_t size;
+    /** All that are stored. */
+    uint64_t payments;
+    /** Those INITIATED or IN_FLIGHT. */
+    uint64_t unfinished;
+    /** Hashes paid or quarantined whose history is gone. */
+    uint64_t tombstones;
+    /** Attempts of all payments. */
+    uint64_t attempts;
+    /** Idempotency keys. */
+    uint64_t idempotency_keys;
+    /** Deleted payments whose attempts wait for lnkeep_payments_sweep. */
+    uint64_t doomed;
+    /** Bytes that payments and their attempts take in the store. */
+    uint64_t history_bytes;
+} lnkeep_payment_counts;
+
+/** What the host's dispatcher knows of one attempt in flight. */
+typedef struct lnkeep_resume_answer {
+    /** Which attempt. */
+    lnkeep_attempt_key key;
+    /** LNKEEP_ANSWER_*. */
+    uint32_t answer;
+    /** LNKEEP_ANSWER_FIRST_HOP_CLOSED or 0. */
+    uint32_t flags;
+    /** Of LNKEEP_ANSWER_SETTLED. */
+    uint8_t preimage[32];
+    /** Of LNKEEP_ANSWER_FAILED and LNKEEP_ANSWER_FAILED_FINAL. */
+    lnkeep_payment_failure failure;
+} lnkeep_resume_answer;
+
+/** What a resume made of one payment. */
+typedef struct lnkeep_resumed {
+    /** Its sequence number. */
+    uint64_t sequence;
+    /** LNKEEP_RESUME_*. */
+    uint32_t outcome;
+    /** 1 when payment_hash is known; only an unreadable payment may lack it. */
+    uint32_t has_hash;
+    /** Which payment. */
+    uint8_t payment_hash[32];
+} lnkeep_resumed;
+
+/** What a resume did: one allocation, freed by lnkeep_resume_free. */
+typedef struct lnkeep_resume {
+    /** sizeof(lnkeep_resume) of the library. */
+    size_t size;
+    /**
+     * Attempts of the payments that were unfinished, ended ones included, by id: what lnkeep_attempts_clean
+     * must keep.
+     */
+    const lnkeep_attempt_key *keep;
+    /** Number of attempts in keep. */
+    size_t keep_len;
+    /** The payments that were unfinished, by sequence number. */
+    const lnkeep_resumed *payments;
+    /** Number of payments. */
+    size_t payments_len;
+} lnkeep_resume;
+
+/** What lnkeep_payments_stuck looks for. Start with LNKEEP_STUCK_QUERY_INIT. */
+typedef struct lnkeep_stuck_query {
+    /** sizeof(lnkeep_stuck_query), set by the caller. */
+    size_t size;
+    /** Go on after this sequence number; 0 begins with the oldest. */
+    uint64_t after;
+    /** Height of the best block; 0 means what the store was last told. */
+    uint32_t block_height;
+    /** Blocks after the expiry in which an answer may still come. */
+    uint32_t grace_blocks;
+    /**
+     * Payments without an attempt in flight that did not change since this time are abandoned; 0 asks for
+     * none.
+     */
+    uint64_t untouched_since_unix_ms;
+} lnkeep_stuck_query;
+
+/** An attempt, or a payment without one, that nobody seems to look after. */
+typedef struct lnkeep_stuck {
+    /** Which payment. */
+    uint8_t payment_hash[32];
+    /** Its sequence number. */
+    uint64_t sequence;
+    /** Which attempt; zero with LNKEEP_STUCK_ABANDONED. */
+    lnkeep_attempt_key attempt;
+    /** LNKEEP_STUCK_*. */
+    uint32_t reason;
+    /** Absolute height at which the attempt's HTLC times out, 0 if unknown. */
+    uint32_t cltv_expiry;
+} lnkeep_stuck;
+
+/** What was found stuck: one allocation, freed by lnkeep_stuck_list_free. */
+typedef struct lnkeep_stuck_list {
+    /** sizeof(lnkeep_stuck_list) of the library. */
+    size_t size;
+    /** What was found. */
+    const lnkeep_stuck *found;
+    /** Number of entries in found. */
+    size_t found_len;
+    /** Pass as lnkeep_stuck_query.after to go on, when has_more is 1. */
+    uint64_t next;
+    /** 1 when there are payments after next. */
+    uint32_t has_more;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_stuck_list;
+
+/** Which payments lnkeep_payments_delete_many removes. Start with LNKEEP_PAYMENT_DELETE_FILTER_INIT. */
+typedef struct lnkeep_payment_delete_filter {
+    /** sizeof(lnkeep_payment_delete_filter), set by the caller. */
+    size_t size;
+    /** Bits of LNKEEP_DELETE_FORGET, LNKEEP_DELETE_FAILED_ATTEMPTS. */
+    uint32_t flags;
+    /**
+     * Bits `1 << LNKEEP_PAYMENT_STATUS_INITIATED` and so on; 0 means SUCCEEDED and FAILED. Payments in flight are
+     * never deleted.
+     */
+    uint32_t statuses;
+    /** Only payments created at or before this time; 0 means any. */
+    uint64_t created_to_unix_ns;
+} lnkeep_payment_delete_filter;
+
 /** One named cursor on the events of a store. Zero is LNKEEP_EVENTS_NONE. */
 typedef struct lnkeep_events {
     /** Opaque. */
@@ -967,7 +1792,7 @@ typedef struct lnkeep_event {
     uint64_t sequence;
     /** LNKEEP_EVENT_*. */
     uint32_t kind;
-    /** LNKEEP_STATE_* of the record after the event. */
+    /** LNKEEP_STATE_* of the attempt's record, or status of the payment, after the event. */
     uint32_t state;
     /** BOLT 4 failure code, 0 where there is none or it is not known. */
     uint32_t failure_code;
@@ -975,12 +1800,26 @@ typedef struct lnkeep_event {
     uint32_t block_height;
     /** Time the host last told, milliseconds since 1970. */
     uint64_t unix_ms;
-    /** What it happened to: an attempt's namespace in the first 16 bytes. */
+    /** What it happened to: an attempt's namespace in the first 16 bytes, or a payment's hash. */
     uint8_t subject[32];
-    /** Attempt id. */
+    /** Attempt id, 0 where it is about no attempt. */
     uint64_t attempt_id;
-    /** Amount of the attempt, 0 if unknown. */
+    /** Amount of the attempt, or of the payment where it is about no attempt; 0 if unknown. */
     uint64_t amount_msat;
+    /** Namespace of the attempt. */
+    uint8_t namespace_bytes[16];
+    /** State of the payment's attempt after the event, LNKEEP_PAYMENT_ATTEMPT_*; 0 where there is none. */
+    uint32_t attempt_state;
+    /** LNKEEP_PAYMENT_REASON_*, 0 while the payment was not given up. */
+    uint32_t failure_reason;
+    /** Bits of LNKEEP_EVENT_TERMINAL, LNKEEP_EVENT_HAD_LATE_SETTLE. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+    /** Amount of the payment that no attempt covers. */
+    uint64_t remaining_msat;
+    /** Fees of the payment's attempts that did not fail. */
+    uint64_t fees_msat;
 } lnkeep_event;
 
 /** One thing that a check found wrong. */
@@ -1827,6 +2666,505 @@ lnkeep_status lnkeep_attempts_acknowledge_restore(lnkeep_attempts attempts,
                                                   const lnkeep_id_floor *floors,
                                                   size_t floors_len,
                                                   lnkeep_error *err);
+
+/**
+ * What the rules allow a payment in one state.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_STATUS; LNKEEP_INVALID_ARGUMENT.
+ * In: status, LNKEEP_PAYMENT_STATUS_*; remaining_msat; flags, bits of LNKEEP_PAYMENT_HAS_SETTLED,
+ *   LNKEEP_PAYMENT_GIVEN_UP.
+ * Out: allowed, whose size the caller set; start with LNKEEP_PAYMENT_RULES_INIT.
+ * Threads: any; looks at no store.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payment_allows(uint32_t status,
+                                    uint64_t remaining_msat,
+                                    uint32_t flags,
+                                    lnkeep_payment_rules *allowed,
+                                    lnkeep_error *err);
+
+/**
+ * Status and sums of a payment, from its attempts.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_SENT_EXCEEDS_TOTAL when the attempts that did not fail sum up to more than
+ *   amount_msat; LNKEEP_INVALID_ARGUMENT.
+ * In: amount_msat; attempts, attempts_len of them; failure_reason, LNKEEP_PAYMENT_REASON_* or 0.
+ * Out: state, whose size the caller set; start with LNKEEP_PAYMENT_STATE_INIT.
+ * Threads: any; looks at no store.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payment_compute_state(uint64_t amount_msat,
+                                           const lnkeep_attempt_sum *attempts,
+                                           size_t attempts_len,
+                                           uint32_t failure_reason,
+                                           lnkeep_payment_state *state,
+                                           lnkeep_error *err);
+
+/**
+ * Whether a new attempt fits a payment and its other attempts.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BLINDED_MISSING_TOTAL, LNKEEP_MPP_RECORD_IN_BLINDED, LNKEEP_MIXED_BLINDED,
+ *   LNKEEP_BLINDED_TOTAL_MISMATCH, LNKEEP_MPP_PAYMENT, LNKEEP_NON_MPP_PAYMENT, LNKEEP_MPP_ADDR_MISMATCH,
+ *   LNKEEP_MPP_TOTAL_MISMATCH, LNKEEP_VALUE_MISMATCH, LNKEEP_VALUE_EXCEEDS: looked for in this order;
+ *   LNKEEP_INVALID_ARGUMENT.
+ * In: amount_msat, of the payment; alive, alive_len requests of its attempts that did not fail, of which
+ *   the first in_flight_len are in flight and the others settled; attempt, the new one; flags,
+ *   LNKEEP_PAYMENTS_CHECK_TOTALS or 0.
+ * Threads: any; looks at no store.
+ * Ownership: everything stays the caller's.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payment_verify_attempt(uint64_t amount_msat,
+                                            const lnkeep_payment_attempt_request *alive,
+                                            size_t alive_len,
+                                            size_t in_flight_len,
+                                            const lnkeep_payment_attempt_request *attempt,
+                                            uint32_t flags,
+                                            lnkeep_error *err);
+
+/**
+ * Opens the payments of a store. While they are open, opening again with equal options gives another handle
+ * on the same instance: the same subscriptions, and one list of ready ones for all its handles.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY_OPEN when they are open with other options; LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_BUSY, LNKEEP_POISONED.
+ * In: options, NULL for the safe defaults.
+ * Out: payments, the handle.
+ * Threads: any.
+ * Ownership: close the handle with lnkeep_payments_close.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_open(lnkeep_store store,
+                                   const lnkeep_payments_options *options,
+                                   lnkeep_payments *payments,
+                                   lnkeep_error *err);
+
+/**
+ * Closes a handle on payments. The last one takes the subscriptions with it.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE when it is not open.
+ * In: payments, a pointer to the handle; it is set to LNKEEP_PAYMENTS_NONE.
+ * Threads: any, also while other threads are inside calls on it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_close(lnkeep_payments *payments,
+                                    lnkeep_error *err);
+
+/**
+ * Whether a handle on payments is open now.
+ *
+ * Returns: 1 or 0; 0 in a forked child.
+ * Threads: any; another thread may close it right after.
+ */
+int lnkeep_payments_is_open(lnkeep_payments payments);
+
+/**
+ * Initiates a payment. A payment of the hash that FAILED starts over with a new sequence number.
+ *
+ * Returns: LNKEEP_DONE: send it; LNKEEP_ALREADY_EXISTS for the same request again while nothing was sent, or
+ *   for a repeat of its idempotency key whatever became of the first: do not send, look at payment;
+ *   LNKEEP_PAYMENT_EXISTS, LNKEEP_PAYMENT_IN_FLIGHT, LNKEEP_ALREADY_PAID; LNKEEP_FINGERPRINT_MISMATCH when
+ *   the idempotency key belongs to another request, LNKEEP_PAYMENT_ALREADY_FAILED or LNKEEP_DELETED when
+ *   its payment is history; LNKEEP_CORRUPT_RECORD; LNKEEP_NOT_ACKNOWLEDGED after a restore; LNKEEP_TOO_BIG;
+ *   LNKEEP_UNKNOWN: reopen and repeat the SAME request; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: init.
+ * Out: payment, as it is after the call; outcome; each NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY_EXISTS.
+ * Threads: any.
+ * Ownership: init stays the caller's; free payment with lnkeep_payment_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_init(lnkeep_payments payments,
+                                   const lnkeep_payment_init *init,
+                                   lnkeep_payment **payment,
+                                   lnkeep_outcome *outcome,
+                                   lnkeep_error *err);
+
+/**
+ * Registers an attempt of a payment, before it is sent. With LNKEEP_REGISTER_WITH_RECORD the attempt's
+ * record in the attempt store is made in the same transaction, as lnkeep_attempts_init would: go on with
+ * lnkeep_attempts_mark_handed_off before the HTLC leaves.
+ *
+ * Returns: LNKEEP_DONE: send it; LNKEEP_ALREADY_EXISTS for the same attempt again: do not send, track it;
+ *   LNKEEP_PAYMENT_NOT_INITIATED, LNKEEP_PAYMENT_ALREADY_SUCCEEDED, LNKEEP_PAYMENT_ALREADY_FAILED,
+ *   LNKEEP_PAYMENT_PENDING_SETTLED, LNKEEP_PAYMENT_PENDING_FAILED, LNKEEP_INVALID_ROUTE,
+ *   LNKEEP_ATTEMPT_ID_EXISTS, LNKEEP_BLINDED_MISSING_TOTAL, LNKEEP_MPP_RECORD_IN_BLINDED,
+ *   LNKEEP_MIXED_BLINDED, LNKEEP_BLINDED_TOTAL_MISMATCH, LNKEEP_MPP_PAYMENT, LNKEEP_NON_MPP_PAYMENT,
+ *   LNKEEP_MPP_ADDR_MISMATCH, LNKEEP_MPP_TOTAL_MISMATCH, LNKEEP_VALUE_MISMATCH, LNKEEP_VALUE_EXCEEDS:
+ *   looked for in this order; LNKEEP_BELOW_FLOOR, LNKEEP_NOT_ACKNOWLEDGED after a restore;
+ *   LNKEEP_EXTERNAL_MARKER; LNKEEP_TOO_BIG; LNKEEP_CORRUPT_RECORD; LNKEEP_UNKNOWN: reopen and repeat the
+ *   SAME attempt; LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: payment_hash, 32 bytes; attempt; flags, LNKEEP_REGISTER_WITH_RECORD or 0.
+ * Out: payment, as it is after the call; outcome; each NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY_EXISTS.
+ * Threads: any; attempts registered at once by many threads never exceed the payment's amount.
+ * Ownership: attempt stays the caller's; free payment with lnkeep_payment_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_register(lnkeep_payments payments,
+                                       const uint8_t *payment_hash,
+                                       const lnkeep_payment_attempt_request *attempt,
+                                       uint32_t flags,
+                                       lnkeep_payment **payment,
+                                       lnkeep_outcome *outcome,
+                                       lnkeep_error *err);
+
+/**
+ * Settles an attempt of a payment; with a record in the attempt store, the record is settled and
+ * acknowledged in the same transaction. A settle beats a failure, whenever it comes, and sets
+ * LNKEEP_OUTCOME_CONFLICT.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY for the same settle again; LNKEEP_PAYMENT_NOT_INITIATED,
+ *   LNKEEP_PAYMENT_ALREADY_SUCCEEDED, LNKEEP_PAYMENT_ALREADY_FAILED, LNKEEP_ATTEMPT_NOT_FOUND,
+ *   LNKEEP_ATTEMPT_ALREADY_FAILED with LNKEEP_RESULT_REFUSE_LATE, LNKEEP_ATTEMPT_ALREADY_SETTLED,
+ *   LNKEEP_BAD_PREIMAGE: looked for in this order; LNKEEP_CORRUPT_RECORD; LNKEEP_UNKNOWN: reopen and
+ *   repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * In: payment_hash, 32 bytes; key; preimage, 32 bytes; settled_unix_ns, nanoseconds since 1970 or 0; flags,
+ *   bits of LNKEEP_RESULT_REFUSE_*.
+ * Out: payment, as it is after the call; outcome; each NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ * Ownership: free payment with lnkeep_payment_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_settle(lnkeep_payments payments,
+                                     const uint8_t *payment_hash,
+                                     const lnkeep_attempt_key *key,
+                                     const uint8_t *preimage,
+                                     uint64_t settled_unix_ns,
+                                     uint32_t flags,
+                                     lnkeep_payment **payment,
+                                     lnkeep_outcome *outcome,
+                                     lnkeep_error *err);
+
+/**
+ * Fails an attempt of a payment; with a record in the attempt store, an intent is rolled back and the record
+ * acknowledged in the same transaction. With LNKEEP_FAIL_FORCED the operator vouches that the HTLC is gone,
+ * and the note says why.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY for the same failure again; LNKEEP_PAYMENT_NOT_INITIATED,
+ *   LNKEEP_PAYMENT_ALREADY_SUCCEEDED, LNKEEP_PAYMENT_ALREADY_FAILED, LNKEEP_ATTEMPT_NOT_FOUND,
+ *   LNKEEP_ATTEMPT_ALREADY_FAILED, LNKEEP_ATTEMPT_ALREADY_SETTLED: looked for in this order;
+ *   LNKEEP_HANDED_OFF: it may still settle; LNKEEP_CONFLICT: its record holds a settle, settle it;
+ *   LNKEEP_CORRUPT_RECORD; LNKEEP_TOO_BIG; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: payment_hash, 32 bytes; key; failure; note, at most 1,024 bytes, empty without LNKEEP_FAIL_FORCED;
+ *   flags, LNKEEP_FAIL_FORCED, LNKEEP_RESULT_REFUSE_REPEAT.
+ * Out: payment, as it is after the call; outcome; each NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ * Ownership: failure and note stay the caller's; free payment with lnkeep_payment_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_fail_attempt(lnkeep_payments payments,
+                                           const uint8_t *payment_hash,
+                                           const lnkeep_attempt_key *key,
+                                           const lnkeep_payment_failure *failure,
+                                           lnkeep_bytes note,
+                                           uint32_t flags,
+                                           lnkeep_payment **payment,
+                                           lnkeep_outcome *outcome,
+                                           lnkeep_error *err);
+
+/**
+ * Gives a payment up: no attempt is registered from now on. It is FAILED when nothing is in flight any more
+ * and nothing settled.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when it failed for that reason; LNKEEP_PAYMENT_NOT_INITIATED,
+ *   LNKEEP_PAYMENT_ALREADY_SUCCEEDED, LNKEEP_CORRUPT_RECORD; LNKEEP_UNKNOWN: reopen and repeat;
+ *   LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * In: payment_hash, 32 bytes; reason, LNKEEP_PAYMENT_REASON_*.
+ * Out: payment, as it is after the call; outcome; each NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ * Ownership: free payment with lnkeep_payment_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_fail(lnkeep_payments payments,
+                                   const uint8_t *payment_hash,
+                                   uint32_t reason,
+                                   lnkeep_payment **payment,
+                                   lnkeep_outcome *outcome,
+                                   lnkeep_error *err);
+
+/**
+ * Deletes a payment that is not in flight, or its failed attempts, or the tombstone of one deleted before.
+ * The hash of a paid payment stays refused, and its idempotency key known, unless flags say
+ * LNKEEP_DELETE_FORGET.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when no failed attempt or no tombstone is there;
+ *   LNKEEP_PAYMENT_NOT_INITIATED; LNKEEP_PAYMENT_IN_FLIGHT; LNKEEP_ENTRIES_EXIST when
+ *   LNKEEP_DELETE_TOMBSTONE meets a payment; LNKEEP_CORRUPT_RECORD; LNKEEP_UNKNOWN: reopen and repeat;
+ *   LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * In: payment_hash, 32 bytes; flags, 0 or one of LNKEEP_DELETE_FORGET, LNKEEP_DELETE_FAILED_ATTEMPTS,
+ *   LNKEEP_DELETE_TOMBSTONE.
+ * Out: outcome, NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_delete(lnkeep_payments payments,
+                                     const uint8_t *payment_hash,
+                                     uint32_t flags,
+                                     lnkeep_outcome *outcome,
+                                     lnkeep_error *err);
+
+/**
+ * Frees a payment that a call gave. NULL is allowed. Payments of a page are freed with the page. Secrets in
+ * it are zeroed.
+ *
+ * Threads: any.
+ */
+void lnkeep_payment_free(lnkeep_payment *payment);
+
+/**
+ * The payment of a hash.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_PAYMENT_NOT_INITIATED, also when it was deleted; LNKEEP_CORRUPT_RECORD,
+ *   LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: payment_hash, 32 bytes.
+ * Out: payment.
+ * Threads: any.
+ * Ownership: free it with lnkeep_payment_free; everything it points to lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_fetch(lnkeep_payments payments,
+                                    const uint8_t *payment_hash,
+                                    lnkeep_payment **payment,
+                                    lnkeep_error *err);
+
+/**
+ * One page of payments in the order of their initiation: by status, by creation time, in both directions.
+ * Visits at most 10,000 rows and takes at most some 16 MiB; pages may be empty.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNSUPPORTED, LNKEEP_INVALID_ARGUMENT, LNKEEP_BUSY, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: query; start with LNKEEP_PAYMENT_QUERY_INIT.
+ * Out: page.
+ * Threads: any; each page is one consistent view.
+ * Ownership: free it with lnkeep_payment_page_free; everything it points to lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_list(lnkeep_payments payments,
+                                   const lnkeep_payment_query *query,
+                                   lnkeep_payment_page **page,
+                                   lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_payments_list gave. NULL is allowed. Secrets in it are zeroed.
+ *
+ * Threads: any.
+ */
+void lnkeep_payment_page_free(lnkeep_payment_page *page);
+
+/**
+ * Numbers of payments, without a scan.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * Out: counts, whose size the caller set; start with LNKEEP_PAYMENT_COUNTS_INIT.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_counts(lnkeep_payments payments,
+                                     lnkeep_payment_counts *counts,
+                                     lnkeep_error *err);
+
+/**
+ * Follows a payment, or all of them. The stream of one payment begins with its present state, then has every
+ * change once, and closes after the terminal one or when the payment is deleted. The stream of all begins
+ * with the unfinished payments. A subscription lives in memory: a restart forgets it, and what lasts are
+ * the events of lnkeep_events_take.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_PAYMENT_NOT_INITIATED, LNKEEP_CORRUPT_RECORD; LNKEEP_BUSY when too many are
+ *   open; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: payment_hash, 32 bytes, or NULL for all payments.
+ * Out: subscription, a number for lnkeep_payments_next; not reused while the store is open.
+ * Threads: any; no change committed during the call is missed or told twice.
+ * Ownership: give it back with lnkeep_payments_unsubscribe.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_subscribe(lnkeep_payments payments,
+                                        const uint8_t *payment_hash,
+                                        uint64_t *subscription,
+                                        lnkeep_error *err);
+
+/**
+ * What a subscription has next; never waits. Call it until it answers LNKEEP_NEXT_WAITING or
+ * LNKEEP_NEXT_CLOSED: only then lnkeep_payments_ready names the subscription again.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
+ * In: subscription.
+ * Out: state, LNKEEP_NEXT_*; payment, set with LNKEEP_NEXT_PAYMENT, else NULL; missed, NULL if not wanted.
+ * Threads: any; of several takers each gets other views.
+ * Ownership: free payment with lnkeep_payment_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_next(lnkeep_payments payments,
+                                   uint64_t subscription,
+                                   uint32_t *state,
+                                   lnkeep_payment **payment,
+                                   uint64_t *missed,
+                                   lnkeep_error *err);
+
+/**
+ * Ends a subscription; views not taken are dropped.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_FOUND when it is not open; LNKEEP_BAD_HANDLE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_unsubscribe(lnkeep_payments payments,
+                                          uint64_t subscription,
+                                          lnkeep_error *err);
+
+/**
+ * Numbers of subscriptions that have news, over all handles on these payments; never waits. Each is named
+ * again once lnkeep_payments_next has read it empty.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
+ * In: capacity, of subscriptions.
+ * Out: subscriptions, the first ready_len of them; ready_len, 0 when there are none.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_ready(lnkeep_payments payments,
+                                    uint64_t *subscriptions,
+                                    size_t capacity,
+                                    size_t *ready_len,
+                                    lnkeep_error *err);
+
+/**
+ * A descriptor that is readable while subscriptions have news, for poll or epoll.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
+ * Out: descriptor, valid until the last handle on these payments is closed.
+ * Threads: any.
+ * Ownership: the library's; never read, write or close it. It is close-on-exec.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_ready_descriptor(lnkeep_payments payments,
+                                               int *descriptor,
+                                               lnkeep_error *err);
+
+/**
+ * Decides about every unfinished payment after a restart, as far as results are known; never sends anything
+ * new. May be called at any time while no sender is at work on them, repeatedly.
+ *
+ * What the attempt store knows of an attempt registered with LNKEEP_REGISTER_WITH_RECORD counts before the
+ * host's answer. A payment that could go on is given up with LNKEEP_PAYMENT_REASON_NO_ROUTE, or, with
+ * LNKEEP_RESUME_SENDING and an intent whose deadline lies ahead, handed back as LNKEEP_RESUME_MAY_SEND.
+ * List what is in flight with lnkeep_payments_list before, to ask the dispatcher.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_DUPLICATE_ID when an attempt is answered twice; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED; LNKEEP_UNKNOWN: reopen
+ *   and repeat.
+ * In: answers, answers_len of them: what the dispatcher knows of attempts in flight; those without an answer
+ *   are taken as still out; flags, bits of LNKEEP_RESUME_KEEP_FAILED_ATTEMPTS, LNKEEP_RESUME_SENDING.
+ * Out: resume, what became of each payment, NULL if not wanted.
+ * Durable: everything decided, and after an error what was decided before it.
+ * Threads: any.
+ * Ownership: answers stay the caller's; free resume with lnkeep_resume_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_resume(lnkeep_payments payments,
+                                     const lnkeep_resume_answer *answers,
+                                     size_t answers_len,
+                                     uint32_t flags,
+                                     lnkeep_resume **resume,
+                                     lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_payments_resume gave. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_resume_free(lnkeep_resume *resume);
+
+/**
+ * Attempts and payments that nobody seems to look after, among at most 256 unfinished payments per call.
+ * An operator who is certain ends an attempt by lnkeep_payments_fail_attempt with LNKEEP_FAIL_FORCED.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNSUPPORTED, LNKEEP_INVALID_ARGUMENT, LNKEEP_BUSY, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: query, NULL for the defaults.
+ * Out: list.
+ * Threads: any.
+ * Ownership: free list with lnkeep_stuck_list_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_stuck(lnkeep_payments payments,
+                                    const lnkeep_stuck_query *query,
+                                    lnkeep_stuck_list **list,
+                                    lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_payments_stuck gave. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_stuck_list_free(lnkeep_stuck_list *list);
+
+/**
+ * Deletes payments that match, at most 128 per call, or their failed attempts. Begin with after 0, and call
+ * it again with next while has_more is 1; a crash in between loses nothing but the place.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_UNSUPPORTED, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: filter, NULL for the safe default: finished payments, paid hashes stay refused; after, a sequence
+ *   number.
+ * Out: deleted, how many payments were removed or lost failed attempts; next; has_more; each NULL if not
+ *   wanted.
+ * Durable: on LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_delete_many(lnkeep_payments payments,
+                                          const lnkeep_payment_delete_filter *filter,
+                                          uint64_t after,
+                                          uint64_t *deleted,
+                                          uint64_t *next,
+                                          uint32_t *has_more,
+                                          lnkeep_error *err);
+
+/**
+ * Runs one step of retention: rows of deleted payments go, finished payments beyond the limits of the
+ * options are deleted with their hashes still refused, tombstones past their time are forgotten. Ages need
+ * lnkeep_store_tick. Call it again until handled is 0.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Out: handled, how many rows or payments were dealt with, NULL if not wanted.
+ * Durable: on LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_sweep(lnkeep_payments payments,
+                                    uint64_t *handled,
+                                    lnkeep_error *err);
+
+/**
+ * Removes an unreadable payment and refuses its hash for good, with an event. When only the row of the hash
+ * is damaged, it is mended, and lnkeep_outcome.value is the payment's sequence number.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY; LNKEEP_PAYMENT_NOT_INITIATED; LNKEEP_CONFLICT when the payment is
+ *   readable; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: payment_hash, 32 bytes.
+ * Out: outcome, NULL if not wanted.
+ * Durable: on LNKEEP_DONE and LNKEEP_ALREADY.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_payments_quarantine(lnkeep_payments payments,
+                                         const uint8_t *payment_hash,
+                                         lnkeep_outcome *outcome,
+                                         lnkeep_error *err);
 
 /**
  * Opens the cursor of a name, registering it when it is new. A registered cursor keeps its place over

@@ -45,7 +45,15 @@ fn structures(source: &str) -> Vec<(&str, Vec<&str>)> {
 }
 
 /// Structures that only the library makes: a caller never starts one.
-const RETURNED: [&str; 3] = ["lnkeep_attempt_page", "lnkeep_check_report", "lnkeep_recovery"];
+const RETURNED: [&str; 7] = [
+    "lnkeep_attempt_page",
+    "lnkeep_check_report",
+    "lnkeep_payment",
+    "lnkeep_payment_page",
+    "lnkeep_recovery",
+    "lnkeep_resume",
+    "lnkeep_stuck_list",
+];
 
 /// `_NONE` of every handle (one u64) and `_INIT` of every sized structure, so that none is forgotten.
 fn initialisers() -> String {

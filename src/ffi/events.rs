@@ -121,6 +121,13 @@ fn c_event(event: &Event) -> lnkeep_event {
         subject: event.subject,
         attempt_id: event.attempt_id,
         amount_msat: event.amount_msat,
+        namespace_bytes: event.namespace.0,
+        attempt_state: u32::from(event.attempt_state),
+        failure_reason: u32::from(event.failure_reason),
+        flags: u32::from(event.flags),
+        reserved: 0,
+        remaining_msat: event.remaining_msat,
+        fees_msat: event.fees_msat,
     }
 }
 

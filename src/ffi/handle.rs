@@ -17,6 +17,7 @@ use super::operations::Completions;
 use crate::attempts::Attempts;
 use crate::error::{Error, Result, Status};
 use crate::events::Events;
+use crate::payments::Payments;
 use crate::store::Store;
 
 /// Handles open at one time in a process.
@@ -28,6 +29,7 @@ pub(super) enum Object {
     Store(StoreObject),
     Attempts(Attempts),
     Events(Events),
+    Payments(Payments),
 }
 
 /// A store with the queue of its asynchronous answers.
@@ -43,6 +45,7 @@ pub(super) enum Tag {
     Store = 0x51,
     Attempts = 0x52,
     Events = 0x53,
+    Payments = 0x54,
 }
 
 impl Object {
@@ -51,6 +54,7 @@ impl Object {
             Object::Store(_) => Tag::Store,
             Object::Attempts(_) => Tag::Attempts,
             Object::Events(_) => Tag::Events,
+            Object::Payments(_) => Tag::Payments,
         }
     }
 }
@@ -158,6 +162,14 @@ pub(super) fn with_attempts<T>(bits: u64, run: impl FnOnce(&Attempts) -> Result<
 pub(super) fn with_events<T>(bits: u64, run: impl FnOnce(&Events) -> Result<T>) -> Result<T> {
     with_object(bits, Tag::Events, |object| match object {
         Object::Events(events) => run(events),
+        _ => Err(Status::BadHandle.into()),
+    })
+}
+
+/// Runs a call on open payments.
+pub(super) fn with_payments<T>(bits: u64, run: impl FnOnce(&Payments) -> Result<T>) -> Result<T> {
+    with_object(bits, Tag::Payments, |object| match object {
+        Object::Payments(payments) => run(payments),
         _ => Err(Status::BadHandle.into()),
     })
 }

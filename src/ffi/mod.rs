@@ -20,6 +20,13 @@ pub mod attempts_read;
 pub mod attempts_subscriptions;
 pub mod attempts_upkeep;
 
+pub mod payment_rules;
+pub mod payment_types;
+pub mod payments;
+pub mod payments_read;
+pub mod payments_subscriptions;
+pub mod payments_upkeep;
+
 pub mod events;
 
 pub mod maintenance;

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 use super::args::{self, Output, invalid};
-use super::attempts::{self as c_attempts};
+use super::attempts as c_attempts;
 use super::guard::{guarded, guarded_done};
 use super::handle;
+use super::payments as c_payments;
 use super::status::{LNKEEP_BATCH, LNKEEP_DONE, lnkeep_status};
 use super::types::*;
 use crate::error::{Error, Result, Status};
@@ -131,6 +132,16 @@ fn merge(places: Vec<Result<usize>>, outcomes: Vec<Outcome>) -> Vec<Outcome> {
 /// # Safety
 /// Views inside the operation point to readable memory.
 unsafe fn command_of(store: &Arc<Store>, op: &lnkeep_op) -> Result<Arc<dyn Command>> {
+    if c_payments::is_operation(op.kind) {
+        // SAFETY: promised by the caller.
+        let operation = unsafe { c_payments::operation_of(op) }?;
+        return handle::with_payments(op.component, |payments| {
+            if !Arc::ptr_eq(payments.store(), store) {
+                return Err(invalid("op.component belongs to another store"));
+            }
+            payments.command(operation)
+        });
+    }
     // SAFETY: promised by the caller.
     let operation = unsafe { c_attempts::operation_of(op) }?;
     handle::with_attempts(op.component, |attempts| {

@@ -74,6 +74,58 @@ pub const LNKEEP_ALREADY_OPEN: i32 = -26;
 pub const LNKEEP_UNSAFE_PLACE: i32 = -27;
 /// Returned when a file stands where a new one was asked for; it was not touched.
 pub const LNKEEP_TARGET_EXISTS: i32 = -28;
+/// Returned when the payment hash is initiated and nothing was sent yet.
+pub const LNKEEP_PAYMENT_EXISTS: i32 = -29;
+/// Returned when attempts of the payment are in flight, or all failed and may be retried.
+pub const LNKEEP_PAYMENT_IN_FLIGHT: i32 = -30;
+/// Returned when the payment hash was paid: it is never paid again, also when its history was deleted.
+pub const LNKEEP_ALREADY_PAID: i32 = -31;
+/// Returned when no payment of this hash is known.
+pub const LNKEEP_PAYMENT_NOT_INITIATED: i32 = -32;
+/// Returned when the payment succeeded and takes no further change.
+pub const LNKEEP_PAYMENT_ALREADY_SUCCEEDED: i32 = -33;
+/// Returned when the payment failed and takes no further change but a new initiation.
+pub const LNKEEP_PAYMENT_ALREADY_FAILED: i32 = -34;
+/// Returned when an attempt of the payment settled: no other may be registered.
+pub const LNKEEP_PAYMENT_PENDING_SETTLED: i32 = -35;
+/// Returned when the payment was given up: no other attempt may be registered.
+pub const LNKEEP_PAYMENT_PENDING_FAILED: i32 = -36;
+/// Returned when the route has no hop.
+pub const LNKEEP_INVALID_ROUTE: i32 = -37;
+/// Returned when an attempt of this id is registered, for this payment or another.
+pub const LNKEEP_ATTEMPT_ID_EXISTS: i32 = -38;
+/// Returned when a blinded attempt names no total amount.
+pub const LNKEEP_BLINDED_MISSING_TOTAL: i32 = -39;
+/// Returned when a blinded attempt has a multi-part record, or stands beside one that has.
+pub const LNKEEP_MPP_RECORD_IN_BLINDED: i32 = -40;
+/// Returned when blinded and unblinded attempts would be in flight for one payment.
+pub const LNKEEP_MIXED_BLINDED: i32 = -41;
+/// Returned when the total amounts of blinded attempts differ.
+pub const LNKEEP_BLINDED_TOTAL_MISMATCH: i32 = -42;
+/// Returned when an attempt has no multi-part record and those in flight have one.
+pub const LNKEEP_MPP_PAYMENT: i32 = -43;
+/// Returned when an attempt has a multi-part record and those in flight have none.
+pub const LNKEEP_NON_MPP_PAYMENT: i32 = -44;
+/// Returned when the payment addresses of attempts differ, or their AMP set ids.
+pub const LNKEEP_MPP_ADDR_MISMATCH: i32 = -45;
+/// Returned when the total amounts of attempts differ.
+pub const LNKEEP_MPP_TOTAL_MISMATCH: i32 = -46;
+/// Returned when an attempt without a multi-part record is not the whole amount.
+pub const LNKEEP_VALUE_MISMATCH: i32 = -47;
+/// Returned when the attempts would sum up to more than the amount.
+pub const LNKEEP_VALUE_EXCEEDS: i32 = -48;
+/// Returned when the payment has no attempt of this id.
+pub const LNKEEP_ATTEMPT_NOT_FOUND: i32 = -49;
+/// Returned when the attempt failed already.
+pub const LNKEEP_ATTEMPT_ALREADY_FAILED: i32 = -50;
+/// Returned when the attempt settled already.
+pub const LNKEEP_ATTEMPT_ALREADY_SETTLED: i32 = -51;
+/// Returned when the attempts that did not fail sum up to more than the amount.
+pub const LNKEEP_SENT_EXCEEDS_TOTAL: i32 = -52;
+/// Returned when a number is no status of a payment.
+pub const LNKEEP_UNKNOWN_STATUS: i32 = -53;
+/// Returned when status and sums cannot be together: the receiver claimed only a part, or the caller is wrong.
+pub const LNKEEP_PAYMENT_INTERNAL: i32 = -54;
 
 /// Returned when a queue or table is full; nothing was applied.
 pub const LNKEEP_BUSY: i32 = -100;

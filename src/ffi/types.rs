@@ -2,6 +2,8 @@
 
 use std::ffi::c_char;
 
+pub use super::payment_types::*;
+
 /// One open store. Zero is LNKEEP_STORE_NONE. Copies of the value are the same handle.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +193,8 @@ pub struct lnkeep_stats {
 pub const LNKEEP_OUTCOME_CHANGED: u32 = 1;
 /// A settle replaced a failure that had been reported: money moved after all.
 pub const LNKEEP_OUTCOME_CONFLICT: u32 = 2;
+/// Rows that mean nothing any more are left; lnkeep_payments_sweep removes them in small steps.
+pub const LNKEEP_OUTCOME_LEFTOVERS: u32 = 4;
 
 /// Outcome of one operation.
 #[repr(C)]
@@ -481,6 +485,29 @@ pub const LNKEEP_EVENT_ATTEMPT_CONFLICT: u32 = 3;
 pub const LNKEEP_EVENT_ATTEMPT_DELETED: u32 = 4;
 /// An unreadable attempt was quarantined; its id stays burned.
 pub const LNKEEP_EVENT_ATTEMPT_CORRUPT: u32 = 5;
+/// A payment was initiated, for the first time or again after it failed.
+pub const LNKEEP_EVENT_PAYMENT_INITIATED: u32 = 6;
+/// An attempt of a payment was registered.
+pub const LNKEEP_EVENT_PAYMENT_ATTEMPT_REGISTERED: u32 = 7;
+/// An attempt of a payment settled.
+pub const LNKEEP_EVENT_PAYMENT_ATTEMPT_SETTLED: u32 = 8;
+/// An attempt of a payment failed.
+pub const LNKEEP_EVENT_PAYMENT_ATTEMPT_FAILED: u32 = 9;
+/// A payment was given up.
+pub const LNKEEP_EVENT_PAYMENT_FAILED: u32 = 10;
+/// An attempt settled after its failure, or the payment's, had been reported: money moved after all.
+pub const LNKEEP_EVENT_PAYMENT_LATE_SETTLE: u32 = 11;
+/// The operator ended an attempt of a payment by force.
+pub const LNKEEP_EVENT_PAYMENT_FORCED: u32 = 12;
+/// A payment was deleted.
+pub const LNKEEP_EVENT_PAYMENT_DELETED: u32 = 13;
+/// An unreadable payment was quarantined; its hash stays refused.
+pub const LNKEEP_EVENT_PAYMENT_CORRUPT: u32 = 14;
+
+/// The payment ended with this event. Told once, but that LNKEEP_EVENT_PAYMENT_LATE_SETTLE may follow.
+pub const LNKEEP_EVENT_TERMINAL: u32 = 1;
+/// A settle of the payment came after a failure had been reported.
+pub const LNKEEP_EVENT_HAD_LATE_SETTLE: u32 = 2;
 
 /// One change, as it was when its commit became durable.
 #[repr(C)]
@@ -490,7 +517,7 @@ pub struct lnkeep_event {
     pub sequence: u64,
     /// LNKEEP_EVENT_*.
     pub kind: u32,
-    /// LNKEEP_STATE_* of the record after the event.
+    /// LNKEEP_STATE_* of the attempt's record, or status of the payment, after the event.
     pub state: u32,
     /// BOLT 4 failure code, 0 where there is none or it is not known.
     pub failure_code: u32,
@@ -498,12 +525,26 @@ pub struct lnkeep_event {
     pub block_height: u32,
     /// Time the host last told, milliseconds since 1970.
     pub unix_ms: u64,
-    /// What it happened to: an attempt's namespace in the first 16 bytes.
+    /// What it happened to: an attempt's namespace in the first 16 bytes, or a payment's hash.
     pub subject: [u8; 32],
-    /// Attempt id.
+    /// Attempt id, 0 where it is about no attempt.
     pub attempt_id: u64,
-    /// Amount of the attempt, 0 if unknown.
+    /// Amount of the attempt, or of the payment where it is about no attempt; 0 if unknown.
     pub amount_msat: u64,
+    /// Namespace of the attempt.
+    pub namespace_bytes: [u8; 16],
+    /// State of the payment's attempt after the event, LNKEEP_PAYMENT_ATTEMPT_*; 0 where there is none.
+    pub attempt_state: u32,
+    /// LNKEEP_PAYMENT_REASON_*, 0 while the payment was not given up.
+    pub failure_reason: u32,
+    /// Bits of LNKEEP_EVENT_TERMINAL, LNKEEP_EVENT_HAD_LATE_SETTLE.
+    pub flags: u32,
+    /// 0.
+    pub reserved: u32,
+    /// Amount of the payment that no attempt covers.
+    pub remaining_msat: u64,
+    /// Fees of the payment's attempts that did not fail.
+    pub fees_msat: u64,
 }
 
 /// A new cursor starts after the newest event instead of with the oldest one kept.
@@ -579,6 +620,18 @@ pub union lnkeep_op_body {
     pub attempt_rollback: lnkeep_op_attempt_rollback,
     /// LNKEEP_OP_ATTEMPT_ALLOCATE.
     pub attempt_allocate: lnkeep_op_attempt_allocate,
+    /// LNKEEP_OP_PAYMENT_INIT.
+    pub payment_init: lnkeep_op_payment_init,
+    /// LNKEEP_OP_PAYMENT_REGISTER.
+    pub payment_register: lnkeep_op_payment_register,
+    /// LNKEEP_OP_PAYMENT_SETTLE.
+    pub payment_settle: lnkeep_op_payment_settle,
+    /// LNKEEP_OP_PAYMENT_FAIL_ATTEMPT.
+    pub payment_fail_attempt: lnkeep_op_payment_fail_attempt,
+    /// LNKEEP_OP_PAYMENT_FAIL.
+    pub payment_fail: lnkeep_op_payment_fail,
+    /// LNKEEP_OP_PAYMENT_DELETE.
+    pub payment_delete: lnkeep_op_payment_delete,
     /// Fixes the size; what lies beyond the member that is read is ignored.
     pub reserved: [u64; 30],
 }

@@ -152,9 +152,7 @@ impl Payments {
     /// `CorruptRecord`; `NotAcknowledged` after a restore; `TooBig`; `Unknown`: repeat the SAME request after
     /// reopening; the store's errors.
     pub fn init(&self, request: PaymentInit) -> Result<Changed> {
-        let changed = self.change(Operation::Init(request))?;
-        self.purge_some()?;
-        Ok(changed)
+        self.change(Operation::Init(request))
     }
 
     /// Registers an attempt, before it is sent. The same attempt again is ALREADY_EXISTS.
@@ -247,9 +245,7 @@ impl Payments {
     /// # Errors
     /// `PaymentNotInitiated`; `PaymentInFlight`; `CorruptRecord`; the store's errors.
     pub fn delete(&self, hash: PaymentHash, retain: Retain) -> Result<Reply> {
-        let reply = self.change_without_view(Operation::Delete(hash, retain))?;
-        self.purge_some()?;
-        Ok(reply)
+        self.change_without_view(Operation::Delete(hash, retain))
     }
 
     /// Deletes the failed attempts of a payment that is not in flight, in bounded steps.
@@ -280,9 +276,7 @@ impl Payments {
     pub fn quarantine(&self, hash: PaymentHash) -> Result<Reply> {
         let row = self.store.read(|view| table::hash_row(view, hash))?;
         let found = if row == Some(None) { self.find_head(hash)? } else { None };
-        let reply = self.change_without_view(Operation::Quarantine(hash, found))?;
-        self.purge_some()?;
-        Ok(reply)
+        self.change_without_view(Operation::Quarantine(hash, found))
     }
 
     /// The newest head of a hash, found by a scan in bounded reads.
@@ -405,6 +399,9 @@ impl Payments {
         let mut outcomes = self.store.submit(vec![shared], Grouping::Independent)?;
         let reply = outcomes.pop().unwrap_or_else(|| Err(Status::Internal.into()))?;
         let payment = command.left.lock().payment.take();
+        if reply.flags & Reply::LEFTOVERS != 0 {
+            self.purge_some();
+        }
         Ok((reply, payment))
     }
 

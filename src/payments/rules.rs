@@ -15,13 +15,15 @@
 //! | no            | no          | yes        | no     | IN_FLIGHT, may retry   |
 //! | no            | no          | no         | no     | INITIATED              |
 //!
-//! | asked            | INITIATED      | IN_FLIGHT                                   | SUCCEEDED         | FAILED         |
-//! |------------------|----------------|---------------------------------------------|-------------------|----------------|
-//! | init             | PAYMENT_EXISTS | PAYMENT_IN_FLIGHT                           | ALREADY_PAID      | starts over    |
-//! | register         | ok             | ok, _PENDING_SETTLED, _PENDING_FAILED       | ALREADY_SUCCEEDED | ALREADY_FAILED |
-//! | settle, fail one | not found      | ok                                          | ALREADY_SUCCEEDED | ALREADY_FAILED |
-//! | fail (give up)   | ok             | ok                                          | refused, lnd: ok  | ok             |
-//! | delete           | ok             | PAYMENT_IN_FLIGHT                           | ok                | ok             |
+//! | asked            | INITIATED      | IN_FLIGHT         | SUCCEEDED         | FAILED         |
+//! |------------------|----------------|-------------------|-------------------|----------------|
+//! | init             | PAYMENT_EXISTS | PAYMENT_IN_FLIGHT | ALREADY_PAID      | starts over    |
+//! | register         | ok             | ok, or PENDING_*  | ALREADY_SUCCEEDED | ALREADY_FAILED |
+//! | settle, fail one | not found      | ok                | ALREADY_SUCCEEDED | ALREADY_FAILED |
+//! | fail (give up)   | ok             | ok                | refused, lnd: ok  | ok             |
+//! | delete           | ok             | PAYMENT_IN_FLIGHT | ok                | ok             |
+//!
+//! PENDING_SETTLED when an attempt settled, else PENDING_FAILED when the payment was given up.
 //!
 //! Called by `commands`, and by callers without a store. The model test iterates the same rows.
 
