@@ -76,6 +76,18 @@
  *   6. forget      lnkeep_attempts_ack(id) when the payment's own record holds the outcome; the
  *                  id stays burned after the record is deleted.
  *
+ * PAYING A HASH AT MOST ONCE
+ *
+ *   1. init        lnkeep_payments_init(hash). DONE: pay it. Anything else: look at the payment.
+ *   2. register    lnkeep_payments_register(attempt, LNKEEP_REGISTER_WITH_RECORD): the payment's
+ *                  attempt and its record in one transaction, in place of step 1 above. Then
+ *                  validate, mark, send and store the result as above.
+ *   3. end         lnkeep_payments_settle or lnkeep_payments_fail_attempt: the result and the
+ *                  acknowledgement of the record in one transaction, in place of step 6 above.
+ *   4. go on       another attempt, or lnkeep_payments_fail(reason) to give up.
+ *
+ * After a restart: lnkeep_attempts_recover(), then lnkeep_payments_resume().
+ *
  * After every start, before dispatching: lnkeep_attempts_recover(), with the circuits that exist.
  * It fails the attempts that certainly never left, also those whose init answered UNKNOWN, and
  * lists those that may have left and have no circuit.
@@ -307,7 +319,10 @@
 /** Returned when a number is no status of a payment. */
 #define LNKEEP_UNKNOWN_STATUS (-53)
 
-/** Returned when status and sums cannot be together: the receiver claimed only a part, or the caller is wrong. */
+/**
+ * Returned when status and sums contradict each other: the receiver claimed only a part, or the caller is
+ * wrong.
+ */
 #define LNKEEP_PAYMENT_INTERNAL (-54)
 
 /** Returned when a queue or table is full; nothing was applied. */
@@ -489,6 +504,9 @@
 
 /** The record was unreadable and was removed. */
 #define LNKEEP_ATTEMPT_QUARANTINED 16
+
+/** Registered with a payment's attempt: deleted and cleaned only once the payment took the result. */
+#define LNKEEP_ATTEMPT_OF_PAYMENT 32
 
 /** List every namespace; without it namespace_bytes is read. */
 #define LNKEEP_QUERY_ALL_NAMESPACES 1
@@ -1605,8 +1623,8 @@ typedef struct lnkeep_payment_query {
     /** Bits of LNKEEP_PAYMENT_QUERY_*. */
     uint32_t flags;
     /**
-     * Bits `1 << LNKEEP_PAYMENT_STATUS_INITIATED` and so on; 0 means every status. INITIATED and IN_FLIGHT alone
-     * read unfinished payments alone, whatever the history.
+     * Bits `1 << LNKEEP_PAYMENT_STATUS_INITIATED` and so on; 0 means every status. INITIATED and IN_FLIGHT
+     * alone read unfinished payments alone, whatever the history.
      */
     uint32_t statuses;
     /** Read with LNKEEP_PAYMENT_QUERY_OFFSET. */
@@ -1772,8 +1790,8 @@ typedef struct lnkeep_payment_delete_filter {
     /** Bits of LNKEEP_DELETE_FORGET, LNKEEP_DELETE_FAILED_ATTEMPTS. */
     uint32_t flags;
     /**
-     * Bits `1 << LNKEEP_PAYMENT_STATUS_INITIATED` and so on; 0 means SUCCEEDED and FAILED. Payments in flight are
-     * never deleted.
+     * Bits `1 << LNKEEP_PAYMENT_STATUS_INITIATED` and so on; 0 means SUCCEEDED and FAILED. Payments in
+     * flight are never deleted.
      */
     uint32_t statuses;
     /** Only payments created at or before this time; 0 means any. */
@@ -2230,7 +2248,8 @@ lnkeep_status lnkeep_attempts_ack(lnkeep_attempts attempts,
  * Deletes finished attempts in one commit, with one outcome each. Ids stay burned unless flags say
  * LNKEEP_DELETE_FORGET.
  *
- * Returns: LNKEEP_DONE; LNKEEP_BATCH when a key was not deleted: its outcome is LNKEEP_PENDING (kept),
+ * Returns: LNKEEP_DONE; LNKEEP_BATCH when a key was not deleted: its outcome is LNKEEP_PENDING (kept: it
+ *   has no result, or its payment has not taken it),
  *   LNKEEP_NOT_FOUND or LNKEEP_CORRUPT_RECORD (kept); LNKEEP_DUPLICATE_ID when a key is named twice,
  *   LNKEEP_TOO_BIG, LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
  *   LNKEEP_CLOSED, LNKEEP_POISONED: nothing was deleted; LNKEEP_UNKNOWN: reopen and repeat.

@@ -4,8 +4,8 @@
 //! intent is rolled back with it. AL2 a settle is never held up by the record. Called by `payments` only.
 
 use super::commands::gate;
-use super::record::{AttemptResult, NamespaceRow, State};
-use super::rules::{self, InitRequest, Profile, Rollback};
+use super::record::{AttemptResult, Flags, NamespaceRow, State};
+use super::rules::{self, Decision, InitRequest, Profile, Rollback};
 use super::table::{self, ALL_NAMESPACES, Loaded};
 use crate::error::{Error, Result, Status};
 use crate::events::EVENT_ROWS;
@@ -31,7 +31,10 @@ pub(crate) fn init(batch: &mut Batch<'_>, profile: Profile, request: &InitReques
     let before = table::load(batch, request.key)?;
     let gate = gate(batch, request.key.namespace, &before)?;
     let now = table::now(batch);
-    let decision = rules::init(profile, before.stored(), request, gate, now)?;
+    let mut decision = rules::init(profile, before.stored(), request, gate, now)?;
+    if let Decision::Put(attempt, _) = &mut decision {
+        attempt.flags = Flags(attempt.flags.0 | Flags::OF_PAYMENT);
+    }
     table::apply(batch, request.key, &before, decision)
 }
 

@@ -131,6 +131,8 @@ impl Flags {
     pub const FORCED: u8 = 8;
     /// The record was unreadable and was removed.
     pub const QUARANTINED: u8 = 16;
+    /// Registered with a payment's attempt, which has to take the result before the record may go.
+    pub const OF_PAYMENT: u8 = 32;
 
     /// Whether a bit is set.
     pub fn has(self, bit: u8) -> bool {

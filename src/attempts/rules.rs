@@ -4,7 +4,8 @@
 //! A1 a final record never becomes pending. A2 a settle is never replaced; a failure may be, by a settle.
 //! A3 a used id is never free again, unless the host says FORGET. A4 what may have left is never rolled back
 //! by recovery: HANDED_OFF, and after a restore every intent older than it. A5 the preimage of a settle
-//! hashes to the payment hash where that is known. A6 under lnd's rules results are overwritten, clean
+//! hashes to the payment hash where that is known. A7 a result that a payment of this store waits for is
+//! neither deleted nor cleaned before the payment took it. A6 under lnd's rules results are overwritten, clean
 //! removes pending records and fingerprints are not compared, as lnd does today.
 //!
 //! | stored     | init          | mark        | result                     | fail pending | delete   |
@@ -377,6 +378,10 @@ pub fn delete(key: AttemptKey, stored: Stored<'_>, retain: Retain, now: Now) -> 
             format!("{key}: pending, kept; delete it when it ended"),
         )),
         State::Deleted => Err(Error::new(Status::NotFound, format!("{key}: already deleted"))),
+        State::Settled | State::Failed if is_awaited(attempt) => Err(Error::new(
+            Status::Pending,
+            format!("{key}: its payment has not taken the result, kept; settle or fail it there"),
+        )),
         State::Settled | State::Failed => Ok(remove(attempt, retain, now)),
     }
 }
@@ -391,6 +396,11 @@ fn remove(attempt: &Attempt, retain: Retain, now: Now) -> Decision {
     }
 }
 
+/// Whether a payment still has to take the result (A7).
+fn is_awaited(attempt: &Attempt) -> bool {
+    attempt.flags.has(Flags::OF_PAYMENT) && !attempt.flags.has(Flags::ACKED)
+}
+
 /// What clean does with a record that is not in the keep set; `None` keeps it.
 pub fn clean(profile: Profile, stored: Stored<'_>, retain: Retain, now: Now) -> Option<Decision> {
     match (profile, stored) {
@@ -399,6 +409,7 @@ pub fn clean(profile: Profile, stored: Stored<'_>, retain: Retain, now: Now) -> 
         (_, Stored::Found(attempt)) => match attempt.state {
             State::Deleted => None,
             State::Intent | State::HandedOff if profile == Profile::Strict => None,
+            _ if is_awaited(attempt) => None,
             _ => Some(remove(attempt, retain, now)),
         },
     }

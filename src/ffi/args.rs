@@ -123,6 +123,27 @@ pub(super) unsafe fn sized<T: Copy>(pointer: *const T, name: &str) -> Result<T> 
     Ok(ours)
 }
 
+/// One of an array of structures that begin with their size: the first one's size is the way to the next.
+///
+/// # Safety
+/// As for [`sized`], for the whole array.
+pub(super) unsafe fn sized_element<T: Copy>(
+    first: *const T,
+    index: usize,
+    name: &str,
+) -> Result<T> {
+    check_pointer(first, name)?;
+    // SAFETY: T starts with a size_t, and the caller promised that it is readable.
+    let stride = unsafe { first.cast::<usize>().read() };
+    let too_far = || invalid(format!("the length of {name} exceeds the address space"));
+    let offset = stride.checked_mul(index).ok_or_else(too_far)?;
+    if offset > isize::MAX as usize {
+        return Err(too_far());
+    }
+    // SAFETY: the element lies in the array that the caller promised; `sized` checks its alignment.
+    unsafe { sized(first.cast::<u8>().wrapping_add(offset).cast(), name) }
+}
+
 /// Writes a structure that begins with its size, as far as the caller's reaches.
 pub(super) struct SizedOutput<T> {
     pointer: *mut T,

@@ -374,7 +374,8 @@ pub unsafe extern "C" fn lnkeep_attempts_ack(
 /// Deletes finished attempts in one commit, with one outcome each. Ids stay burned unless flags say
 /// LNKEEP_DELETE_FORGET.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_BATCH when a key was not deleted: its outcome is LNKEEP_PENDING (kept),
+/// Returns: LNKEEP_DONE; LNKEEP_BATCH when a key was not deleted: its outcome is LNKEEP_PENDING (kept: it
+///   has no result, or its payment has not taken it),
 ///   LNKEEP_NOT_FOUND or LNKEEP_CORRUPT_RECORD (kept); LNKEEP_DUPLICATE_ID when a key is named twice,
 ///   LNKEEP_TOO_BIG, LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
 ///   LNKEEP_CLOSED, LNKEEP_POISONED: nothing was deleted; LNKEEP_UNKNOWN: reopen and repeat.

@@ -155,12 +155,13 @@ pub unsafe extern "C" fn lnkeep_payment_verify_attempt(
                 return Err(invalid("in_flight_len is more than alive_len"));
             }
             let mut payment = bare_payment(amount_msat);
-            for (index, given) in args::inputs(alive, alive_len, "alive")?.iter().enumerate() {
+            for index in 0..alive_len {
                 let outcome = match index < in_flight_len {
                     true => AttemptOutcome::InFlight,
                     false => settled(),
                 };
-                let request = attempt_of(&args::sized(given, "alive")?)?;
+                let given = args::sized_element(alive, index, "alive")?;
+                let request = attempt_of(&given)?;
                 let (marks, note) = (Marks::default(), RawMessage::default());
                 payment.attempts.push(PaymentAttempt { request, marks, outcome, note });
             }

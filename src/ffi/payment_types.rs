@@ -317,8 +317,8 @@ pub struct lnkeep_payment_query {
     pub size: usize,
     /// Bits of LNKEEP_PAYMENT_QUERY_*.
     pub flags: u32,
-    /// Bits `1 << LNKEEP_PAYMENT_STATUS_INITIATED` and so on; 0 means every status. INITIATED and IN_FLIGHT alone
-    /// read unfinished payments alone, whatever the history.
+    /// Bits `1 << LNKEEP_PAYMENT_STATUS_INITIATED` and so on; 0 means every status. INITIATED and IN_FLIGHT
+    /// alone read unfinished payments alone, whatever the history.
     pub statuses: u32,
     /// Read with LNKEEP_PAYMENT_QUERY_OFFSET.
     pub offset: u64,
@@ -362,8 +362,8 @@ pub struct lnkeep_payment_delete_filter {
     pub size: usize,
     /// Bits of LNKEEP_DELETE_FORGET, LNKEEP_DELETE_FAILED_ATTEMPTS.
     pub flags: u32,
-    /// Bits `1 << LNKEEP_PAYMENT_STATUS_INITIATED` and so on; 0 means SUCCEEDED and FAILED. Payments in flight are
-    /// never deleted.
+    /// Bits `1 << LNKEEP_PAYMENT_STATUS_INITIATED` and so on; 0 means SUCCEEDED and FAILED. Payments in
+    /// flight are never deleted.
     pub statuses: u32,
     /// Only payments created at or before this time; 0 means any.
     pub created_to_unix_ns: u64,

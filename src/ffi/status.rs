@@ -124,7 +124,8 @@ pub const LNKEEP_ATTEMPT_ALREADY_SETTLED: i32 = -51;
 pub const LNKEEP_SENT_EXCEEDS_TOTAL: i32 = -52;
 /// Returned when a number is no status of a payment.
 pub const LNKEEP_UNKNOWN_STATUS: i32 = -53;
-/// Returned when status and sums cannot be together: the receiver claimed only a part, or the caller is wrong.
+/// Returned when status and sums contradict each other: the receiver claimed only a part, or the caller is
+/// wrong.
 pub const LNKEEP_PAYMENT_INTERNAL: i32 = -54;
 
 /// Returned when a queue or table is full; nothing was applied.

@@ -301,6 +301,8 @@ pub const LNKEEP_ATTEMPT_ROLLED_BACK: u32 = 4;
 pub const LNKEEP_ATTEMPT_FORCED: u32 = 8;
 /// The record was unreadable and was removed.
 pub const LNKEEP_ATTEMPT_QUARANTINED: u32 = 16;
+/// Registered with a payment's attempt: deleted and cleaned only once the payment took the result.
+pub const LNKEEP_ATTEMPT_OF_PAYMENT: u32 = 32;
 
 /// One attempt as stored.
 #[repr(C)]

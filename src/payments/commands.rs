@@ -51,7 +51,7 @@ pub enum Operation {
     DeleteFailedAttempts(PaymentHash),
     /// See [`super::Payments::forget`].
     Forget(PaymentHash),
-    /// See [`super::Payments::quarantine`]; with the sequence of a readable head of the hash, if there is one.
+    /// See [`super::Payments::quarantine`]; with the sequence of a head of the hash, if there is one.
     Quarantine(PaymentHash, Option<u64>),
 }
 

@@ -173,12 +173,19 @@ impl PaymentInit {
 }
 
 /// BOLT 4 `payment_data`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Mpp {
     /// The payment secret of the invoice.
     pub payment_address: [u8; 32],
     /// Total of the whole payment.
     pub total_msat: u64,
+}
+
+impl fmt::Debug for Mpp {
+    /// The address is the invoice's payment secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mpp").field("total_msat", &self.total_msat).finish_non_exhaustive()
+    }
 }
 
 /// The AMP record of an attempt.

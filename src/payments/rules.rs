@@ -617,6 +617,14 @@ pub fn force_fail(
     failure: &Failure,
     note: &[u8],
 ) -> Result<Decision> {
+    let same = |known: &&PaymentAttempt| {
+        known.marks.has(Marks::FORCED)
+            && known.outcome == AttemptOutcome::Failed(failure.clone())
+            && known.note.expose() == note
+    };
+    if payment.attempt(key).filter(same).is_some() {
+        return Ok(Decision::Repeat(Status::Already));
+    }
     let mut forced = open_attempt(payment, key)?.clone();
     forced.outcome = AttemptOutcome::Failed(failure.clone());
     forced.marks = forced.marks.with(Marks::FORCED);

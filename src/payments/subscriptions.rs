@@ -35,6 +35,8 @@ struct Stream {
     /// Of one payment; without it of all.
     of: Option<PaymentHash>,
     views: VecDeque<Arc<Payment>>,
+    /// Views kept beside those the stream began with.
+    room: usize,
     missed: u64,
     started: bool,
     closed: bool,
@@ -42,7 +44,7 @@ struct Stream {
 
 impl Stream {
     fn push(&mut self, view: &Arc<Payment>) {
-        if self.views.len() == PAYMENT_VIEWS_MAX {
+        if self.views.len() >= PAYMENT_VIEWS_MAX + self.room {
             self.views.pop_front();
             self.missed += 1;
         }
@@ -112,6 +114,7 @@ impl Streams {
         let deleted = stream.closed && !collected.iter().any(|view| view.status.is_terminal());
         stream.closed = false;
         stream.started = true;
+        stream.room = present.len();
         stream.views.extend(present);
         let ended = |view: &Arc<Payment>| view.status.is_terminal();
         stream.closed = stream.of.is_some() && stream.views.iter().any(ended) || deleted;
