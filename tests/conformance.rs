@@ -6,6 +6,10 @@
 
 #[path = "conformance/attempt_store.rs"]
 mod attempt_store;
+#[path = "conformance/control_tower.rs"]
+mod control_tower;
+#[path = "conformance/payment_values.rs"]
+mod payment_values;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -22,7 +26,8 @@ pub enum Verdict {
 type Runner = fn(&Value) -> Verdict;
 
 /// Folders this version has a runner for.
-const RUNNERS: [(&str, Runner); 1] = [("attempt_store", attempt_store::run)];
+const RUNNERS: [(&str, Runner); 2] =
+    [("attempt_store", attempt_store::run), ("control_tower", control_tower::run)];
 
 #[test]
 fn every_conformance_case_passes() {
@@ -103,6 +108,14 @@ fn read_text(file: &Path) -> String {
         text = String::from_utf8(bytes).unwrap();
     }
     text
+}
+
+/// Where a case keeps its store: in memory if there is such a place, because cases end by design and never by
+/// a power cut.
+pub fn directory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let made = if memory.is_dir() { tempfile::tempdir_in(memory).ok() } else { None };
+    made.unwrap_or_else(|| tempfile::tempdir().unwrap())
 }
 
 /// Whether every key of the pattern is there and equal; unlisted keys are ignored.

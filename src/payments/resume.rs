@@ -9,10 +9,11 @@ use super::payment::{
     AttemptFailure, AttemptState, Failure, FailureReason, Marks, Payment, PaymentAttempt, Settle,
 };
 use super::rules::{self, Strictness};
-use super::{Changed, Payments};
+use super::{Changed, Payments, table};
 use crate::attempts::linked::{self, Known};
 use crate::attempts::{AttemptResult, Ending};
 use crate::error::{Error, Result, Status};
+use crate::store::batch::View;
 use crate::types::{AttemptKey, PaymentHash, Preimage};
 
 /// What the host's dispatcher knows of an attempt in flight.
@@ -120,19 +121,31 @@ impl Payments {
         for (sequence, hash) in unfinished.unreadable {
             let outcome = ResumeOutcome::Unreadable;
             resume.payments.push(Resumed { sequence, hash, outcome });
+            // The keys of its attempts can still be read, and their results may be all there is.
+            let keys = |view: &View<'_>| table::attempt_rows(view, sequence, usize::MAX);
+            resume.keep.extend(self.store.read(keys)?);
         }
         let attempts = unfinished.payments.iter().flat_map(|payment| &payment.attempts);
-        resume.keep = attempts.map(|attempt| attempt.request.key).collect();
+        resume.keep.extend(attempts.map(|attempt| attempt.request.key));
         resume.keep.sort_by_key(|key| (key.id, key.namespace));
         resume.keep.dedup();
+        let mut open = Vec::new();
         for payment in unfinished.payments {
-            let (sequence, hash) = (payment.sequence, Some(payment.hash()));
-            let outcome = match self.resume_one(payment, dispatcher, options) {
+            let (sequence, hash) = (payment.sequence, payment.hash());
+            let looked_at = self.fail_over_closed_channels(payment, dispatcher);
+            open.push((sequence, hash, looked_at));
+        }
+        for (sequence, hash, looked_at) in open {
+            let resumed =
+                looked_at.and_then(|payment| self.resume_one(payment, dispatcher, options));
+            let outcome = match resumed {
                 Ok(outcome) => outcome,
                 Err(error) if error.status() == Status::CorruptRecord => ResumeOutcome::Unreadable,
+                // Deleted by somebody else meanwhile.
+                Err(error) if error.status() == Status::PaymentNotInitiated => ResumeOutcome::Done,
                 Err(error) => return Err(error),
             };
-            resume.payments.push(Resumed { sequence, hash, outcome });
+            resume.payments.push(Resumed { sequence, hash: Some(hash), outcome });
         }
         resume.payments.sort_by_key(|payment| payment.sequence);
         Ok(resume)
@@ -144,8 +157,8 @@ impl Payments {
         dispatcher: &impl ResumeDispatcher,
         options: ResumeOptions,
     ) -> Result<ResumeOutcome> {
-        let mut payment = self.fail_over_closed_channels(payment, dispatcher)?;
-        // Attempts whose answer was refused: their own records say that they may still settle.
+        let mut payment = payment;
+        // Attempts whose answer was refused: by their own records, or because it cannot be right.
         let mut refused: Vec<AttemptKey> = Vec::new();
         loop {
             let state = payment.state();
@@ -156,7 +169,7 @@ impl Payments {
                     return Ok(ResumeOutcome::MaySend);
                 }
                 Ok(true) => {
-                    payment = self.fail(payment.hash(), FailureReason::NoRoute)?.into_payment();
+                    payment = self.give_up(payment.hash(), FailureReason::NoRoute)?;
                     continue;
                 }
                 Ok(false) => {}
@@ -208,9 +221,7 @@ impl Payments {
         let mut payment = payment;
         for key in lost {
             let failure = Failure::new(AttemptFailure::Unknown);
-            if let Some(changed) = self.try_to_fail(payment.hash(), key, failure)? {
-                payment = changed;
-            }
+            (payment, _) = self.try_to_fail(payment.hash(), key, failure)?;
         }
         Ok(payment)
     }
@@ -231,21 +242,22 @@ impl Payments {
             if answer == Answer::Pending {
                 continue;
             }
-            match self.apply_answer(payment, key, answer)? {
-                Some(changed) => return Ok(Some(changed)),
-                None => refused.push(key),
+            let (changed, taken) = self.apply_answer(payment, key, answer)?;
+            if !taken {
+                refused.push(key);
             }
+            return Ok(Some(changed));
         }
         Ok(None)
     }
 
-    /// `None` when the attempt's record does not allow it.
+    /// The payment after an answer, and whether the answer was taken.
     fn apply_answer(
         &self,
         payment: &Payment,
         key: AttemptKey,
         answer: Answer,
-    ) -> Result<Option<Payment>> {
+    ) -> Result<(Payment, bool)> {
         let hash = payment.hash();
         let reason = match &answer {
             Answer::FailedFinal(_) => Some(FailureReason::IncorrectPaymentDetails),
@@ -254,16 +266,12 @@ impl Payments {
         };
         // The payment first, so that nobody can add an attempt in between.
         if let Some(reason) = reason {
-            self.fail(hash, reason)?;
+            self.give_up(hash, reason)?;
         }
         match answer {
             Answer::Settled(preimage) => {
                 let settle = Settle { preimage, settled_unix_ns: self.now_unix_ns() };
-                match self.settle(hash, key, settle, Strictness::default()) {
-                    Ok(changed) => Ok(Some(changed.into_payment())),
-                    Err(error) if error.class() == crate::Class::Refused => self.re_read(hash),
-                    Err(error) => Err(error),
-                }
+                self.taken(hash, self.settle(hash, key, settle, Strictness::default()))
             }
             Answer::Failed(failure) | Answer::FailedFinal(failure) => {
                 self.try_to_fail(hash, key, failure)
@@ -271,7 +279,7 @@ impl Payments {
             Answer::Error | Answer::Unknown => {
                 self.try_to_fail(hash, key, Failure::new(AttemptFailure::Internal))
             }
-            Answer::Pending => Ok(None),
+            Answer::Pending => Ok((self.fetch(hash)?, false)),
         }
     }
 
@@ -279,30 +287,31 @@ impl Payments {
         self.store.clock().unix_ms.saturating_mul(1_000_000)
     }
 
-    /// Fails an attempt; `None` when its record says that it may still settle.
+    /// Gives a payment up, unless somebody else ended it meanwhile.
+    fn give_up(&self, hash: PaymentHash, reason: FailureReason) -> Result<Payment> {
+        Ok(self.taken(hash, self.fail(hash, reason))?.0)
+    }
+
+    /// Fails an attempt, unless its record says that it may still settle.
     fn try_to_fail(
         &self,
         hash: PaymentHash,
         key: AttemptKey,
         mut failure: Failure,
-    ) -> Result<Option<Payment>> {
+    ) -> Result<(Payment, bool)> {
         if failure.failed_unix_ns == 0 {
             failure.failed_unix_ns = self.now_unix_ns();
         }
-        let kept = [Status::HandedOff, Status::Conflict, Status::CorruptRecord];
-        match self.fail_attempt(hash, key, failure, Strictness::default()) {
-            Ok(changed) => Ok(Some(changed.into_payment())),
-            Err(error) if kept.contains(&error.status()) => Ok(None),
-            Err(error) if error.class() == crate::Class::Refused => self.re_read(hash),
-            Err(error) => Err(error),
-        }
+        self.taken(hash, self.fail_attempt(hash, key, failure, Strictness::default()))
     }
 
-    /// Somebody else changed the payment meanwhile: go on with what it is now, if that is another state.
-    fn re_read(&self, hash: PaymentHash) -> Result<Option<Payment>> {
-        match self.fetch(hash) {
-            Ok(payment) => Ok(Some(payment)),
-            Err(error) if error.status() == Status::PaymentNotInitiated => Ok(None),
+    /// The payment after a change, and whether the change was made. A refusal means that the answer cannot be
+    /// right, that the attempt's record does not allow it, or that somebody else changed the payment meanwhile:
+    /// the resume goes on with the payment as it is now, and does not ask for the attempt again (PS3).
+    fn taken(&self, hash: PaymentHash, changed: Result<Changed>) -> Result<(Payment, bool)> {
+        match changed {
+            Ok(changed) => Ok((changed.into_payment(), true)),
+            Err(error) if error.class() == crate::Class::Refused => Ok((self.fetch(hash)?, false)),
             Err(error) => Err(error),
         }
     }

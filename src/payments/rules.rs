@@ -516,7 +516,7 @@ pub fn settle(
 ) -> Result<Decision> {
     let known = payment.attempt(key);
     if let Some(PaymentAttempt { outcome: AttemptOutcome::Settled(stored), .. }) = known
-        && stored == settle
+        && stored.preimage == settle.preimage
         && !strictness.refuse_repeat
     {
         return Ok(Decision::Repeat(Status::Already));
@@ -566,6 +566,13 @@ fn refuse_wrong_preimage(
     ))
 }
 
+/// Whether a failure was told before. Its time is not compared: who tells it again may have a new clock.
+fn is_repeat(stored: &Failure, told: &Failure) -> bool {
+    stored.reason == told.reason
+        && stored.source_index == told.source_index
+        && stored.message == told.message
+}
+
 /// Fails an attempt.
 ///
 /// # Errors
@@ -578,7 +585,7 @@ pub fn fail_attempt(
 ) -> Result<Decision> {
     if let Some(PaymentAttempt { outcome: AttemptOutcome::Failed(stored), .. }) =
         payment.attempt(key)
-        && stored == failure
+        && is_repeat(stored, failure)
         && !strictness.refuse_repeat
     {
         return Ok(Decision::Repeat(Status::Already));
@@ -619,7 +626,7 @@ pub fn force_fail(
 ) -> Result<Decision> {
     let same = |known: &&PaymentAttempt| {
         known.marks.has(Marks::FORCED)
-            && known.outcome == AttemptOutcome::Failed(failure.clone())
+            && matches!(&known.outcome, AttemptOutcome::Failed(stored) if is_repeat(stored, failure))
             && known.note.expose() == note
     };
     if payment.attempt(key).filter(same).is_some() {

@@ -72,7 +72,7 @@ impl World {
     fn new(lnd: bool) -> World {
         World {
             lnd,
-            directory: tempfile::tempdir().unwrap(),
+            directory: super::directory(),
             store: None,
             attempts: None,
             handles: HashMap::new(),
