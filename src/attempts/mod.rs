@@ -1,6 +1,6 @@
 //! Attempt store: one durable record per attempt id; whoever creates the record may dispatch the HTLC.
 //!
-//! The rules A1 to A6 are in [`rules`], the indexes I1 to I3 in `table`, the waiters U1 to U4 in
+//! The rules A1 to A7 are in [`rules`], the indexes I1 to I3 in `table`, the waiters U1 to U4 in
 //! `subscriptions`, the facade F1 to F3 in [`dispatch`]. Origin: lnd #10049 and its follow-ups.
 //! Called by `ffi` and Rust hosts; calls `store` and `events`. No clock, no thread, no lmdb here.
 

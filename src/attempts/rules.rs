@@ -4,9 +4,9 @@
 //! A1 a final record never becomes pending. A2 a settle is never replaced; a failure may be, by a settle.
 //! A3 a used id is never free again, unless the host says FORGET. A4 what may have left is never rolled back
 //! by recovery: HANDED_OFF, and after a restore every intent older than it. A5 the preimage of a settle
-//! hashes to the payment hash where that is known. A7 a result that a payment of this store waits for is
-//! neither deleted nor cleaned before the payment took it. A6 under lnd's rules results are overwritten, clean
-//! removes pending records and fingerprints are not compared, as lnd does today.
+//! hashes to the payment hash where that is known. A6 under lnd's rules results are overwritten, clean
+//! removes pending records and fingerprints are not compared, as lnd does today. A7 a result that a payment
+//! of this store waits for is neither deleted nor cleaned before the payment took it.
 //!
 //! | stored     | init          | mark        | result                     | fail pending | delete   |
 //! |------------|---------------|-------------|----------------------------|--------------|----------|

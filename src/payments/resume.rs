@@ -305,9 +305,9 @@ impl Payments {
         self.taken(hash, self.fail_attempt(hash, key, failure, Strictness::default()))
     }
 
-    /// The payment after a change, and whether the change was made. A refusal means that the answer cannot be
-    /// right, that the attempt's record does not allow it, or that somebody else changed the payment meanwhile:
-    /// the resume goes on with the payment as it is now, and does not ask for the attempt again (PS3).
+    /// The payment after a change, and whether the change was made. A refusal means that the answer cannot
+    /// be right, that the attempt's record does not allow it, or that somebody else changed the payment
+    /// meanwhile: the resume goes on with the payment as it is, and does not ask for the attempt again (PS3).
     fn taken(&self, hash: PaymentHash, changed: Result<Changed>) -> Result<(Payment, bool)> {
         match changed {
             Ok(changed) => Ok((changed.into_payment(), true)),
