@@ -166,7 +166,12 @@ impl Payments {
             let (settled, failed) = (state.has_settled, state.payment_failed);
             match rules::allow_more(status, remaining, settled, failed) {
                 Ok(true) if options.resume_sending && self.may_send(&payment) => {
-                    return Ok(ResumeOutcome::MaySend);
+                    // What is known counts first: a part that settled ends the sending.
+                    match self.apply_one_answer(&payment, dispatcher, &mut refused)? {
+                        Some(changed) => payment = changed,
+                        None => return Ok(ResumeOutcome::MaySend),
+                    }
+                    continue;
                 }
                 Ok(true) => {
                     payment = self.give_up(payment.hash(), FailureReason::NoRoute)?;
