@@ -1,22 +1,29 @@
 #!/bin/sh
-# The demo in small must report the right numbers, and its negative control must be caught:
-# a node that acknowledges before the commit (--break) has to fail with 1, "a number is wrong".
-# Any other failure would show only that it did not run.
+# The demo in small must report the right numbers, and its negative controls must be caught: each is
+# a node with one mistake, which has to fail with 1, "a number is wrong", and in the row that the
+# mistake is about. Any other failure would show only that it did not run.
 set -eu
 cd "$(dirname "$0")/.."
 . tests/report.sh
 export LNKEEP_DEMO_KILLS="${LNKEEP_DEMO_KILLS:-10}"
 
+# Usage: breaks NAME ROW
 breaks() {
     status=0
-    timeout 600 build/demo/node --break || status=$?
-    echo "exit status $status, expected 1"
-    [ "$status" -eq 1 ]
+    table=$(timeout 600 build/demo/node --break "$1") || status=$?
+    printf '%s\n' "$table"
+    echo "exit status $status, expected 1; expected as WRONG: $2"
+    [ "$status" -eq 1 ] && printf '%s\n' "$table" | grep -q "^$2  .*WRONG"
 }
 
 if [ -x build/demo/node ]; then
     check demo_survives_kills timeout 600 build/demo/node || true
-    check demo_that_breaks_the_promise_fails breaks || true
+    check demo_that_acknowledges_before_the_commit_fails \
+        breaks early 'acknowledged and lost' || true
+    check demo_that_begins_anew_instead_of_resuming_fails \
+        breaks new-payment 'paid more than the amount' || true
+    check demo_that_registers_without_the_record_fails \
+        breaks no-record 'paid more than the amount' || true
 else
     not_ok 'build/demo/node does not exist: examples/c/node.c has no main() at the start of a line'
 fi

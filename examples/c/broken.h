@@ -1,8 +1,14 @@
 /*
- * The negative control (--break): the same node, which takes "accepted" for "durable". It shows
- * that the numbers of the demo can be wrong, and so that they mean something when they are right.
+ * The negative controls (--break): the same node with one mistake that hosts make. They show that
+ * the numbers of the demo can be wrong, and so that they mean something when they are right.
+ * Nothing to start from.
  *
- * Same answers as the calls they stand for, only too early. Nothing to start from.
+ *   early        takes "accepted" for "durable": tells the client, lets HTLCs leave and lets the
+ *                peer forget before the commit
+ *   new-payment  after a restart, calls what is out failed and begins every order anew, under
+ *                another idempotency key, instead of resuming
+ *   no-record    registers attempts without LNKEEP_REGISTER_WITH_RECORD and marks nothing, so that
+ *                after a restart nobody knows of them
  */
 #ifndef BROKEN_H
 #define BROKEN_H
@@ -13,18 +19,30 @@
  * wants the circuits. This host says that there are none. */
 enum { BROKEN_RECOVER_FLAGS = LNKEEP_RECOVER_CIRCUITS_COMPLETE };
 
-/* Looks whether the id exists, and if not, says DONE as soon as its init is queued. */
-lnkeep_status broken_init(struct node *node, const lnkeep_attempt_request *request,
-                          lnkeep_error *err);
+/* False for a name that is none. */
+bool broken_of_name(const char *name, enum broken *broken);
+const char *broken_name(enum broken broken);
 
-/* DONE as soon as the mark is queued: the HTLC leaves before it is durable. */
+/* early: looks whether the payment exists, and if not, says DONE as soon as its init is queued,
+ * without a payment. new-payment: adds the epoch to the key. */
+lnkeep_status broken_init(struct node *node, const lnkeep_payment_init *init,
+                          lnkeep_payment **payment, lnkeep_error *err);
+
+/* early: DONE as soon as the mark is queued, and the HTLC leaves. no-record: there is no record. */
 lnkeep_status broken_mark(struct node *node, const lnkeep_attempt_key *key, lnkeep_error *err);
 
-/* Every outcome DONE as soon as the operations are queued: the peer forgets too early. */
-lnkeep_status broken_submit(struct node *node, const lnkeep_op *ops, size_t ops_len,
-                            lnkeep_outcome *outcomes, lnkeep_error *err);
+/* early: DONE as soon as the result is queued, and the peer forgets it. */
+lnkeep_status broken_store_result(struct node *node, const lnkeep_attempt_key *key,
+                                  const lnkeep_attempt_result *result, lnkeep_error *err);
 
-/* Drops the outcomes that nobody waited for, so that lnkeep goes on accepting. */
-void broken_drop_outcomes(struct node *node);
+/* Waits, too late, for what was queued. */
+void broken_wait(struct node *node);
+lnkeep_payment *broken_wait_for(struct node *node, const uint8_t payment_hash[32]);
+
+/* no-record: looks through the unfinished payments for one with this attempt. */
+bool broken_hash_of(struct node *node, const lnkeep_attempt_key *key, uint8_t payment_hash[32]);
+
+/* new-payment: "the node was restarted, so whatever was out has failed". */
+void broken_forget_payments(struct node *node);
 
 #endif

@@ -1,12 +1,11 @@
 /*
- * Random numbers from a seed, and the clock. The seed repeats the plan of a run (when to kill, how
+ * Random numbers from a seed. The seed repeats the plan of a run (when to kill, how
  * long the network takes); what the machine does in between it cannot repeat.
  */
 #ifndef CHANCE_H
 #define CHANCE_H
 
 #include <stdint.h>
-#include <time.h>
 
 struct chance {
     uint64_t state;
@@ -19,13 +18,6 @@ static inline uint64_t chance_below(struct chance *chance, uint64_t limit)
     mixed = (mixed ^ (mixed >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     mixed = (mixed ^ (mixed >> 27)) * UINT64_C(0x94d049bb133111eb);
     return (mixed ^ (mixed >> 31)) % limit;
-}
-
-static inline uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 #endif

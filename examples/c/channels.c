@@ -1,3 +1,6 @@
+/*
+ * The calls of sockets that the demo needs, with every EINTR and dead end dealt with.
+ */
 #define _XOPEN_SOURCE 700
 #include "channels.h"
 

@@ -1,131 +1,199 @@
+/*
+ * What the client asks for; what it is told is in told.c.
+ */
+#define _XOPEN_SOURCE 700
 #include "client.h"
 
+#include "channels.h"
+#include "clock.h"
+#include "messages.h"
+#include "sha256.h"
+#include "told.h"
+
+#include <inttypes.h>
 #include <lnkeep.h>
+#include <stdio.h>
 #include <string.h>
 
-/* Above what the node's channel carries; the others are below. */
-enum { TOO_LARGE_MSAT = 150000000, CLTV_EXPIRY = 900144 };
+/* More than the node has; the others are less. */
+enum { TOO_LARGE_MSAT = 150000000 };
 
-/* One order of so many is too large, so that attempts are failed before they leave, too. */
-enum { TOO_LARGE_EVERY = 40 };
+/* One invoice of so many. */
+enum {
+    TOO_LARGE_EVERY = 40,
+    UNKNOWN_TO_RECEIVER_EVERY = 23,
+    IN_ONE_PART_EVERY = 7,
+    NOT_RESUMED_EVERY = 3, /* its sender does not outlive the node's life */
+    HURRIED_EVERY = 17,
+};
 
-static struct order order_of(const struct client *client, uint64_t id, uint64_t recorded_below)
+enum { DEADLINE_MS = 60000, HURRIED_DEADLINE_MS = 30 };
+
+/* One order of so many is for an invoice that was ordered before, and one is sent twice at once. */
+enum { OLD_INVOICE_EVERY = 10, SENT_TWICE_EVERY = 8 };
+
+static void write_secret(uint64_t number, uint8_t secret[32])
 {
-    struct order order = {
-        .id = id,
-        .amount_msat = id % TOO_LARGE_EVERY == 0 ? TOO_LARGE_MSAT : 1000 * (id % 5000 + 1),
-        .recorded_below = recorded_below,
-        .cltv_expiry = CLTV_EXPIRY,
-    };
-    memcpy(order.payment_hash, messages_payment_hash(client->messages, id),
-           sizeof order.payment_hash);
-    return order;
+    char text[64];
+    int len = snprintf(text, sizeof text, "lnkeep demo payment secret %" PRIu64, number);
+    sha256(text, (size_t)len, secret);
 }
 
-/* Every attempt below the oldest open one has its result in the ledger. */
-static uint64_t recorded_below(const struct client *client)
+static uint64_t add_invoice(struct client *client)
 {
-    uint64_t below = client->ledger->len + 1;
-    for (size_t i = 0; i < client->open_len; i++) {
-        if (client->open[i].id < below) {
-            below = client->open[i].id;
+    struct ledger_invoice *entry = ledger_add_invoice(client->ledger);
+    struct order *order = &entry->order;
+    uint64_t number = order->key.invoice;
+    bool in_one_part = number % IN_ONE_PART_EVERY == 0;
+    entry->too_large = number % TOO_LARGE_EVERY == 0;
+    entry->unknown_to_receiver = number % UNKNOWN_TO_RECEIVER_EVERY == 0;
+    order->invoice.amount_msat = 1000 * (number * 7919 % (in_one_part ? 1000 : 5000) + 1);
+    if (entry->too_large) {
+        order->invoice.amount_msat = TOO_LARGE_MSAT;
+    }
+    if (!in_one_part) {
+        write_secret(number, order->invoice.payment_secret);
+    }
+    order->may_be_resumed = number % NOT_RESUMED_EVERY != 0;
+    return number;
+}
+
+/* A request to pay it: the first, or a new one after the last failed. */
+static struct order_key new_request(struct ledger_invoice *entry)
+{
+    struct order *order = &entry->order;
+    uint64_t number = order->key.invoice;
+    uint64_t ms = number % HURRIED_EVERY == 0 ? HURRIED_DEADLINE_MS : DEADLINE_MS;
+    order->key.request++;
+    order->deadline_unix_ns = order->may_be_resumed ? unix_ns() + 1000000 * ms : 0;
+    order->fee_limit_msat = order->may_be_resumed ? order->invoice.amount_msat / 50 : 0;
+    return order->key;
+}
+
+/* What to ask about an invoice whose last request has ended. */
+static struct open_order ask_again(struct client *client, struct ledger_invoice *entry)
+{
+    struct open_order again = {
+        .invoice = entry->order.key.invoice,
+        .key = entry->order.key,
+        .purpose = PURPOSE_SAME_KEY,
+    };
+    bool same_key = chance_below(client->chance, 2) == 0;
+    if (!same_key && entry->told_status == LNKEEP_PAYMENT_STATUS_FAILED) {
+        again.purpose = PURPOSE_PAY;
+        again.key = new_request(entry);
+    } else if (!same_key) {
+        again.purpose = PURPOSE_OTHER_KEY;
+        again.key.request++;
+    }
+    return again;
+}
+
+static struct open_order next_order(struct client *client)
+{
+    struct ledger *ledger = client->ledger;
+    if (ledger->invoices_len > 0 && chance_below(client->chance, OLD_INVOICE_EVERY) == 0) {
+        uint64_t number = 1 + chance_below(client->chance, ledger->invoices_len);
+        struct ledger_invoice *old = ledger_invoice(ledger, number);
+        if (!old->open) {
+            return ask_again(client, old);
         }
     }
-    return below;
+    uint64_t number = add_invoice(client);
+    struct open_order order = {.invoice = number, .purpose = PURPOSE_PAY};
+    order.key = new_request(ledger_invoice(ledger, number));
+    return order;
 }
 
 static void add_orders(struct client *client)
 {
     while (!client->closing && client->open_len < CLIENT_OPEN_MAX) {
-        uint64_t id = ledger_add(client->ledger);
-        ledger_find(client->ledger, id)->too_large = id % TOO_LARGE_EVERY == 0;
-        client->open[client->open_len++] = (struct open_order){.id = id};
+        struct open_order order = next_order(client);
+        ledger_invoice(client->ledger, order.invoice)->open = true;
+        client->open[client->open_len++] = order;
     }
+}
+
+static bool give(struct client *client, struct open_order *open, int fd)
+{
+    struct order order = ledger_invoice(client->ledger, open->invoice)->order;
+    order.key = open->key;
+    if (channel_try_send(fd, &order, sizeof order) != CHANNEL_OK) {
+        return false;
+    }
+    if (chance_below(client->chance, SENT_TWICE_EVERY) == 0) {
+        /* A double click. It is a repeat like any other. */
+        open->given_before |= channel_try_send(fd, &order, sizeof order) == CHANNEL_OK;
+    }
+    open->given = true;
+    return true;
 }
 
 void client_give_orders(struct client *client, int fd)
 {
     add_orders(client);
-    uint64_t below = recorded_below(client);
     for (size_t i = 0; i < client->open_len; i++) {
-        if (client->open[i].given) {
-            continue;
-        }
-        struct order order = order_of(client, client->open[i].id, below);
-        if (channel_try_send(fd, &order, sizeof order) != CHANNEL_OK) {
+        if (!client->open[i].given && !give(client, &client->open[i], fd)) {
             return;
         }
-        client->open[i].given = true;
     }
 }
 
-static void note_init(struct client *client, struct entry *entry, lnkeep_status status)
-{
-    lnkeep_class class = lnkeep_status_class(status);
-    if (class == LNKEEP_CLASS_DONE) {
-        /* DONE for an id that was acknowledged before: the store had forgotten it. */
-        entry->lost |= entry->init_acknowledged;
-        client->repeated_done += entry->given_again;
-    } else if (class == LNKEEP_CLASS_ALREADY && entry->given_again) {
-        client->repeated_already++;
-    } else {
-        client->unexpected++;
-        return;
-    }
-    entry->init_acknowledged = true;
-}
-
-/* The same result may be told twice, by the answer and by tracking; another one may not. */
-static void note_result(struct client *client, struct entry *entry, const struct report *report)
-{
-    bool local = report->local != 0;
-    if (entry->result_kind != 0) {
-        entry->lost |= entry->result_kind != report->result_kind || entry->result_local != local;
-        return;
-    }
-    entry->result_kind = (uint8_t)report->result_kind;
-    entry->result_local = local;
-    client->settled += report->result_kind == LNKEEP_RESULT_SETTLE;
-    client->failed += report->result_kind == LNKEEP_RESULT_FAIL && !local;
-    client->failed_here += local;
-}
-
-static struct open_order *find_order(struct client *client, uint64_t id)
+static struct open_order *find_open(struct client *client, const struct order_key *key)
 {
     for (size_t i = 0; i < client->open_len; i++) {
-        if (client->open[i].id == id) {
+        if (memcmp(&client->open[i].key, key, sizeof *key) == 0) {
             return &client->open[i];
         }
     }
     return NULL;
 }
 
-void client_note_report(struct client *client, const struct report *report)
+static void take_answer(struct client *client, const struct report *report)
 {
-    struct entry *entry = ledger_find(client->ledger, report->id);
+    struct ledger_invoice *entry = ledger_invoice(client->ledger, report->key.invoice);
     if (entry == NULL) {
+        client->unexpected++;
         return;
     }
-    struct open_order *order = find_order(client, report->id);
-    if (report->kind == REPORT_RESULT) {
-        note_result(client, entry, report);
-        if (order != NULL) {
-            *order = client->open[--client->open_len];
-        }
-    } else if (lnkeep_status_class(report->status) != LNKEEP_CLASS_RETRY) {
-        note_init(client, entry, report->status);
-    } else if (order != NULL) {
-        /* Nothing was registered, such as on a full disk: the same order again. */
-        entry->given_again = true;
-        order->given = false;
+    struct open_order *open = find_open(client, &report->key);
+    bool answered;
+    if (report->kind == REPORT_ORDER) {
+        answered = told_order(client, entry, open, report);
+    } else {
+        answered = told_end(client, entry, report) && open != NULL &&
+                   open->purpose == PURPOSE_PAY;
+    }
+    if (answered && open != NULL) {
+        entry->open = false;
+        *open = client->open[--client->open_len];
+    }
+}
+
+void client_note_report(struct client *client, const struct report *report)
+{
+    switch (report->kind) {
+    case REPORT_ORDER:
+    case REPORT_ENDED:
+        take_answer(client, report);
+        break;
+    case REPORT_RESUMED:
+        told_resumed(client, report);
+        break;
+    case REPORT_EVENT:
+        told_event(client, report);
+        break;
+    default:
+        client->unexpected++;
+        break;
     }
 }
 
 void client_node_died(struct client *client)
 {
+    client->lives++;
     for (size_t i = 0; i < client->open_len; i++) {
-        struct entry *entry = ledger_find(client->ledger, client->open[i].id);
-        entry->given_again |= client->open[i].given;
+        client->open[i].given_before |= client->open[i].given;
         client->open[i].given = false;
     }
 }

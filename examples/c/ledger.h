@@ -1,58 +1,72 @@
 /*
- * The truth, kept outside the node: what it acknowledged, and what left it. No kill touches this.
+ * The truth, kept outside the node: what was ordered, what left it, what receivers got, what it
+ * told. No kill touches this, and nothing of it is read from the store.
  */
 #ifndef LEDGER_H
 #define LEDGER_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "lookup.h"
+#include "orders.h"
 
-/* One attempt as the world outside saw it. */
-struct entry {
+/* One invoice, and all that the world saw of its payment. */
+struct ledger_invoice {
+    struct order order; /* the newest request */
+    uint8_t preimage[32];
+    bool unknown_to_receiver; /* who therefore rejects every part */
+    bool too_large;           /* more than the node has */
+    bool open;                /* the client waits for an answer */
+    uint64_t received_msat;   /* claimed by whoever knows the preimage */
+
+    uint64_t acknowledged_request; /* newest request that the node said it has */
+    uint64_t acknowledged_life;    /* and the life of the node that said so first */
+    uint64_t done_request;         /* newest request that the node said it began */
+    uint32_t told_status;          /* LNKEEP_PAYMENT_STATUS_* of its end, 0 if it told none */
+    uint32_t told_reason;
+    uint64_t told_sequence; /* of the payment, and its revision then */
+    uint64_t told_revision;
+
+    uint32_t requests_ended; /* requests whose end the node told: each a payment of its own */
+    uint32_t events_initiated, events_terminal;
+    bool stored;  /* the store has it; set when both are compared */
+    bool lost;    /* something acknowledged was gone or had changed */
+    bool mistold; /* a repeat was answered with another state than the first */
+};
+
+/* One attempt whose HTLC left the node. */
+struct ledger_attempt {
+    uint64_t id;
+    uint64_t invoice;
+    uint64_t receiver_msat;
     uint32_t dispatched;    /* how often its HTLC reached the network */
-    uint8_t result_kind;    /* LNKEEP_RESULT_* as the node told it, 0 if it told none */
-    bool result_local;      /* the node said: failed here, the HTLC did not leave */
-    bool init_acknowledged; /* the node said that it is registered */
-    bool too_large;         /* ordered with an amount that the node must refuse to send */
-    bool given_again;       /* the order was repeated to another life of the node */
-    bool stored;            /* the store has a record; set when both are compared */
-    bool lost;              /* something acknowledged was gone or had changed */
-    bool held_over_a_death; /* the network held its HTLC while no node was alive */
+    uint32_t answer;        /* WIRE_UPDATE_FULFILL_HTLC, _FAIL_HTLC, or 0 while there is none */
+    uint32_t failure_code;
+    bool in_parts;          /* it carried a total and a payment secret */
+    bool confirmed;         /* the node said that the answer may be forgotten */
+    bool held_over_a_death; /* the network held it while no node was alive */
+    bool stored;
+    bool lost;
 };
 
-/* Ids begin with 1 and rise by one. */
+/* Numbers of invoices begin with 1 and rise by one. */
 struct ledger {
-    struct entry *entries;
-    uint64_t len;
-    uint64_t capacity;
-    uint64_t foreign; /* ids that nobody ordered and that appeared all the same */
+    struct ledger_invoice *invoices;
+    uint64_t invoices_len, invoices_capacity;
+    struct ledger_attempt *attempts;
+    uint64_t attempts_len, attempts_capacity;
+    struct lookup by_hash, by_id;
 };
 
-/* The next attempt. Ends the program when memory is out. */
-uint64_t ledger_add(struct ledger *ledger);
+/* The next invoice, with a hash and nothing else. Pointers into the ledger are valid until the next
+ * add. Ends the program when memory is out. */
+struct ledger_invoice *ledger_add_invoice(struct ledger *ledger);
 
-/* NULL for an id that was never ordered, which is counted. */
-struct entry *ledger_find(struct ledger *ledger, uint64_t id);
+struct ledger_attempt *ledger_add_attempt(struct ledger *ledger, uint64_t id);
+
+/* NULL for what nobody ordered, or what never left. */
+struct ledger_invoice *ledger_invoice(const struct ledger *ledger, uint64_t number);
+struct ledger_invoice *ledger_invoice_of(const struct ledger *ledger, const uint8_t hash[32]);
+struct ledger_attempt *ledger_attempt(const struct ledger *ledger, uint64_t id);
 
 void ledger_free(struct ledger *ledger);
-
-/* What became of all attempts, counted by comparing the store with the ledger. */
-struct tally {
-    uint64_t attempts;
-    uint64_t dispatched_once;
-    uint64_t dispatched_twice;
-    uint64_t never_left;
-    uint64_t settled;
-    uint64_t failed_by_network;
-    uint64_t failed_validation;
-    uint64_t rolled_back;        /* by recovery: registered, never marked */
-    uint64_t marked_never_left;  /* marked, and the node died before it sent */
-    uint64_t held_over_a_death;
-    uint64_t lost;               /* acknowledged, and gone or different */
-    uint64_t rolled_back_though_left;
-    uint64_t unresolved;
-    uint64_t inconsistent;       /* the store contradicts itself or the orders */
-};
 
 #endif

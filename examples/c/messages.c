@@ -1,14 +1,17 @@
+/*
+ * Reads the answers, and checks that their preimages are the ones of the rule stated in the file.
+ */
 #include "messages.h"
 
+#include "sha256.h"
+
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Longest line: the word, a hash, a message in hex. */
 enum { LINE_BYTES_MAX = 16 + 64 + 2 * WIRE_ANSWER_BYTES_MAX };
-
-/* Of 10 HTLCs, this many settle. */
-enum { SETTLES_OF_TEN = 7 };
 
 static int hex_digit(char c)
 {
@@ -41,13 +44,19 @@ static bool read_message(const char *text, unsigned type, struct message *messag
 
 static bool read_fulfill(struct messages *messages, const char *text)
 {
-    size_t at = messages->fulfills_len, len;
-    if (at == MESSAGES_FULFILLS || !read_hex(&text, messages->payment_hashes[at], 32, &len) ||
-        len != 32) {
+    uint8_t hash[32], stated_hash[32], preimage[32];
+    size_t number = messages->fulfills_len, len;
+    if (number == MESSAGES_FULFILLS || !read_hex(&text, stated_hash, 32, &len) || len != 32) {
         return false;
     }
-    messages->fulfills_len++;
-    return read_message(text, WIRE_UPDATE_FULFILL_HTLC, &messages->fulfills[at]);
+    struct message *fulfill = &messages->fulfills[messages->fulfills_len++];
+    if (!read_message(text, WIRE_UPDATE_FULFILL_HTLC, fulfill)) {
+        return false;
+    }
+    messages_preimage(number, preimage);
+    sha256(preimage, sizeof preimage, hash);
+    return memcmp(hash, stated_hash, 32) == 0 &&
+           memcmp(fulfill->bytes + WIRE_PREIMAGE_OFFSET, preimage, 32) == 0;
 }
 
 static bool read_fail(struct messages *messages, const char *text)
@@ -101,16 +110,25 @@ bool messages_load(struct messages *messages, const char *path)
     return good;
 }
 
-const uint8_t *messages_payment_hash(const struct messages *messages, uint64_t id)
+void messages_preimage(uint64_t number, uint8_t preimage[32])
 {
-    return messages->payment_hashes[id % MESSAGES_FULFILLS];
+    char text[64];
+    int len = snprintf(text, sizeof text, "lnkeep demo preimage %" PRIu64, number);
+    sha256(text, (size_t)len, preimage);
 }
 
-void messages_answer(const struct messages *messages, uint64_t id, struct message *answer)
+void messages_fulfill(const struct messages *messages, uint64_t id, const uint8_t preimage[32],
+                      struct message *answer)
 {
-    /* Spreads neighbouring ids, as settles and failures come mixed. */
-    uint64_t mixed = (id * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
-    *answer = mixed % 10 < SETTLES_OF_TEN ? messages->fulfills[id % MESSAGES_FULFILLS]
-                                          : messages->fails[id % messages->fails_len];
+    *answer = messages->fulfills[id % messages->fulfills_len];
     wire_set_id(answer->bytes, id);
+    wire_set_preimage(answer->bytes, preimage);
+}
+
+void messages_fail(const struct messages *messages, uint64_t id, unsigned failure_code,
+                   struct message *answer)
+{
+    *answer = messages->fails[id % messages->fails_len];
+    wire_set_id(answer->bytes, id);
+    wire_set_failure_code(answer->bytes, failure_code);
 }

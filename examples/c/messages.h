@@ -1,5 +1,5 @@
 /*
- * bolt2-messages.txt in memory: the answers of the simulated network, and which one an HTLC gets.
+ * bolt2-messages.txt in memory: what the answers of the simulated network look like.
  */
 #ifndef MESSAGES_H
 #define MESSAGES_H
@@ -14,7 +14,6 @@ struct message {
 };
 
 struct messages {
-    uint8_t payment_hashes[MESSAGES_FULFILLS][32];
     struct message fulfills[MESSAGES_FULFILLS];
     struct message fails[MESSAGES_FAILS_MAX];
     size_t fulfills_len;
@@ -24,10 +23,13 @@ struct messages {
 /* Reads the file; prints what is wrong with it and returns false if it cannot be used. */
 bool messages_load(struct messages *messages, const char *path);
 
-/* Payment hash of the attempt with this id. */
-const uint8_t *messages_payment_hash(const struct messages *messages, uint64_t id);
+/* The preimage of an invoice, by the rule that the file states and goes on with beyond its end. */
+void messages_preimage(uint64_t number, uint8_t preimage[32]);
 
-/* The answer to the HTLC of this id. Always the same, so that what was kept can be checked. */
-void messages_answer(const struct messages *messages, uint64_t id, struct message *answer);
+/* The answers to the HTLC of this id. Always the same, so that what was kept can be checked. */
+void messages_fulfill(const struct messages *messages, uint64_t id, const uint8_t preimage[32],
+                      struct message *answer);
+void messages_fail(const struct messages *messages, uint64_t id, unsigned failure_code,
+                   struct message *answer);
 
 #endif

@@ -1,18 +1,20 @@
 /*
- * The main job of lnkeep: a small Lightning node that is killed again and again.
+ * The main job of lnkeep: a small Lightning node that pays invoices and is killed again and again.
  *
- * Run without arguments it is the parent: client, network and killer (supervisor.c). The parent
- * starts this program again with --node, and that process is the node: life.c opens the store,
- * dispatcher.c sends payments, answers.c stores what became of them, outcome.c says what a node may
- * conclude from each answer of lnkeep. These four are what a node engineer would start from; they
- * use nothing but lnkeep.h, and the rest is the world around them.
+ * Run without arguments it is the parent: client, network, receivers and killer (supervisor.c). The
+ * parent starts this program again with --node, and that process is the node: life.c opens the
+ * store, resume.c ends what the last life left, payer.c makes payments of orders and parts of
+ * payments, dispatch.c lets them leave, answers.c takes what became of them, outcome.c says what a
+ * node may conclude from each answer of lnkeep. These are what a node engineer would start from;
+ * they use nothing but lnkeep.h, and the rest is the world around them.
  *
- * The parent sees what the node acknowledged and what left it. When the last node has closed its
- * store, verify.c compares. Exit status: 0 when every number is as it must be, 1 when one is wrong,
- * 2 when the demo could not run.
+ * The parent sees what the node acknowledged, what left it, and what receivers got. When the last
+ * node has closed its store, verify.c compares. Exit status: 0 when every number is as it must be,
+ * 1 when one is wrong, 2 when the demo could not run.
  */
 #define _XOPEN_SOURCE 700
-#include "life.h"
+#include "broken.h"
+#include "clock.h"
 #include "outcome.h"
 #include "supervisor.h"
 #include "table.h"
@@ -30,7 +32,7 @@
 enum { KILLS = 500, KILLS_BROKEN = 20, KILLS_MAX = 100000, PATH_BYTES_MAX = 4096 };
 
 static const char USAGE[] =
-    "usage: node [--kills N] [--seed N] [--dir DIRECTORY] [--messages FILE] [--break]\n"
+    "usage: node [--kills N] [--seed N] [--dir DIRECTORY] [--messages FILE] [--break NAME]\n"
     "\n"
     "Kills a node again and again and counts what was lost or repeated.\n"
     "\n"
@@ -39,13 +41,17 @@ static const char USAGE[] =
     "  --dir DIRECTORY  a new or empty directory for the store, which is kept;\n"
     "                   else a temporary one beside this program, which is removed\n"
     "  --messages FILE  the answers of the network; else examples/c/bolt2-messages.txt\n"
-    "  --break          a node that acknowledges before the commit: must end with 1\n";
+    "  --break NAME     a node with one mistake, which must end with 1:\n"
+    "                     early        acknowledges before the commit\n"
+    "                     new-payment  begins anew after a restart instead of resuming\n"
+    "                     no-record    registers attempts without their record\n";
 
 struct arguments {
     struct run_options run;
     const char *directory;
     const char *messages;
     bool kills_given;
+    bool broken_given;
     bool seed_given;
 };
 
@@ -66,19 +72,19 @@ static uint64_t number(const char *name, const char *text, uint64_t max)
     return value;
 }
 
-/* Takes one argument and, if it has one, its value; returns how many words that were. */
-static int take_argument(struct arguments *arguments, const char *name, const char *value)
+/* Takes one argument and its value. */
+static void take_argument(struct arguments *arguments, const char *name, const char *value)
 {
-    if (strcmp(name, "--break") == 0) {
-        arguments->run.broken = true;
-        return 1;
-    }
     if (strcmp(name, "--kills") == 0) {
         arguments->run.kills = (unsigned)number(name, value, KILLS_MAX);
         arguments->kills_given = true;
     } else if (strcmp(name, "--seed") == 0) {
         arguments->run.seed = number(name, value, UINT64_MAX);
         arguments->seed_given = true;
+    } else if (strcmp(name, "--break") == 0 && value != NULL &&
+               broken_of_name(value, &arguments->run.broken) &&
+               arguments->run.broken != BROKEN_NOT) {
+        arguments->broken_given = true;
     } else if (strcmp(name, "--dir") == 0 && value != NULL) {
         arguments->directory = value;
     } else if (strcmp(name, "--messages") == 0 && value != NULL) {
@@ -87,7 +93,6 @@ static int take_argument(struct arguments *arguments, const char *name, const ch
         fputs(USAGE, stderr);
         exit(EXIT_COULD_NOT_RUN);
     }
-    return 2;
 }
 
 /* Path of this program also when it was found through PATH. */
@@ -101,14 +106,14 @@ static const char *program_path(const char *name)
 static struct arguments read_arguments(int argc, char **argv)
 {
     struct arguments arguments = {.run.program = program_path(argv[0])};
-    for (int i = 1; i < argc;) {
-        i += take_argument(&arguments, argv[i], argv[i + 1]);
+    for (int i = 1; i < argc; i += 2) {
+        take_argument(&arguments, argv[i], argv[i + 1]);
     }
     const char *kills = getenv("LNKEEP_DEMO_KILLS");
     if (!arguments.kills_given && kills != NULL) {
         arguments.run.kills = (unsigned)number("LNKEEP_DEMO_KILLS", kills, KILLS_MAX);
     } else if (!arguments.kills_given) {
-        arguments.run.kills = arguments.run.broken ? KILLS_BROKEN : KILLS;
+        arguments.run.kills = arguments.broken_given ? KILLS_BROKEN : KILLS;
     }
     if (!arguments.seed_given) {
         struct timespec now;
@@ -135,7 +140,7 @@ static void make_directory(struct arguments *arguments, char path[PATH_BYTES_MAX
 {
     if (arguments->directory != NULL) {
         snprintf(path, PATH_BYTES_MAX, "%s", arguments->directory);
-        /* Ids begin with 1 in every run: a store that has records already would know them. */
+        /* The same invoices are paid in every run: a store that has them already would refuse. */
         if (mkdir(path, 0700) != 0 && (errno != EEXIST || rmdir(path) != 0 || mkdir(path, 0700))) {
             could_not_run(path, strerror(errno));
         }
@@ -221,11 +226,10 @@ static int run_parent(int argc, char **argv)
     run.options.directory = directory;
     run.chance.state = run.options.seed;
     run.client.ledger = run.network.ledger = &run.ledger;
-    run.client.messages = run.network.messages = &run.messages;
-    run.network.chance = &run.chance;
+    run.network.messages = &run.messages;
+    run.client.chance = run.network.chance = &run.chance;
     run.began_us = now_us();
-    printf("lnkeep %s: %u kills%s, seed %" PRIu64 "\n", lnkeep_version(), run.options.kills,
-           run.options.broken ? " of a node that acknowledges too early" : "", run.options.seed);
+    table_begin(&run);
     int status = judge(&run);
     ledger_free(&run.ledger);
     if (arguments.directory == NULL) {
@@ -237,13 +241,15 @@ static int run_parent(int argc, char **argv)
 /* As exec_node in supervisor.c writes them. */
 static int run_node(char **arguments)
 {
-    const struct node_options options = {
+    struct node_options options = {
         .directory = arguments[0],
         .orders_fd = (int)number("orders", arguments[1], INT32_MAX),
         .peer_fd = (int)number("peer", arguments[2], INT32_MAX),
         .epoch_min = number("epoch", arguments[3], UINT64_MAX),
-        .broken = strcmp(arguments[4], "broken") == 0,
     };
+    if (!broken_of_name(arguments[4], &options.broken)) {
+        could_not_run(arguments[4], "no such mistake");
+    }
     return life_run(&options);
 }
 

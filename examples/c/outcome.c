@@ -1,7 +1,9 @@
+/*
+ * How long a node is patient, and where it ends.
+ */
 #define _XOPEN_SOURCE 700
 #include "outcome.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,32 +29,46 @@ bool outcome_try_again(lnkeep_status status, struct patience *patience)
 }
 
 /* The message of lnkeep never holds a key or a preimage, so it may go to a log. */
-static void complain(const char *what, uint64_t id, lnkeep_status status, const lnkeep_error *err)
+static void complain(const char *what, lnkeep_status status, const lnkeep_error *err)
 {
-    fprintf(stderr, "node: %s, attempt %" PRIu64 ": %s: %s\n", what, id,
-            lnkeep_status_name(status), err->message);
+    fprintf(stderr, "node: %s: %s: %s\n", what, lnkeep_status_name(status), err->message);
 }
 
-lnkeep_class outcome_class(const char *what, uint64_t id, lnkeep_status status,
-                           const lnkeep_error *err)
+lnkeep_class outcome_class(const char *what, lnkeep_status status, const lnkeep_error *err)
 {
     lnkeep_class class = lnkeep_status_class(status);
     if (class == LNKEEP_CLASS_UNKNOWN || class == LNKEEP_CLASS_FATAL) {
-        complain(what, id, status, err);
+        complain(what, status, err);
         /* Not exit(): other threads are inside calls, and nothing is left that a handler at exit
          * could save. What lnkeep acknowledged is on disk. */
         _exit(EXIT_START_AGAIN);
     }
     if (class == LNKEEP_CLASS_REFUSED || class == LNKEEP_CLASS_RETRY) {
-        complain(what, id, status, err);
+        complain(what, status, err);
     }
     return class;
 }
 
 void outcome_expect(const char *what, lnkeep_status status, const lnkeep_error *err)
 {
-    lnkeep_class class = outcome_class(what, 0, status, err);
+    lnkeep_class class = outcome_class(what, status, err);
     if (class != LNKEEP_CLASS_DONE && class != LNKEEP_CLASS_ALREADY) {
         _exit(EXIT_COULD_NOT_RUN);
+    }
+}
+
+bool outcome_was_overtaken(lnkeep_status status)
+{
+    switch (status) {
+    case LNKEEP_VALUE_EXCEEDS:
+    case LNKEEP_PAYMENT_PENDING_SETTLED:
+    case LNKEEP_PAYMENT_PENDING_FAILED:
+    case LNKEEP_PAYMENT_ALREADY_SUCCEEDED:
+    case LNKEEP_PAYMENT_ALREADY_FAILED:
+    case LNKEEP_ATTEMPT_ALREADY_SETTLED:
+    case LNKEEP_ATTEMPT_ALREADY_FAILED:
+        return true;
+    default:
+        return false;
     }
 }

@@ -33,13 +33,20 @@ bool outcome_try_again(lnkeep_status status, struct patience *patience);
  * Class of the answer to a call that writes. Does not return for UNKNOWN and FATAL: the process
  * ends, and its supervisor starts the next one. That is the contract of lnkeep ("close and open the
  * store, then repeat the call with the SAME identifier") in its simplest form: the next life
- * recovers, and the client repeats every order it has no result of. Nothing false was told to
- * anybody, because answers are given only after DONE or ALREADY.
+ * recovers and resumes, and the client repeats every order it has no answer to. Nothing false was
+ * told to anybody, because answers are given only after DONE or ALREADY.
  */
-lnkeep_class outcome_class(const char *what, uint64_t id, lnkeep_status status,
-                           const lnkeep_error *err);
+lnkeep_class outcome_class(const char *what, lnkeep_status status, const lnkeep_error *err);
 
 /* The same for a call that must succeed for the node to go on. */
 void outcome_expect(const char *what, lnkeep_status status, const lnkeep_error *err);
+
+/*
+ * Whether another thread of this node was faster with the same payment, so that lnkeep refused what
+ * this one knew no better: the amount is covered, or the payment or attempt has ended. The rules
+ * are lnkeep's, in one transaction, and threads need no lock of their own; whoever was faster goes
+ * on.
+ */
+bool outcome_was_overtaken(lnkeep_status status);
 
 #endif

@@ -5,14 +5,10 @@
 #include "channels.h"
 #include "life.h"
 #include "outcome.h"
+#include "views.h"
 
+#include <string.h>
 #include <unistd.h>
-
-lnkeep_attempt_key key_of(uint64_t id)
-{
-    lnkeep_attempt_key key = {.id = id};
-    return key;
-}
 
 void report_send(struct node *node, const struct report *report)
 {
@@ -22,31 +18,39 @@ void report_send(struct node *node, const struct report *report)
     }
 }
 
-void report_result(struct node *node, uint64_t id, const lnkeep_attempt_result *result)
+/* The preimage is the client's receipt. */
+static void add_receipt(struct report *report, const lnkeep_payment *payment)
 {
-    struct report report = {
-        .kind = REPORT_RESULT,
-        .id = id,
-        .result_kind = result->kind,
-        .local = (result->flags & LNKEEP_RESULT_UNENCRYPTED) != 0,
-    };
+    const lnkeep_payment_attempt *settled = attempt_at(payment, payment->terminal_attempt);
+    memcpy(report->bytes, settled->preimage, sizeof report->bytes);
+}
+
+static void add_state(struct report *report, const lnkeep_payment *payment)
+{
+    report->sequence = payment->sequence;
+    report->revision = payment->revision;
+    report->payment_status = payment->status;
+    report->failure_reason = payment->failure_reason;
+    if (payment->terminal == LNKEEP_PAYMENT_TERMINAL_SETTLED) {
+        add_receipt(report, payment);
+    }
+}
+
+void report_order(struct node *node, const struct order *order, lnkeep_status status,
+                  const lnkeep_payment *payment)
+{
+    struct report report = {.kind = REPORT_ORDER, .status = status, .key = order->key};
+    if (payment != NULL) {
+        add_state(&report, payment);
+    }
     report_send(node, &report);
 }
 
-void report_stored_result(struct node *node, uint64_t id)
+void report_ended(struct node *node, const lnkeep_payment *payment)
 {
-    lnkeep_attempt_key key = key_of(id);
-    lnkeep_attempt_result *result = NULL;
-    lnkeep_error err = LNKEEP_ERROR_INIT;
-    struct patience patience = {0};
-    lnkeep_status status;
-    do {
-        status = lnkeep_attempts_result(node->attempts, &key, &result, &err);
-    } while (outcome_try_again(status, &patience));
-    if (status == LNKEEP_DONE) {
-        report_result(node, id, result);
-        lnkeep_attempt_result_free(result);
-    } else if (status != LNKEEP_RESULT_PENDING) {
-        outcome_class("result", id, status, &err);
-    }
+    struct report report = {.kind = REPORT_ENDED};
+    /* The client's own key comes back, whichever life took the order. */
+    memcpy(&report.key, payment->init.idempotency_key.ptr, sizeof report.key);
+    add_state(&report, payment);
+    report_send(node, &report);
 }

@@ -1,6 +1,12 @@
+/*
+ * Life after life of the node: when each is killed, and what the parent does until then.
+ */
 #define _XOPEN_SOURCE 700
 #include "supervisor.h"
 
+#include "broken.h"
+#include "channels.h"
+#include "clock.h"
 #include "outcome.h"
 #include "table.h"
 
@@ -21,7 +27,8 @@ enum {
     KILL_STARTING_MS_MAX = 10, /* after its start */
     KILL_REPORT_MS_MAX = 20,   /* longest wait for the acknowledgement to kill after */
     READY_SECS_MAX = 60,
-    RESOLVE_SECS_MAX = 30,     /* without a kill everything must have a result after so long */
+    RESOLVE_SECS_MAX = 30,     /* without a kill every payment must have ended after so long */
+    RESOLVE_SECS_BROKEN_MAX = 5, /* so must those of a node that may never get there */
     UNPLANNED_ENDS_MAX = 5,
 };
 
@@ -57,8 +64,11 @@ static void exec_node(const struct run *run, int orders_fd, int peer_fd)
     snprintf(epoch, sizeof epoch, "%" PRIu64, run->epoch);
     char *arguments[] = {
         (char *)run->options.program, "--node", (char *)run->options.directory, orders, peer,
-        epoch, run->options.broken ? "broken" : "sound", NULL,
+        epoch, (char *)broken_name(run->options.broken), NULL,
     };
+    if (run->options.broken != BROKEN_NOT && freopen("/dev/null", "w", stderr) == NULL) {
+        return; /* else it would print every complaint of lnkeep about its mistake */
+    }
     execv(run->options.program, arguments);
     fprintf(stderr, "%s: %s\n", run->options.program, strerror(errno));
 }
@@ -140,21 +150,22 @@ static bool is_time_to_kill(const struct life *life)
            now >= life->kill_us + 1000 * KILL_REPORT_MS_MAX;
 }
 
-static bool is_too_slow(const struct life *life)
+static bool is_too_slow(const struct run *run, const struct life *life)
 {
+    const bool sound = run->options.broken == BROKEN_NOT;
     uint64_t now = now_us();
     uint64_t secs = (now - (life->ready_us == 0 ? life->began_us : life->ready_us)) / 1000000;
     if (life->ready_us == 0) {
         return secs > READY_SECS_MAX;
     }
-    return life->plan == KILL_NEVER && secs > RESOLVE_SECS_MAX;
+    return life->plan == KILL_NEVER && secs > (sound ? RESOLVE_SECS_MAX : RESOLVE_SECS_BROKEN_MAX);
 }
 
 /* Kills the node if there is a reason to; only the planned kills are counted. */
 static bool kill_if_due(struct run *run, struct life *life)
 {
     bool planned = is_time_to_kill(life);
-    if (!planned && !supervisor_interrupted && !is_too_slow(life)) {
+    if (!planned && !supervisor_interrupted && !is_too_slow(run, life)) {
         return false;
     }
     kill(life->pid, SIGKILL);
@@ -282,7 +293,7 @@ bool supervisor_run(struct run *run)
         if (!life.killed && !may_go_on(run, status)) {
             return false;
         }
-        if (is_too_slow(&life)) {
+        if (is_too_slow(run, &life)) {
             fprintf(stderr, "a node took too long to %s\n", life.ready_us == 0 ? "start" : "end");
             return life.ready_us != 0;
         }

@@ -5,6 +5,7 @@
 #define SUPERVISOR_H
 
 #include "client.h"
+#include "life.h"
 #include "network.h"
 
 #include <signal.h>
@@ -14,7 +15,7 @@ struct run_options {
     const char *directory;
     unsigned kills;
     uint64_t seed;
-    bool broken;
+    enum broken broken;
 };
 
 struct run {
@@ -40,7 +41,7 @@ struct run {
 /* Set by a signal handler: end at once. */
 extern volatile sig_atomic_t supervisor_interrupted;
 
-/* Runs life after life until all kills were done and every attempt has a result. False, with the
+/* Runs life after life until all kills were done and every payment has ended. False, with the
  * reason printed, if the demo could not run to its end. */
 bool supervisor_run(struct run *run);
 

@@ -1,13 +1,33 @@
+/*
+ * Words and columns.
+ */
 #define _XOPEN_SOURCE 700
 #include "table.h"
+
+#include "broken.h"
+#include "clock.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { TERMINAL_EVERY_MS = 200, LOG_EVERY_MS = 5000, NAME_CHARS = 48 };
+enum { TERMINAL_EVERY_MS = 200, LOG_EVERY_MS = 5000, NAME_CHARS = 54 };
 
 static uint64_t last_progress_us;
+
+void table_begin(const struct run *run)
+{
+    printf("lnkeep %s: %u kills, seed %" PRIu64 "\n", lnkeep_version(), run->options.kills,
+           run->options.seed);
+    if (run->options.broken != BROKEN_NOT) {
+        printf("The node makes a mistake on purpose: %s. Numbers must be wrong.\n",
+               broken_name(run->options.broken));
+        return;
+    }
+    printf("A node pays invoices, in one part or several, and is killed at random moments. Each\n"
+           "life recovers, resumes the payments of the last one, and goes on. The client repeats\n"
+           "its orders with the same keys; receivers claim the parts of a payment together.\n");
+}
 
 void table_progress(const struct run *run)
 {
@@ -22,11 +42,11 @@ void table_progress(const struct run *run)
     }
     last_progress_us = now;
     const struct client *client = &run->client;
-    printf("%s%3" PRIu64 " s  %u of %u kills  %" PRIu64 " attempts: %" PRIu64 " settled, %" PRIu64
-           " failed, %" PRIu64 " never left, %zu open%s",
+    printf("%s%3" PRIu64 " s  %u of %u kills  %" PRIu64 " payments: %" PRIu64 " succeeded, %" PRIu64
+           " failed, %zu open; %" PRIu64 " HTLCs sent%s",
            terminal ? "\r\033[K" : "", (now - run->began_us) / 1000000, run->kills,
-           run->options.kills, run->ledger.len, client->settled, client->failed,
-           client->failed_here, client->open_len, terminal ? "" : "\n");
+           run->options.kills, run->ledger.invoices_len, client->succeeded, client->failed,
+           client->open_len, run->ledger.attempts_len, terminal ? "" : "\n");
     fflush(stdout);
 }
 
@@ -51,39 +71,64 @@ static bool zero(const char *name, uint64_t number)
     return number == 0;
 }
 
-static void print_attempts(const struct tally *tally)
+static void print_payments(const struct tally *tally)
 {
+    const uint64_t *failed_of = tally->failed_of;
+    row("payments", tally->payments);
+    row("  succeeded", tally->succeeded);
+    row("    in more than one part", tally->succeeded_in_parts);
+    row("  failed", tally->failed);
+    row("    no route", failed_of[LNKEEP_PAYMENT_REASON_NO_ROUTE]);
+    row("    refused by the receiver", failed_of[LNKEEP_PAYMENT_REASON_INCORRECT_PAYMENT_DETAILS]);
+    row("    more than the node has", failed_of[LNKEEP_PAYMENT_REASON_INSUFFICIENT_BALANCE]);
+    row("    out of time", failed_of[LNKEEP_PAYMENT_REASON_TIMEOUT]);
     row("attempts", tally->attempts);
     row("  dispatched once", tally->dispatched_once);
-    row("  never left the node", tally->never_left);
-    row("settled", tally->settled);
-    row("failed by the network", tally->failed_by_network);
-    row("failed in the node, too large to send", tally->failed_validation);
-    row("recovered: registered, rolled back", tally->rolled_back);
-    row("recovered: handed off, never left", tally->marked_never_left);
-    row("recovered: left, answered after a restart", tally->held_over_a_death);
+    row("    settled", tally->settled);
+    row("    failed by the network", tally->failed_by_network);
+    row("  never left: refused by the channel, or rolled back", tally->failed_unmarked);
+    row("  never left: handed off as the node died", tally->marked_never_left);
+}
+
+static void print_restarts(const struct run *run, const struct tally *tally)
+{
+    const struct client *client = &run->client;
+    row("kills", run->kills);
+    row("  while opening or recovering", run->kills_while_starting);
+    row("restarts", run->lives - 1);
+    row("  for an unknown outcome", run->unplanned_ends);
+    row("payments resumed: sent on", client->sent_on);
+    row("payments resumed: waited for their parts", client->waited);
+    row("payments resumed: ended", client->ended_by_resume);
+    row("HTLCs out over a restart", tally->held_over_a_death);
+    row("orders repeated with the same key", client->repeated_done + client->repeated_already);
+    row("  known: tracked, not sent again", client->repeated_already);
+    row("asked again after the end: answered with it", client->asked_after_end);
+    row("paid invoices under another key: refused", client->refused_paid);
+    row("failed payments tried again", client->retried);
+    row("events", client->last_event);
+    row("  told by two lives, same number", client->events_again);
 }
 
 static bool print_promises(const struct tally *tally)
 {
     /* Not &&: every row is printed. */
-    bool good = zero("dispatched twice", tally->dispatched_twice);
+    bool good = zero("paid more than the amount", tally->overpaid);
+    good &= zero("paid in part", tally->paid_in_part);
+    good &= zero("ended otherwise than receivers know", tally->ended_otherwise);
+    good &= zero("dispatched twice", tally->dispatched_twice);
     good &= zero("acknowledged and lost", tally->lost);
-    good &= zero("rolled back after it left", tally->rolled_back_though_left);
-    good &= zero("unresolved", tally->unresolved);
+    good &= zero("called failed after it left", tally->failed_though_left);
+    good &= zero("payments unfinished", tally->unfinished);
+    good &= zero("attempts unresolved", tally->unresolved);
+    good &= zero("begin or end not told exactly once", tally->events_wrong);
+    good &= zero("repeats answered otherwise", tally->repeats_wrong);
     good &= zero("contradictions", tally->inconsistent);
     return good;
 }
 
 static void print_run(const struct run *run)
 {
-    row("kills", run->kills);
-    row("  of these while opening or recovering", run->kills_while_starting);
-    row("restarts", run->lives - 1);
-    row("  for an unknown outcome", run->unplanned_ends);
-    const struct client *client = &run->client;
-    row("orders repeated with the same id", client->repeated_done + client->repeated_already);
-    row("  registered before: tracked, not dispatched", client->repeated_already);
     row("commits", run->commit_number);
     if (run->commits > 0) {
         printf("%-*s %10.1f\n", NAME_CHARS, "operations per commit",
@@ -96,15 +141,18 @@ static void print_run(const struct run *run)
 bool table_print(const struct run *run, const struct tally *tally)
 {
     printf("\n");
-    print_attempts(tally);
+    print_payments(tally);
+    print_restarts(run, tally);
     bool good = print_promises(tally);
     print_run(run);
     if (good) {
-        printf("\nEvery number is as it must be: nothing acknowledged was lost, "
-               "nothing left twice.\n");
+        printf("\nEvery number is as it must be: no hash was paid twice, nothing left twice, "
+               "nothing\nacknowledged was lost, and every payment ended.\n");
     } else {
-        printf("\nA number is wrong; the same plan again: --seed %" PRIu64 "%s\n",
-               run->options.seed, run->options.broken ? " --break" : "");
+        const bool sound = run->options.broken == BROKEN_NOT;
+        printf("\nA number is wrong; the same plan again: --seed %" PRIu64 "%s%s\n",
+               run->options.seed, sound ? "" : " --break ",
+               sound ? "" : broken_name(run->options.broken));
     }
     return good;
 }

@@ -1,11 +1,14 @@
 /*
- * What people see: a line while the demo runs, a table at its end.
+ * What people see: what is about to happen, a line while it does, a table at its end.
  */
 #ifndef TABLE_H
 #define TABLE_H
 
-#include "ledger.h"
 #include "supervisor.h"
+#include "tally.h"
+
+/* Says what the demo is. */
+void table_begin(const struct run *run);
 
 /* Cheap; prints a line when it is time to. */
 void table_progress(const struct run *run);

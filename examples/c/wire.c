@@ -1,3 +1,6 @@
+/*
+ * Fields of messages, each at its place.
+ */
 #include "wire.h"
 
 #include <string.h>
@@ -8,8 +11,17 @@ static const uint8_t CHANNEL_ID[32] = {
     0x46, 0x0e, 0xd7, 0x90, 0xb2, 0x2a, 0x01, 0xa5, 0xbe, 0xe9, 0xa4, 0x10, 0x5a, 0x0b, 0xa6, 0x13,
 };
 
-/* BOLT 4: a failure on its way back is 32 + 2 + 256 + 2 bytes. */
-enum { REASON_BYTES = 292 };
+/* BOLT 4: a failure on its way back is hmac 32, length 2, message and padding 256 + 2. The message
+ * begins with its code. */
+enum {
+    REASON_BYTES = 292,
+    REASON_OFFSET = WIRE_ID_OFFSET + 8 + 2,
+    FAILURE_LENGTH_OFFSET = REASON_OFFSET + 32,
+    FAILURE_CODE_OFFSET = FAILURE_LENGTH_OFFSET + 2,
+};
+
+/* Where the parts of the onion lie. */
+enum { ONION_AMOUNT = 0, ONION_TOTAL = 8, ONION_SECRET = 16, ONION_END = 48 };
 
 static void put(uint8_t *at, uint64_t number, size_t bytes)
 {
@@ -51,14 +63,28 @@ void wire_set_id(uint8_t *message, uint64_t id)
     put(message + WIRE_ID_OFFSET, id, 8);
 }
 
+void wire_set_preimage(uint8_t *message, const uint8_t preimage[32])
+{
+    memcpy(message + WIRE_PREIMAGE_OFFSET, preimage, 32);
+}
+
+void wire_set_failure_code(uint8_t *message, unsigned code)
+{
+    put(message + FAILURE_LENGTH_OFFSET, 2, 2);
+    put(message + FAILURE_CODE_OFFSET, code, 2);
+}
+
 void wire_write_add(uint8_t message[WIRE_ADD_BYTES], const struct wire_add *add)
 {
     uint8_t *at = put_head(message, WIRE_UPDATE_ADD_HTLC, add->id);
     put(at, add->amount_msat, 8);
     memcpy(at + 8, add->payment_hash, 32);
     put(at + 40, add->cltv_expiry, 4);
-    /* A route is no subject of this example, so the onion holds none. */
-    memset(at + 44, 0, WIRE_ONION_BYTES);
+    uint8_t *onion = at + 44;
+    put(onion + ONION_AMOUNT, add->receiver_msat, 8);
+    put(onion + ONION_TOTAL, add->total_msat, 8);
+    memcpy(onion + ONION_SECRET, add->payment_secret, 32);
+    memset(onion + ONION_END, 0, WIRE_ONION_BYTES - ONION_END);
 }
 
 bool wire_read_add(const uint8_t *message, size_t len, struct wire_add *add)
@@ -72,6 +98,10 @@ bool wire_read_add(const uint8_t *message, size_t len, struct wire_add *add)
     add->amount_msat = get(at + 8, 8);
     memcpy(add->payment_hash, at + 16, 32);
     add->cltv_expiry = (uint32_t)get(at + 48, 4);
+    const uint8_t *onion = at + 52;
+    add->receiver_msat = get(onion + ONION_AMOUNT, 8);
+    add->total_msat = get(onion + ONION_TOTAL, 8);
+    memcpy(add->payment_secret, onion + ONION_SECRET, 32);
     return true;
 }
 
@@ -139,6 +169,7 @@ bool wire_read_answer(const uint8_t *message, size_t len, struct wire_answer *an
         if (left < 2 + REASON_BYTES || get(at, 2) != REASON_BYTES) {
             return false;
         }
+        answer->failure_code = (unsigned)get(message + FAILURE_CODE_OFFSET, 2);
         return tlv_records_are_acceptable(at + 2 + REASON_BYTES, end);
     default:
         return false;

@@ -25,6 +25,7 @@ enum {
 
 enum {
     WIRE_ID_OFFSET = 2 + 32,       /* of the HTLC's id, the same in every message above */
+    WIRE_PREIMAGE_OFFSET = WIRE_ID_OFFSET + 8, /* in a fulfill */
     WIRE_ONION_BYTES = 1366,       /* BOLT 4 */
     WIRE_ADD_BYTES = 2 + 32 + 8 + 8 + 32 + 4 + WIRE_ONION_BYTES,
     WIRE_FORGET_BYTES = 2 + 32 + 8,
@@ -34,18 +35,32 @@ enum {
     WIRE_ANSWER_BYTES_MAX = 2048,  /* of the answers in bolt2-messages.txt, with room */
 };
 
+/* Failure codes of BOLT 4. */
+enum {
+    WIRE_TEMPORARY_NODE_FAILURE = 0x2002,
+    WIRE_TEMPORARY_CHANNEL_FAILURE = 0x1007,
+    WIRE_UNKNOWN_OR_INCORRECT_DETAILS = 0x400f, /* by the receiver: no other route will do */
+    WIRE_MPP_TIMEOUT = 0x0017,                  /* by the receiver: the other parts did not come */
+};
+
 struct wire_add {
     uint64_t id;
-    uint64_t amount_msat;
+    uint64_t amount_msat; /* of the HTLC on our channel: what the receiver gets, and the fees */
     uint8_t payment_hash[32];
     uint32_t cltv_expiry;
+    /* What the onion tells the hops and the receiver. Encryption is no subject of this example: it
+     * lies in the clear, at fixed places. */
+    uint64_t receiver_msat;
+    uint64_t total_msat;       /* payment_data, with the secret; 0 without it */
+    uint8_t payment_secret[32];
 };
 
 /* A fulfill or a fail; the message itself stays with the caller. */
 struct wire_answer {
     unsigned type;
     uint64_t id;
-    uint8_t preimage[32]; /* of a fulfill */
+    uint8_t preimage[32];  /* of a fulfill */
+    unsigned failure_code; /* of a fail */
 };
 
 /* Type of a message, 0 if it is too short to have one. */
@@ -58,8 +73,11 @@ bool wire_read_add(const uint8_t *message, size_t len, struct wire_add *add);
  * and none of an even type, since this node knows none. */
 bool wire_read_answer(const uint8_t *message, size_t len, struct wire_answer *answer);
 
-/* Writes an id over the one in an answer. */
+/* Writes an id, a preimage or a failure code over the one in an answer. A code lies where BOLT 4
+ * has it when every hop's encryption is taken off; this example knows none. */
 void wire_set_id(uint8_t *message, uint64_t id);
+void wire_set_preimage(uint8_t *message, const uint8_t preimage[32]);
+void wire_set_failure_code(uint8_t *message, unsigned code);
 
 void wire_write_forget(uint8_t message[WIRE_FORGET_BYTES], uint64_t id);
 bool wire_read_forget(const uint8_t *message, size_t len, uint64_t *id);

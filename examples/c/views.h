@@ -1,0 +1,25 @@
+/*
+ * Into the lists that lnkeep returns. A later library may append fields to an entry, so the step
+ * from one to the next is the list's own and not sizeof.
+ */
+#ifndef VIEWS_H
+#define VIEWS_H
+
+#include <lnkeep.h>
+
+static inline const lnkeep_payment_attempt *attempt_at(const lnkeep_payment *payment, size_t i)
+{
+    return (const void *)((const char *)payment->attempts + i * payment->attempt_stride);
+}
+
+static inline const lnkeep_payment *payment_at(const lnkeep_payment_page *page, size_t i)
+{
+    return (const void *)((const char *)page->payments + i * page->stride);
+}
+
+static inline const lnkeep_attempt *record_at(const lnkeep_attempt_page *page, size_t i)
+{
+    return (const void *)((const char *)page->attempts + i * page->stride);
+}
+
+#endif
