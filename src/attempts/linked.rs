@@ -69,10 +69,10 @@ pub(crate) fn fail(
 ) -> Result<Option<AttemptResult>> {
     let before = table::load(batch, key)?;
     let result = match before.state() {
-        None if matches!(before, Loaded::Unreadable) && !forced => {
+        _ if is_unknowable(&before) && !forced => {
             return Err(Error::new(
                 Status::CorruptRecord,
-                format!("{key}: its record is unreadable, so nobody knows whether it left"),
+                format!("{key}: its record is or was unreadable, so nobody knows whether it left"),
             ));
         }
         None | Some(State::Deleted) => return Ok(None),
@@ -95,6 +95,15 @@ pub(crate) fn fail(
     Ok(result)
 }
 
+/// Whether nobody can say what the record said. Quarantine burns the id; it says nothing about the HTLC.
+fn is_unknowable(loaded: &Loaded) -> bool {
+    match loaded {
+        Loaded::Absent => false,
+        Loaded::Unreadable => true,
+        Loaded::Found(attempt) => attempt.flags.has(Flags::QUARANTINED),
+    }
+}
+
 fn acknowledge(batch: &mut Batch<'_>, key: AttemptKey) -> Result<()> {
     let before = table::load(batch, key)?;
     let decision = rules::ack(key, before.stored())?;
@@ -107,6 +116,7 @@ fn acknowledge(batch: &mut Batch<'_>, key: AttemptKey) -> Result<()> {
 pub(crate) enum Known {
     /// No record, or a tombstone.
     Nothing,
+    /// Damaged, or quarantined for that.
     Unreadable,
     /// Registered, and certainly never left.
     Intent,
@@ -118,6 +128,7 @@ pub(crate) enum Known {
 pub(crate) fn known(rows: &impl crate::store::batch::Rows, key: AttemptKey) -> Result<Known> {
     Ok(match table::load(rows, key)? {
         Loaded::Absent => Known::Nothing,
+        loaded if is_unknowable(&loaded) => Known::Unreadable,
         Loaded::Unreadable => Known::Unreadable,
         Loaded::Found(attempt) => match (attempt.state, attempt.result) {
             (State::Intent, _) => Known::Intent,

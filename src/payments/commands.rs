@@ -74,6 +74,17 @@ impl Operation {
         }
     }
 
+    /// Whether every answer but an error comes with the payment.
+    pub(super) fn shows_payment(&self) -> bool {
+        !matches!(
+            self,
+            Operation::Delete(..)
+                | Operation::DeleteFailedAttempts(_)
+                | Operation::Forget(_)
+                | Operation::Quarantine(..)
+        )
+    }
+
     fn attempt(&self) -> Option<AttemptKey> {
         match self {
             Operation::Register(_, request, _) => Some(request.key),
@@ -145,7 +156,8 @@ pub(super) struct Left {
     /// The payment after the command, changed or not.
     pub(super) payment: Option<Arc<Payment>>,
     announced: bool,
-    deleted: bool,
+    /// Sequence number of the payment whose streams end with it.
+    deleted: Option<u64>,
     attempt_result: Option<AttemptResult>,
 }
 
@@ -176,8 +188,8 @@ impl Command for Change {
         if let Some((key, result)) = self.operation.attempt().zip(left.attempt_result.as_ref()) {
             self.shared.attempt_subscriptions.deliver(key, result);
         }
-        if left.deleted {
-            self.shared.subscriptions.deleted(self.operation.hash());
+        if let Some(sequence) = left.deleted {
+            self.shared.subscriptions.deleted(self.operation.hash(), sequence);
         } else if let Some(payment) = left.payment.as_ref().filter(|_| left.announced) {
             self.shared.subscriptions.tell(payment);
         }
@@ -328,9 +340,11 @@ impl Change {
         request: &AttemptRequest,
     ) -> Result<()> {
         let request = record_request(payment, request);
-        let reply = linked::init(batch, self.profile, &request)?;
-        if reply.changed() {
-            return Ok(());
+        match linked::init(batch, self.profile, &request) {
+            Ok(reply) if reply.changed() => return Ok(()),
+            Err(error) if error.status() != Status::FingerprintMismatch => return Err(error),
+            // A record of this id, whatever it was made for, is another attempt's.
+            Ok(_) | Err(_) => {}
         }
         Err(Error::new(
             Status::AttemptIdExists,
@@ -342,7 +356,7 @@ impl Change {
         let payment = table::load(batch, hash)?.found(hash)?;
         rules::may_remove(payment.status)?;
         let reply = delete_payment(batch, &payment, retain)?;
-        self.left.lock().deleted = self.profile == Profile::Strict;
+        self.left.lock().deleted = (self.profile == Profile::Strict).then_some(payment.sequence);
         Ok(reply)
     }
 
@@ -392,7 +406,8 @@ impl Change {
         let tombstone = HashRow::Tombstone { quarantined: true, unix_ms };
         batch.put(Table::PaymentHashes, &hash.0, &tombstone.encode())?;
         let event_sequence = table::announce_corrupt(batch, hash)?;
-        self.left.lock().deleted = true;
+        // Nothing of this hash comes after it.
+        self.left.lock().deleted = Some(u64::MAX);
         Ok(Reply { event_sequence, flags: Reply::CHANGED | Reply::LEFTOVERS, ..Reply::done() })
     }
 }
@@ -479,23 +494,24 @@ fn forget(batch: &mut Batch<'_>, hash: PaymentHash) -> Outcome {
 
 /// Deletes some payments as one step of many. Replies with the number deleted.
 pub(super) struct DeleteStep {
-    pub(super) hashes: Vec<PaymentHash>,
+    /// Each with the sequence number it was chosen by: a later payment of the hash is not meant.
+    pub(super) payments: Vec<(PaymentHash, u64)>,
     pub(super) statuses: super::Statuses,
     pub(super) retain: Retain,
     pub(super) shared: Arc<Shared>,
     pub(super) profile: Profile,
-    pub(super) deleted: Mutex<Vec<PaymentHash>>,
+    pub(super) deleted: Mutex<Vec<(PaymentHash, u64)>>,
 }
 
 impl Command for DeleteStep {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
         let mut deleted = Vec::new();
-        for hash in &self.hashes {
+        for (hash, sequence) in &self.payments {
             let Loaded::Found(payment) = table::load(batch, *hash)? else { continue };
-            let wanted = self.statuses.has(payment.status);
+            let wanted = payment.sequence == *sequence && self.statuses.has(payment.status);
             if wanted && rules::may_remove(payment.status).is_ok() {
                 delete_payment(batch, &payment, self.retain)?;
-                deleted.push(*hash);
+                deleted.push((*hash, payment.sequence));
             }
         }
         let value = deleted.len() as u64;
@@ -507,12 +523,14 @@ impl Command for DeleteStep {
     fn committed(&self, _reply: &Reply) {
         self.shared.has_doomed.store(true, std::sync::atomic::Ordering::Relaxed);
         if self.profile == Profile::Strict {
-            self.deleted.lock().iter().for_each(|hash| self.shared.subscriptions.deleted(*hash));
+            for (hash, sequence) in self.deleted.lock().iter() {
+                self.shared.subscriptions.deleted(*hash, *sequence);
+            }
         }
     }
 
     fn cost(&self) -> Cost {
-        let rows = self.hashes.len() as u64 * (6 + EVENT_ROWS);
+        let rows = self.payments.len() as u64 * (6 + EVENT_ROWS);
         Cost { rows, bytes: rows * 64 }
     }
 
@@ -541,6 +559,11 @@ impl Command for PurgeStep {
         let Some(sequence) = doomed else {
             return Ok(Reply::already(Status::Already));
         };
+        // Against PI4, and never at the cost of a payment.
+        if table::head_is_there(batch, sequence)? {
+            batch.delete(Table::PaymentsDoomed, &sequence.to_be_bytes())?;
+            return Ok(Reply::done());
+        }
         let keys = table::attempt_rows(batch, sequence, PURGE_ATTEMPTS)?;
         table::remove_attempts(batch, sequence, &keys)?;
         if keys.len() < PURGE_ATTEMPTS {

@@ -79,6 +79,8 @@ pub(crate) struct Shared {
     /// Rows of deleted payments are left for a purge.
     has_doomed: AtomicBool,
     forgetting: Mutex<ForgetPlace>,
+    /// Sequence number at which the pass of retention over finished payments goes on.
+    retiring: Mutex<u64>,
 }
 
 /// A payment after a change, from the transaction that made it.
@@ -122,8 +124,15 @@ impl Payments {
             let listener: Weak<dyn CommitListener> = Arc::<Streams>::downgrade(&subscriptions);
             store.on_commit(listener);
             let has_doomed = AtomicBool::new(true);
-            let forgetting = Mutex::default();
-            Ok(Shared { options, subscriptions, attempt_subscriptions, has_doomed, forgetting })
+            let (forgetting, retiring) = (Mutex::default(), Mutex::default());
+            Ok(Shared {
+                options,
+                subscriptions,
+                attempt_subscriptions,
+                has_doomed,
+                forgetting,
+                retiring,
+            })
         })?;
         if shared.options != options {
             return Err(Error::new(
@@ -382,10 +391,14 @@ impl Payments {
     /// # Errors
     /// As the typed method of the operation.
     pub fn change(&self, operation: Operation) -> Result<Changed> {
+        if !operation.shows_payment() {
+            return Err(Error::new(
+                Status::InvalidArgument,
+                "the operation leaves no payment to show; nothing was done",
+            ));
+        }
         let (reply, payment) = self.run(operation)?;
-        let payment = payment.ok_or_else(|| {
-            Error::new(Status::InvalidArgument, "the operation leaves no payment to show")
-        })?;
+        let payment = payment.ok_or_else(|| Error::from(Status::Internal))?;
         Ok(Changed { reply, payment })
     }
 

@@ -216,6 +216,23 @@ pub(super) fn decode_details(head: &Head, body: &[u8]) -> Option<PaymentInit> {
     reader.is_at_end().then_some(init)
 }
 
+/// Whether bytes are details, whatever head they belong to.
+pub(super) fn are_details(body: &[u8]) -> bool {
+    let head = Head {
+        status: PaymentStatus::Initiated,
+        marks: Marks::default(),
+        failure_reason: None,
+        first_failure_reason: None,
+        attempts: [0; 3],
+        hash: PaymentHash([0; 32]),
+        amount_msat: 0,
+        created_unix_ns: 0,
+        updated_unix_ms: 0,
+        revision: 0,
+    };
+    decode_details(&head, body).is_some()
+}
+
 /// An attempt as it was registered.
 pub(super) fn encode_attempt(attempt: &PaymentAttempt) -> Vec<u8> {
     let request = &attempt.request;

@@ -21,8 +21,9 @@ struct Parts {
     settled: u32,
     failed: u32,
     has_details: bool,
-    /// The first bytes of the hash whose row leads here.
+    /// The first bytes of the hash whose row leads here, and how many rows do.
     hash: Option<[u8; 8]>,
+    hashes: u32,
 }
 
 /// Rows of payments, as a walk meets them: ids, attempts, details, hashes, keys, outcomes, heads, doomed and
@@ -33,6 +34,8 @@ pub(crate) struct PaymentReferences {
     /// For each sequence, the attempts that only one of `payment_attempt_ids` and `payment_attempts` has.
     unpaired: HashSet<(u64, AttemptKey)>,
     unfinished: BTreeSet<u64>,
+    /// Sequences that have a head, as runs: they are met in order and nearly dense.
+    heads: Vec<std::ops::RangeInclusive<u64>>,
     /// Sequences of which a row could not be read: nothing else is blamed for it.
     excused: HashSet<u64>,
     hash_row_damaged: bool,
@@ -48,12 +51,12 @@ impl References for PaymentReferences {
         match table {
             Table::PaymentAttemptIds => self.pair(attempt_of_id_row(key)),
             Table::PaymentAttempts => return undecoded(self.attempt(key, body)),
-            Table::PaymentDetails => self.of(key).has_details = true,
+            Table::PaymentDetails => return undecoded(self.details(key, body)),
             Table::PaymentHashes => return undecoded(self.hash(key, body)),
             Table::PaymentKeys => return undecoded(KeyRow::decode(body).map(|_| ())),
             Table::PaymentOutcomes => return undecoded(self.outcome(key, body)),
             Table::Payments => return self.head(key, body),
-            Table::PaymentsDoomed => drop(self.parts.remove(&sequence_of(key))),
+            Table::PaymentsDoomed => return self.doomed(sequence_of(key)),
             Table::PaymentsUnfinished => return self.unfinished(key),
             _ => {}
         }
@@ -71,7 +74,11 @@ impl References for PaymentReferences {
             Table::PaymentOutcomes => {
                 self.excused.extend(attempt.map(|(sequence, _)| sequence));
             }
-            Table::PaymentDetails | Table::Payments | Table::PaymentsDoomed => {
+            Table::Payments => {
+                self.has_head(sequence_of(key));
+                self.excused.insert(sequence_of(key));
+            }
+            Table::PaymentDetails | Table::PaymentsDoomed => {
                 self.excused.insert(sequence_of(key));
             }
             Table::PaymentsUnfinished => drop(self.unfinished.remove(&sequence_of(key))),
@@ -147,13 +154,51 @@ impl PaymentReferences {
             return None;
         };
         if let HashRow::Live(sequence) = row {
-            self.parts.entry(sequence).or_default().hash = Some(first_bytes(key));
+            let parts = self.parts.entry(sequence).or_default();
+            parts.hash = Some(first_bytes(key));
+            parts.hashes = parts.hashes.saturating_add(1);
         }
         Some(())
     }
 
+    fn details(&mut self, key: &[u8], body: &[u8]) -> Option<()> {
+        self.of(key).has_details = true;
+        if record::are_details(body) {
+            return Some(());
+        }
+        self.excused.insert(sequence_of(key));
+        None
+    }
+
+    /// PI4: a purge would take the attempts of a payment that is there.
+    fn doomed(&mut self, sequence: u64) -> Option<String> {
+        let parts = self.parts.remove(&sequence).unwrap_or_default();
+        let at = self.heads.partition_point(|run| *run.end() < sequence);
+        if self.heads.get(at).is_some_and(|run| run.contains(&sequence)) {
+            return Some("the payment is there and queued for removal".to_owned());
+        }
+        let excused = self.excused.contains(&sequence);
+        if parts.hash.is_some() && !excused {
+            let fault = "the hash leads to no payment".to_owned();
+            self.found.push((Table::PaymentHashes, sequence.to_be_bytes().to_vec(), fault));
+        }
+        (parts.has_details && !excused)
+            .then(|| "the payment is queued for removal and its details are there".to_owned())
+    }
+
+    /// Remembers that a sequence has a head, damaged or not.
+    fn has_head(&mut self, sequence: u64) {
+        match self.heads.last_mut() {
+            Some(run) if run.end().checked_add(1) == Some(sequence) => {
+                *run = *run.start()..=sequence;
+            }
+            _ => self.heads.push(sequence..=sequence),
+        }
+    }
+
     fn head(&mut self, key: &[u8], body: &[u8]) -> Option<String> {
         let sequence = sequence_of(key);
+        self.has_head(sequence);
         let parts = self.parts.remove(&sequence).unwrap_or_default();
         let Some(head) = Head::decode(body) else {
             self.excused.insert(sequence);
@@ -184,6 +229,9 @@ impl PaymentReferences {
         }
         if !parts.has_details {
             return Some("the payment has no details".to_owned());
+        }
+        if parts.hashes > 1 {
+            return Some("more than one hash leads to the payment".to_owned());
         }
         let led_here = parts.hash == Some(first_bytes(&head.hash.0));
         (!led_here && !self.hash_row_damaged)

@@ -337,10 +337,9 @@ impl Payments {
             Known::Final(AttemptResult { ending: Ending::Settle(preimage), .. }) => {
                 Answer::Settled(preimage)
             }
+            // A preimage proves that the receiver took it, and a settle beats a failure (Y6).
             Known::Final(result) => match told {
-                Answer::Pending | Answer::Unknown | Answer::Settled(_) => {
-                    Answer::Failed(failure_of(result))
-                }
+                Answer::Pending | Answer::Unknown => Answer::Failed(failure_of(result)),
                 told => told,
             },
             Known::HandedOff | Known::Unreadable => match told {

@@ -483,9 +483,18 @@ pub fn register(
     }
     verify_attempt(payment, new, checks)?;
     let marks = if tracked { Marks(Marks::TRACKED) } else { Marks::default() };
-    let outcome = known.map_or(AttemptOutcome::InFlight, |known| known.outcome.clone());
-    let note = Default::default();
-    let attempt = PaymentAttempt { request: new.clone(), marks, outcome, note };
+    let mut attempt = PaymentAttempt {
+        request: new.clone(),
+        marks,
+        outcome: AttemptOutcome::InFlight,
+        note: Default::default(),
+    };
+    // Y7: how the attempt that had the id ended stays attached, with what the operator said of it.
+    if let Some(known) = known {
+        attempt.marks = marks.with(known.marks.0);
+        attempt.outcome = known.outcome.clone();
+        attempt.note = known.note.clone();
+    }
     Ok(Decision::Attempt(Box::new(attempt), EventKind::PaymentAttemptRegistered))
 }
 

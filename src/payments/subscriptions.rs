@@ -40,16 +40,28 @@ struct Stream {
     missed: u64,
     started: bool,
     closed: bool,
+    /// Versions the stream began with, each until a newer one comes: what a reader sees may be told later.
+    shown: HashMap<[u8; 32], (u64, u64)>,
+    /// Sequence number of the payment that was deleted before the stream began.
+    deleted: Option<u64>,
+    /// Among those that wait to be told as ready: once, however often it was read meanwhile.
+    queued: bool,
 }
 
 impl Stream {
     fn push(&mut self, view: &Arc<Payment>) {
+        let hash = view.hash().0;
+        if self.shown.get(&hash).is_some_and(|shown| view.version() <= *shown) {
+            return;
+        }
+        self.shown.remove(&hash);
         if self.views.len() >= PAYMENT_VIEWS_MAX + self.room {
             self.views.pop_front();
             self.missed += 1;
         }
         self.views.push_back(Arc::clone(view));
-        self.closed |= self.of.is_some() && view.status.is_terminal();
+        // Before it began a stream only collects: its payment's next life may be the one it begins with.
+        self.closed |= self.started && self.of.is_some() && view.status.is_terminal();
     }
 
     fn has_news(&self) -> bool {
@@ -109,22 +121,23 @@ impl Streams {
         let table = &mut *guard;
         let Some(stream) = table.streams.get_mut(&id) else { return };
         let collected = std::mem::take(&mut stream.views);
-        let known: HashMap<[u8; 32], (u64, u64)> =
-            present.iter().map(|view| (view.hash().0, view.version())).collect();
-        let deleted = stream.closed && !collected.iter().any(|view| view.status.is_terminal());
-        stream.closed = false;
+        let newest = present.iter().map(|view| view.sequence).max().unwrap_or(0);
+        // A deletion of an earlier payment of the hash is not this one's.
+        let end = stream.deleted.filter(|deleted| stream.of.is_some() && *deleted >= newest);
         stream.started = true;
         stream.room = present.len();
+        stream.shown = present.iter().map(|view| (view.hash().0, view.version())).collect();
+        stream.closed |=
+            stream.of.is_some() && present.iter().any(|view| view.status.is_terminal());
         stream.views.extend(present);
-        let ended = |view: &Arc<Payment>| view.status.is_terminal();
-        stream.closed = stream.of.is_some() && stream.views.iter().any(ended) || deleted;
         for view in collected {
-            let is_new = known.get(&view.hash().0).is_none_or(|known| view.version() > *known);
-            if is_new && !stream.closed {
+            if !stream.closed && end.is_none_or(|end| view.sequence <= end) {
                 stream.push(&view);
             }
         }
+        stream.closed |= end.is_some();
         if stream.has_news() {
+            stream.queued = true;
             table.ready.push_back(id);
         }
         drop(guard);
@@ -145,7 +158,9 @@ impl Streams {
             let had_news = stream.has_news();
             stream.push(view);
             if stream.has_news() && !had_news {
-                table.ready.push_back(*id);
+                if !std::mem::replace(&mut stream.queued, true) {
+                    table.ready.push_back(*id);
+                }
                 told = true;
             }
         }
@@ -162,12 +177,28 @@ impl Streams {
         }
     }
 
-    /// Closes the streams of a payment that was deleted (PU2).
-    pub(super) fn deleted(&self, hash: PaymentHash) {
+    /// Closes the streams of a payment that was deleted (PU2), but not those of a later one of its hash,
+    /// which may have begun between the deletion's commit and this.
+    pub(super) fn deleted(&self, hash: PaymentHash, sequence: u64) {
         let mut guard = self.table.lock();
         let table = &mut *guard;
         let ids = table.of_payments.remove(&hash.0).unwrap_or_default();
-        close(table, &ids);
+        let (mut ended, mut left) = (Vec::new(), Vec::new());
+        for id in ids {
+            let Some(stream) = table.streams.get_mut(&id) else { continue };
+            if !stream.started {
+                stream.deleted = stream.deleted.max(Some(sequence));
+                left.push(id);
+            } else if stream.shown.get(&hash.0).is_some_and(|shown| shown.0 > sequence) {
+                left.push(id);
+            } else {
+                ended.push(id);
+            }
+        }
+        if !left.is_empty() {
+            table.of_payments.insert(hash.0, left);
+        }
+        close(table, &ended);
         drop(guard);
         self.doorbell.ring();
     }
@@ -211,6 +242,9 @@ impl Streams {
             Some(hash) => {
                 if let Some(of_payment) = table.of_payments.get_mut(&hash.0) {
                     of_payment.retain(|known| *known != id);
+                    if of_payment.is_empty() {
+                        table.of_payments.remove(&hash.0);
+                    }
                 }
             }
         }
@@ -220,9 +254,19 @@ impl Streams {
     /// Numbers of streams that have news; each is told again once it was read empty.
     pub(super) fn take_ready(&self, max: usize) -> Vec<u64> {
         self.doorbell.silence();
-        let mut table = self.table.lock();
-        let taken = table.ready.len().min(max);
-        let ready = table.ready.drain(..taken).collect();
+        let mut guard = self.table.lock();
+        let table = &mut *guard;
+        let mut ready = Vec::new();
+        while ready.len() < max
+            && let Some(id) = table.ready.pop_front()
+        {
+            let Some(stream) = table.streams.get_mut(&id) else { continue };
+            stream.queued = false;
+            // Read empty since it was queued: there is nothing to tell.
+            if stream.has_news() {
+                ready.push(id);
+            }
+        }
         if !table.ready.is_empty() {
             self.doorbell.ring();
         }
@@ -235,7 +279,7 @@ fn close(table: &mut Table, ids: &[u64]) {
         let Some(stream) = table.streams.get_mut(id) else { continue };
         let had_news = stream.has_news();
         stream.closed = true;
-        if stream.has_news() && !had_news {
+        if stream.has_news() && !had_news && !std::mem::replace(&mut stream.queued, true) {
             table.ready.push_back(*id);
         }
     }

@@ -190,17 +190,22 @@ pub(super) fn id_is_taken(rows: &impl Rows, key: AttemptKey) -> Result<bool> {
         sequence.is_some()
     })?;
     for sequence in owners {
-        // A sequence without a head is history that waits to be removed (PI4); a damaged head is not.
-        let exists = match rows.row(Table::Payments, &sequence.to_be_bytes()) {
-            Ok(head) => head.is_some(),
-            Err(error) if error.status() == Status::CorruptRecord => true,
-            Err(error) => return Err(error),
-        };
+        // A sequence without a head is history that waits to be removed (PI4).
+        let exists = head_is_there(rows, sequence)?;
         if exists {
             return Ok(true);
         }
     }
     Ok(false)
+}
+
+/// Whether a sequence has a head, damaged or not.
+pub(super) fn head_is_there(rows: &impl Rows, sequence: u64) -> Result<bool> {
+    match rows.row(Table::Payments, &sequence.to_be_bytes()) {
+        Ok(head) => Ok(head.is_some()),
+        Err(error) if error.status() == Status::CorruptRecord => Ok(true),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whose an idempotency key is. A damaged row answers an error: nobody knows what it protected.

@@ -106,18 +106,19 @@ impl Payments {
             ..Query::default()
         };
         let page = self.query(&query)?;
-        let hashes: Vec<_> = page.payments.iter().map(Payment::hash).collect();
+        let found: Vec<_> =
+            page.payments.iter().map(|payment| (payment.hash(), payment.sequence)).collect();
         let payments = match filter.failed_attempts_only {
-            true => self.prune_many(&hashes)?,
-            false => self.delete_step(hashes, statuses, filter.retain)?,
+            true => self.prune_many(&found)?,
+            false => self.delete_step(found, statuses, filter.retain)?,
         };
         self.purge_some();
         Ok(Deleted { payments, next: page.next })
     }
 
-    fn prune_many(&self, hashes: &[PaymentHash]) -> Result<u64> {
+    fn prune_many(&self, payments: &[(PaymentHash, u64)]) -> Result<u64> {
         let mut pruned = 0;
-        for hash in hashes {
+        for (hash, _) in payments {
             match self.delete_failed_attempts(*hash) {
                 Ok(reply) => pruned += u64::from(reply.changed()),
                 // In flight again, deleted or damaged meanwhile.
@@ -130,16 +131,17 @@ impl Payments {
 
     fn delete_step(
         &self,
-        hashes: Vec<PaymentHash>,
+        payments: Vec<(PaymentHash, u64)>,
         statuses: Statuses,
         retain: Retain,
     ) -> Result<u64> {
-        if hashes.is_empty() {
+        if payments.is_empty() {
             return Ok(0);
         }
         let shared = std::sync::Arc::clone(&self.shared);
         let deleted = Default::default();
-        let step = DeleteStep { hashes, statuses, retain, shared, profile: self.profile, deleted };
+        let step =
+            DeleteStep { payments, statuses, retain, shared, profile: self.profile, deleted };
         Ok(self.store.submit_one(step)?.value)
     }
 
@@ -184,23 +186,32 @@ impl Payments {
         if surplus == 0 && old_before == 0 {
             return Ok(0);
         }
-        let mut hashes = Vec::new();
+        // A pass goes over all heads, a stretch per call: what cannot be deleted bars nothing behind it.
+        let mut place = self.shared.retiring.lock();
+        let (mut doomed, mut next) = (Vec::new(), None);
         self.store.read(|view| {
             let mut visited = 0;
-            view.scan(Table::Payments, &[], |_, body| {
+            view.scan(Table::Payments, &place.to_be_bytes(), |key, body| {
+                let Ok(sequence) = key.try_into().map(u64::from_be_bytes) else { return true };
+                if doomed.len() == STEP_PAYMENTS || visited == SCAN_ROWS_MAX {
+                    next = Some(sequence);
+                    return false;
+                }
                 visited += 1;
                 let Some(head) = body.ok().and_then(Head::decode) else { return true };
-                let over = (hashes.len() as u64) < surplus;
+                let over = (doomed.len() as u64) < surplus;
                 let old = head.updated_unix_ms != 0 && head.updated_unix_ms < old_before;
                 if head.status.is_terminal() && (over || old) {
-                    hashes.push(head.hash);
+                    doomed.push((head.hash, sequence));
                 }
-                hashes.len() < STEP_PAYMENTS && visited < SCAN_ROWS_MAX
+                true
             })
         })?;
-        let deleted = self.delete_step(hashes, Statuses::FINISHED, Retain::Tombstone)?;
+        *place = next.unwrap_or(0);
+        drop(place);
+        let deleted = self.delete_step(doomed, Statuses::FINISHED, Retain::Tombstone)?;
         self.purge_some();
-        Ok(deleted)
+        Ok(deleted.max(u64::from(next.is_some())))
     }
 
     /// Finished payments above what number and size allow; a step's worth when it is size.
