@@ -11,7 +11,14 @@
 #include <string.h>
 
 /* What a call works on. */
-typedef enum handle_kind { ON_NOTHING, ON_STORE, ON_ATTEMPTS, ON_EVENTS } handle_kind;
+typedef enum handle_kind {
+    ON_NOTHING,
+    ON_STORE,
+    ON_ATTEMPTS,
+    ON_EVENTS,
+    ON_PAYMENTS,
+    KINDS_OF_HANDLE
+} handle_kind;
 
 typedef struct call_row {
     const char *name;
@@ -30,6 +37,7 @@ static struct {
     lnkeep_store store;
     lnkeep_attempts attempts;
     lnkeep_events events;
+    lnkeep_payments payments;
     const char *directory;
     /* Where nothing is, nor may come to be. */
     const char *target;
@@ -44,6 +52,7 @@ static struct {
     lnkeep_store store;
     lnkeep_attempts attempts;
     lnkeep_events events;
+    lnkeep_payments payments;
     lnkeep_store_options store_options;
     lnkeep_attempts_options attempts_options;
     lnkeep_stats stats;
@@ -63,12 +72,62 @@ static struct {
     lnkeep_attempt_page *page;
     lnkeep_recovery *recovery;
     lnkeep_check_report *report;
+    lnkeep_payments_options payments_options;
+    lnkeep_payment_init payment_init;
+    lnkeep_payment_attempt_request part;
+    lnkeep_payment_failure failure;
+    lnkeep_payment_query payment_query;
+    lnkeep_payment_counts payment_counts;
+    lnkeep_payment_delete_filter filter;
+    lnkeep_stuck_query stuck_query;
+    lnkeep_payment_rules rules;
+    lnkeep_payment_state state;
+    lnkeep_attempt_sum sum;
+    lnkeep_resume_answer answer;
+    lnkeep_payment *payment;
+    lnkeep_payment_page *payment_page;
+    lnkeep_resume *resume;
+    lnkeep_stuck_list *stuck;
+    uint8_t hash[32];
+    uint8_t preimage[32];
     uint64_t number, other_number;
     size_t len;
     int descriptor;
     uint32_t small;
     uint8_t byte;
 } arg;
+
+static void fill_payment_arguments(void) {
+    static const lnkeep_payments_options options = LNKEEP_PAYMENTS_OPTIONS_INIT;
+    static const lnkeep_payment_init init = LNKEEP_PAYMENT_INIT_INIT;
+    static const lnkeep_payment_attempt_request part = LNKEEP_PAYMENT_ATTEMPT_REQUEST_INIT;
+    static const lnkeep_payment_query query = LNKEEP_PAYMENT_QUERY_INIT;
+    static const lnkeep_payment_counts counts = LNKEEP_PAYMENT_COUNTS_INIT;
+    static const lnkeep_payment_delete_filter filter = LNKEEP_PAYMENT_DELETE_FILTER_INIT;
+    static const lnkeep_stuck_query stuck_query = LNKEEP_STUCK_QUERY_INIT;
+    static const lnkeep_payment_rules rules = LNKEEP_PAYMENT_RULES_INIT;
+    static const lnkeep_payment_state state = LNKEEP_PAYMENT_STATE_INIT;
+    arg.payments = world.payments;
+    arg.payments_options = options;
+    arg.payment_init = init;
+    arg.part = part;
+    arg.payment_query = query;
+    arg.payment_counts = counts;
+    arg.filter = filter;
+    arg.stuck_query = stuck_query;
+    arg.rules = rules;
+    arg.state = state;
+    memcpy(arg.hash, h_hash_of_ones, sizeof arg.hash);
+    memset(arg.preimage, 1, sizeof arg.preimage);
+    memcpy(arg.payment_init.payment_hash, h_hash_of_twos, sizeof arg.hash);
+    arg.payment_init.amount_msat = 5;
+    arg.part.key = h_key(7);
+    arg.part.amount_msat = 5;
+    arg.part.hop_count = 1;
+    arg.failure.reason = LNKEEP_ATTEMPT_FAILURE_UNKNOWN;
+    arg.sum.state = LNKEEP_PAYMENT_ATTEMPT_FAILED;
+    arg.answer.answer = LNKEEP_ANSWER_PENDING;
+}
 
 /* Valid arguments: what a mistake is made in must be right in everything else. */
 static void fill_arguments(void) {
@@ -93,6 +152,7 @@ static void fill_arguments(void) {
     arg.op.component = world.attempts.bits;
     arg.op.body.attempt_init = arg.request;
     arg.circuit.state = LNKEEP_CIRCUIT_OPEN;
+    fill_payment_arguments();
 }
 
 static void *p(int number, void *good) { return number == world.bad ? world.bad_pointer : good; }
@@ -102,6 +162,9 @@ static char *path(int number, const char *good) { return (char *)p(number, (void
 #define S world.store
 #define A world.attempts
 #define E world.events
+#define P world.payments
+#define HASH(number) ((const uint8_t *)p(number, arg.hash))
+#define VIEW(number) p(number, &arg.payment), p(number + 1, &arg.outcome)
 #define ERR world.err
 #define CALL(function, arguments) \
     static lnkeep_status call_##function(void) { return lnkeep_##function arguments; }
@@ -158,10 +221,38 @@ CALL(events_descriptor, (E, p(0, &arg.descriptor), ERR))
 CALL(check, (path(1, world.directory), p(0, &arg.report), ERR))
 CALL(store_backup, (S, path(0, world.target), p(1, &arg.report), ERR))
 CALL(store_restore, (path(0, world.directory), path(1, world.target), 0, p(2, &arg.report), ERR))
+CALL(payment_allows, (1, 1, 0, p(0, &arg.rules), ERR))
+CALL(payment_compute_state, (1, p(0, &arg.sum), 1, 0, p(1, &arg.state), ERR))
+CALL(payment_verify_attempt, (10, p(0, &arg.part), 1, 0, p(1, &arg.part), 0, ERR))
+CALL(payments_open, (S, p(1, &arg.payments_options), p(0, &arg.payments), ERR))
+CALL(payments_close, (p(0, &arg.payments), ERR))
+CALL(payments_init, (P, p(0, &arg.payment_init), VIEW(1), ERR))
+CALL(payments_register, (P, HASH(1), p(0, &arg.part), 0, VIEW(2), ERR))
+CALL(payments_settle, (P, HASH(1), p(0, &arg.key), (const uint8_t *)p(2, arg.preimage), 0, 0, VIEW(3), ERR))
+CALL(payments_fail_attempt, (P, HASH(2), p(0, &arg.key), p(1, &arg.failure), h_text(""), 0, VIEW(3), ERR))
+CALL(payments_fail, (P, HASH(0), LNKEEP_PAYMENT_REASON_ERROR, VIEW(1), ERR))
+CALL(payments_delete, (P, HASH(0), 0, p(1, &arg.outcome), ERR))
+CALL(payments_fetch, (P, HASH(1), p(0, &arg.payment), ERR))
+CALL(payments_list, (P, p(0, &arg.payment_query), p(1, &arg.payment_page), ERR))
+CALL(payments_counts, (P, p(0, &arg.payment_counts), ERR))
+CALL(payments_subscribe, (P, NULL, p(0, &arg.number), ERR))
+CALL(payments_next, (P, 1, p(0, &arg.small), p(1, &arg.payment), p(2, &arg.number), ERR))
+CALL(payments_unsubscribe, (P, 1, ERR))
+CALL(payments_ready, (P, p(0, &arg.number), 1, p(1, &arg.len), ERR))
+CALL(payments_ready_descriptor, (P, p(0, &arg.descriptor), ERR))
+CALL(payments_resume, (P, p(0, &arg.answer), 1, 0, p(1, &arg.resume), ERR))
+CALL(payments_stuck, (P, p(1, &arg.stuck_query), p(0, &arg.stuck), ERR))
+CALL(payments_delete_many,
+     (P, p(0, &arg.filter), 0, p(1, &arg.number), p(2, &arg.other_number), p(3, &arg.small), ERR))
+CALL(payments_sweep, (P, p(0, &arg.number), ERR))
+CALL(payments_quarantine, (P, HASH(0), p(1, &arg.outcome), ERR))
 
 #undef S
 #undef A
 #undef E
+#undef P
+#undef HASH
+#undef VIEW
 #undef ERR
 
 #define ROW(function, on, required, aligned, optional, closed) \
@@ -219,6 +310,30 @@ static const call_row CALLS[] = {
     ROW(check, ON_NOTHING, 2, 1, 0, 0),
     ROW(store_backup, ON_STORE, 1, 0, 1, 0),
     ROW(store_restore, ON_NOTHING, 2, 0, 1, 0),
+    ROW(payment_allows, ON_NOTHING, 1, 1, 0, 0),
+    ROW(payment_compute_state, ON_NOTHING, 2, 2, 0, 0),
+    ROW(payment_verify_attempt, ON_NOTHING, 2, 2, 0, 0),
+    ROW(payments_open, ON_STORE, 1, 1, 1, 0),
+    ROW(payments_close, ON_PAYMENTS, 1, 1, 0, 1),
+    ROW(payments_init, ON_PAYMENTS, 1, 1, 2, 0),
+    ROW(payments_register, ON_PAYMENTS, 2, 1, 2, 0),
+    ROW(payments_settle, ON_PAYMENTS, 3, 1, 2, 0),
+    ROW(payments_fail_attempt, ON_PAYMENTS, 3, 2, 2, 0),
+    ROW(payments_fail, ON_PAYMENTS, 1, 0, 2, 0),
+    ROW(payments_delete, ON_PAYMENTS, 1, 0, 1, 0),
+    ROW(payments_fetch, ON_PAYMENTS, 2, 1, 0, 0),
+    ROW(payments_list, ON_PAYMENTS, 2, 2, 0, 0),
+    ROW(payments_counts, ON_PAYMENTS, 1, 1, 0, 0),
+    ROW(payments_subscribe, ON_PAYMENTS, 1, 1, 0, 0),
+    ROW(payments_next, ON_PAYMENTS, 2, 2, 1, 1),
+    ROW(payments_unsubscribe, ON_PAYMENTS, 0, 0, 0, 1),
+    ROW(payments_ready, ON_PAYMENTS, 2, 2, 0, 1),
+    ROW(payments_ready_descriptor, ON_PAYMENTS, 1, 1, 0, 1),
+    ROW(payments_resume, ON_PAYMENTS, 1, 1, 1, 0),
+    ROW(payments_stuck, ON_PAYMENTS, 1, 1, 1, 0),
+    ROW(payments_delete_many, ON_PAYMENTS, 0, 0, 4, 0),
+    ROW(payments_sweep, ON_PAYMENTS, 0, 0, 1, 0),
+    ROW(payments_quarantine, ON_PAYMENTS, 1, 0, 1, 0),
 };
 
 /* Functions that cannot fail; the tests that use them are named behind them. */
@@ -229,9 +344,12 @@ static const char *const CANNOT_FAIL[] = {
     "lnkeep_attempt_free", "lnkeep_attempt_result_free", "lnkeep_attempt_page_free", /* test_attempts_read */
     "lnkeep_recovery_free", /* test_attempts_read */
     "lnkeep_check_report_free", /* test_check */
+    "lnkeep_payments_is_open", /* test_misuse */
+    "lnkeep_payment_free", "lnkeep_payment_page_free", /* test_payments_read */
+    "lnkeep_resume_free", "lnkeep_stuck_list_free", /* test_payments_resume */
 };
 
-/* A store with attempt 1 registered, and a handle of each kind on it. */
+/* A store with attempt 1 registered, a payment of 10 msat under the hash of ones, a handle of each kind. */
 static void make_world(void) {
     memset(&world, 0, sizeof world);
     world.directory = h_directory();
@@ -239,13 +357,19 @@ static void make_world(void) {
     world.bad = -1;
     world.store = h_open(world.directory);
     world.attempts = h_attempts(world.store);
+    world.payments = h_payments(world.store);
     CHECK_DONE(h_init(world.attempts, 1));
+    lnkeep_payment_init init = LNKEEP_PAYMENT_INIT_INIT;
+    memcpy(init.payment_hash, h_hash_of_ones, sizeof init.payment_hash);
+    init.amount_msat = 10;
+    CHECK_DONE(lnkeep_payments_init(world.payments, &init, NULL, NULL, NULL));
     CHECK_DONE(lnkeep_events_open(world.store, h_text("world"), 0, &world.events, NULL));
     fill_arguments();
 }
 
 static void end_world(void) {
     CHECK_DONE(lnkeep_events_close(&world.events, NULL));
+    h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
     h_close(&world.store);
 }

@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include <cstring>
+#include <memory>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -51,6 +52,16 @@ void init_macros_are_expressions() {
     CHECK_EQUAL((LNKEEP_STATS_INIT).size, sizeof(lnkeep_stats));
     CHECK_EQUAL((LNKEEP_STORE_REPORT_INIT).epoch, 0);
     CHECK_EQUAL((LNKEEP_STORE_NONE).bits | (LNKEEP_ATTEMPTS_NONE).bits | (LNKEEP_EVENTS_NONE).bits, 0);
+    CHECK_EQUAL((LNKEEP_PAYMENTS_NONE).bits, 0);
+    CHECK_EQUAL((LNKEEP_PAYMENTS_OPTIONS_INIT).size, sizeof(lnkeep_payments_options));
+    CHECK_EQUAL((LNKEEP_PAYMENT_INIT_INIT).size, sizeof(lnkeep_payment_init));
+    CHECK_EQUAL((LNKEEP_PAYMENT_ATTEMPT_REQUEST_INIT).size, sizeof(lnkeep_payment_attempt_request));
+    CHECK_EQUAL((LNKEEP_PAYMENT_QUERY_INIT).size, sizeof(lnkeep_payment_query));
+    CHECK_EQUAL((LNKEEP_PAYMENT_COUNTS_INIT).size, sizeof(lnkeep_payment_counts));
+    CHECK_EQUAL((LNKEEP_PAYMENT_DELETE_FILTER_INIT).size, sizeof(lnkeep_payment_delete_filter));
+    CHECK_EQUAL((LNKEEP_STUCK_QUERY_INIT).size, sizeof(lnkeep_stuck_query));
+    CHECK_EQUAL((LNKEEP_PAYMENT_RULES_INIT).size, sizeof(lnkeep_payment_rules));
+    CHECK_EQUAL((LNKEEP_PAYMENT_STATE_INIT).size, sizeof(lnkeep_payment_state));
     auto query = LNKEEP_ATTEMPT_QUERY_INIT;
     query.limit = 3;
     static_assert(std::is_same<decltype(query), lnkeep_attempt_query>::value, "a macro has its structure's type");
@@ -76,6 +87,48 @@ void an_attempt_lives_and_ends() {
     Store store(directory);
     CHECK_EQUAL(store.report().epoch, 2);
     CHECK_EQUAL(h_state(store.attempts(), 42), LNKEEP_STATE_SETTLED);
+}
+
+struct FreePayment {
+    void operator()(lnkeep_payment *payment) const { lnkeep_payment_free(payment); }
+};
+
+// A payment in two parts, as a host in C++ would have it: views are owned by a pointer that frees them.
+void a_payment_lives_and_ends() {
+    Store store(h_directory());
+    lnkeep_payments payments = LNKEEP_PAYMENTS_NONE;
+    CHECK_DONE(lnkeep_payments_open(store.store(), nullptr, &payments, nullptr));
+    lnkeep_payment_init init = LNKEEP_PAYMENT_INIT_INIT;
+    std::memcpy(init.payment_hash, h_hash_of_ones, sizeof init.payment_hash);
+    init.amount_msat = 1000;
+    CHECK_DONE(lnkeep_payments_init(payments, &init, nullptr, nullptr, nullptr));
+    const std::string route = "a route";
+    const lnkeep_attempt_result settle = h_settle(1);
+    for (std::uint64_t id = 1; id <= 2; id++) {
+        lnkeep_payment_attempt_request part = LNKEEP_PAYMENT_ATTEMPT_REQUEST_INIT;
+        part.key = h_key(id);
+        part.amount_msat = 500;
+        part.hop_count = 1;
+        part.present = LNKEEP_PAYMENT_ATTEMPT_HAS_MPP;
+        part.mpp_total_msat = init.amount_msat;
+        part.route = h_bytes(route.data(), route.size());
+        CHECK_DONE(lnkeep_payments_register(payments, init.payment_hash, &part, 0, nullptr, nullptr,
+                                            nullptr));
+    }
+    for (std::uint64_t id = 1; id <= 2; id++) {
+        const lnkeep_attempt_key key = h_key(id);
+        lnkeep_payment *raw = nullptr;
+        CHECK_DONE(lnkeep_payments_settle(payments, init.payment_hash, &key, settle.preimage, 0, 0, &raw,
+                                          nullptr, nullptr));
+        const std::unique_ptr<lnkeep_payment, FreePayment> payment(raw);
+        if (!CHECK(payment != nullptr)) continue;
+        CHECK_EQUAL(payment->in_flight, 2 - id);
+        CHECK_EQUAL(payment->status == LNKEEP_PAYMENT_STATUS_SUCCEEDED, id == 2);
+        CHECK_EQUAL(payment->attempts_len, 2);
+        const lnkeep_bytes &kept = payment->attempts[0].request.route;
+        CHECK(std::string(reinterpret_cast<const char *>(kept.ptr), kept.len) == route);
+    }
+    CHECK_DONE(lnkeep_payments_close(&payments, nullptr));
 }
 
 void a_vector_of_operations_is_one_commit() {
@@ -118,6 +171,7 @@ int main(int argc, char **argv) {
     const h_test tests[] = {
         H_TEST(init_macros_are_expressions),
         H_TEST(an_attempt_lives_and_ends),
+        H_TEST(a_payment_lives_and_ends),
         H_TEST(a_vector_of_operations_is_one_commit),
         H_TEST(standard_threads_may_call),
     };

@@ -224,6 +224,55 @@ uint32_t h_crc32c(uint32_t crc, const uint8_t *bytes, size_t len) {
     return ~crc;
 }
 
+static uint32_t rotated(uint32_t word, unsigned by) { return word >> by | word << (32 - by); }
+
+static const uint32_t SHA256_CONSTANTS[64] = {
+    0x428a2f98u, 0x71374491u, 0xb5c0fbcfu, 0xe9b5dba5u, 0x3956c25bu, 0x59f111f1u, 0x923f82a4u, 0xab1c5ed5u,
+    0xd807aa98u, 0x12835b01u, 0x243185beu, 0x550c7dc3u, 0x72be5d74u, 0x80deb1feu, 0x9bdc06a7u, 0xc19bf174u,
+    0xe49b69c1u, 0xefbe4786u, 0x0fc19dc6u, 0x240ca1ccu, 0x2de92c6fu, 0x4a7484aau, 0x5cb0a9dcu, 0x76f988dau,
+    0x983e5152u, 0xa831c66du, 0xb00327c8u, 0xbf597fc7u, 0xc6e00bf3u, 0xd5a79147u, 0x06ca6351u, 0x14292967u,
+    0x27b70a85u, 0x2e1b2138u, 0x4d2c6dfcu, 0x53380d13u, 0x650a7354u, 0x766a0abbu, 0x81c2c92eu, 0x92722c85u,
+    0xa2bfe8a1u, 0xa81a664bu, 0xc24b8b70u, 0xc76c51a3u, 0xd192e819u, 0xd6990624u, 0xf40e3585u, 0x106aa070u,
+    0x19a4c116u, 0x1e376c08u, 0x2748774cu, 0x34b0bcb5u, 0x391c0cb3u, 0x4ed8aa4au, 0x5b9cca4fu, 0x682e6ff3u,
+    0x748f82eeu, 0x78a5636fu, 0x84c87814u, 0x8cc70208u, 0x90befffau, 0xa4506cebu, 0xbef9a3f7u, 0xc67178f2u,
+};
+
+/* One block (FIPS 180-4); the first 16 words are the message's, the others are made of them. */
+static void sha256_block(uint32_t state[8], uint32_t w[64]) {
+    uint32_t s[8];
+    memcpy(s, state, sizeof s);
+    for (int i = 16; i < 64; i++) {
+        uint32_t a = w[i - 15], b = w[i - 2];
+        w[i] = w[i - 16] + (rotated(a, 7) ^ rotated(a, 18) ^ a >> 3) + w[i - 7] +
+               (rotated(b, 17) ^ rotated(b, 19) ^ b >> 10);
+    }
+    for (int i = 0; i < 64; i++) {
+        uint32_t one = s[7] + (rotated(s[4], 6) ^ rotated(s[4], 11) ^ rotated(s[4], 25)) +
+                       ((s[4] & s[5]) ^ (~s[4] & s[6])) + SHA256_CONSTANTS[i] + w[i];
+        uint32_t two = (rotated(s[0], 2) ^ rotated(s[0], 13) ^ rotated(s[0], 22)) +
+                       ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
+        memmove(s + 1, s, 7 * sizeof *s);
+        s[4] += one;
+        s[0] = one + two;
+    }
+    for (int i = 0; i < 8; i++) state[i] += s[i];
+}
+
+void h_sha256(const uint8_t *bytes, size_t len, uint8_t hash[32]) {
+    uint32_t w[64] = {0}, state[8] = {
+        0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au, 0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u,
+    };
+    uint8_t block[64] = {0};
+    if (!CHECK(len <= 55)) return;
+    if (len > 0) memcpy(block, bytes, len);
+    block[len] = 0x80;
+    block[62] = (uint8_t)(len >> 5);
+    block[63] = (uint8_t)(len << 3);
+    for (int i = 0; i < 64; i++) w[i / 4] = w[i / 4] << 8 | block[i];
+    sha256_block(state, w);
+    for (int i = 0; i < 32; i++) hash[i] = (uint8_t)(state[i / 4] >> (24 - i % 4 * 8));
+}
+
 pid_t h_spawn(const char *child, const char *argument) {
     fflush(NULL);
     pid_t process = fork();
@@ -309,9 +358,17 @@ lnkeep_check_report *h_check_report(const char *path) {
     return report;
 }
 
+lnkeep_payments h_payments(lnkeep_store store) {
+    lnkeep_payments payments = LNKEEP_PAYMENTS_NONE;
+    CHECK_DONE(lnkeep_payments_open(store, NULL, &payments, NULL));
+    return payments;
+}
+
 void h_close(lnkeep_store *store) { CHECK_DONE(lnkeep_store_close(store, NULL)); }
 
 void h_close_attempts(lnkeep_attempts *attempts) { CHECK_DONE(lnkeep_attempts_close(attempts, NULL)); }
+
+void h_close_payments(lnkeep_payments *payments) { CHECK_DONE(lnkeep_payments_close(payments, NULL)); }
 
 lnkeep_bytes h_bytes(const void *bytes, size_t len) {
     lnkeep_bytes view;

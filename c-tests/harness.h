@@ -70,6 +70,8 @@ const char *h_fill_disk(const char *mounted, uint64_t left);
 
 /* CRC-32C of what went before and of these bytes; 0 to begin. */
 uint32_t h_crc32c(uint32_t crc, const uint8_t *bytes, size_t len);
+/* Payment hash of a preimage: SHA-256 of at most 55 bytes, which is one block. */
+void h_sha256(const uint8_t *bytes, size_t len, uint8_t hash[32]);
 
 /* Starts this program again as a child. It is a new process, not a fork of this one's library. */
 pid_t h_spawn(const char *child, const char *argument);
@@ -87,8 +89,10 @@ lnkeep_check_report *h_check_report(const char *path);
 /* Whether a report keeps what the header says of every report. */
 int h_is_well_formed(const lnkeep_check_report *report);
 lnkeep_attempts h_attempts(lnkeep_store store);
+lnkeep_payments h_payments(lnkeep_store store);
 void h_close(lnkeep_store *store);
 void h_close_attempts(lnkeep_attempts *attempts);
+void h_close_payments(lnkeep_payments *payments);
 
 lnkeep_bytes h_bytes(const void *bytes, size_t len);
 lnkeep_bytes h_text(const char *text);

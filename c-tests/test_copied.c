@@ -62,6 +62,71 @@ static void new_ids_wait_and_old_ones_go_on(void) {
     end();
 }
 
+static lnkeep_status init_payment(lnkeep_payments payments, const uint8_t *payment_hash) {
+    lnkeep_payment_init init = LNKEEP_PAYMENT_INIT_INIT;
+    memcpy(init.payment_hash, payment_hash, sizeof init.payment_hash);
+    init.amount_msat = 10;
+    return lnkeep_payments_init(payments, &init, NULL, NULL, NULL);
+}
+
+static lnkeep_status register_part(lnkeep_payments payments, uint64_t id) {
+    lnkeep_payment_attempt_request part = LNKEEP_PAYMENT_ATTEMPT_REQUEST_INIT;
+    part.key = h_key(id);
+    part.amount_msat = 5;
+    part.hop_count = 1;
+    part.present = LNKEEP_PAYMENT_ATTEMPT_HAS_MPP;
+    return lnkeep_payments_register(payments, h_hash_of_ones, &part, LNKEEP_REGISTER_WITH_RECORD, NULL, NULL,
+                                    NULL);
+}
+
+/* The other store may have paid the hash, or sent another part: nothing new until a person says so. */
+static void new_payments_wait_and_old_ones_end(void) {
+    const char *original = h_directory();
+    lnkeep_attempt_key key = h_key(30);
+    uint8_t ones[32];
+    memset(ones, 1, sizeof ones);
+    open_and_report(original);
+    lnkeep_payments payments = h_payments(store);
+    CHECK_DONE(init_payment(payments, h_hash_of_ones));
+    CHECK_DONE(register_part(payments, 30));
+    h_close_payments(&payments);
+    end();
+    CHECK(open_and_report(h_copy_store(original)) & LNKEEP_REPORT_COPIED);
+    payments = h_payments(store);
+    CHECK_STATUS(init_payment(payments, h_hash_of_twos), LNKEEP_NOT_ACKNOWLEDGED);
+    CHECK_STATUS(register_part(payments, 31), LNKEEP_NOT_ACKNOWLEDGED);
+    /* A repeat is no new one. */
+    CHECK_STATUS(register_part(payments, 30), LNKEEP_ALREADY_EXISTS);
+    CHECK_DONE(acknowledge(100, 0));
+    CHECK_STATUS(register_part(payments, 31), LNKEEP_BELOW_FLOOR);
+    CHECK_DONE(register_part(payments, 100));
+    CHECK_DONE(init_payment(payments, h_hash_of_twos));
+    CHECK_DONE(lnkeep_payments_settle(payments, h_hash_of_ones, &key, ones, 0, 0, NULL, NULL, NULL));
+    h_close_payments(&payments);
+    end();
+}
+
+/* A host that has payments alone acknowledges by the same call. */
+static void payments_without_attempts_are_acknowledged_too(void) {
+    const char *original = h_directory();
+    open_and_report(original);
+    lnkeep_payments payments = h_payments(store);
+    CHECK_DONE(init_payment(payments, h_hash_of_ones));
+    h_close_payments(&payments);
+    end();
+    const char *copy = h_copy_store(original);
+    CHECK(open_and_report(copy) & LNKEEP_REPORT_COPIED);
+    payments = h_payments(store);
+    CHECK_STATUS(init_payment(payments, h_hash_of_ones), LNKEEP_ALREADY_EXISTS);
+    CHECK_STATUS(init_payment(payments, h_hash_of_twos), LNKEEP_NOT_ACKNOWLEDGED);
+    CHECK_DONE(lnkeep_attempts_acknowledge_restore(attempts, NULL, 0, NULL));
+    CHECK_DONE(init_payment(payments, h_hash_of_twos));
+    h_close_payments(&payments);
+    end();
+    CHECK(!(open_and_report(copy) & LNKEEP_REPORT_COPIED));
+    end();
+}
+
 static void floors_bar_what_may_have_been_used(void) {
     const char *copy = open_copy();
     CHECK_STATUS(acknowledge(100, 0), LNKEEP_INVALID_ARGUMENT);
@@ -207,6 +272,8 @@ static void an_older_state_written_over_the_file_is_restored(void) {
 int main(int argc, char **argv) {
     static const h_test tests[] = {
         H_TEST(new_ids_wait_and_old_ones_go_on),
+        H_TEST(new_payments_wait_and_old_ones_end),
+        H_TEST(payments_without_attempts_are_acknowledged_too),
         H_TEST(floors_bar_what_may_have_been_used),
         H_TEST(an_exhausted_allocation_is_out_of_range),
         H_TEST(intents_of_the_copy_are_in_doubt),

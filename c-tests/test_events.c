@@ -99,6 +99,10 @@ static void every_change_is_told_in_order(void) {
         CHECK_EQUAL(taken[i].unix_ms, 777000);
         CHECK_EQUAL(taken[i].block_height, 123);
         CHECK(memcmp(taken[i].subject, request.key.namespace_bytes, 16) == 0);
+        CHECK(memcmp(taken[i].namespace_bytes, request.key.namespace_bytes, 16) == 0);
+        /* What only payments have. */
+        CHECK_EQUAL(taken[i].attempt_state | taken[i].failure_reason | taken[i].flags | taken[i].reserved, 0);
+        CHECK_EQUAL(taken[i].remaining_msat | taken[i].fees_msat, 0);
         if (i < 4) CHECK_EQUAL(taken[i].amount_msat, 4321);
     }
     CHECK_EQUAL(taken[4].sequence, outcome.event_sequence);

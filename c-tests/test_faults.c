@@ -38,6 +38,7 @@ static void begin(void) {
 static void reopen(void) {
     atomic_store(&flush_fails, 0);
     CHECK_DONE(lnkeep_events_close(&world.events, NULL));
+    h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
     CHECK_STATUS(lnkeep_store_close(&world.store, NULL), LNKEEP_POISONED);
     CHECK_EQUAL(world.store.bits, 0);
@@ -45,6 +46,7 @@ static void reopen(void) {
     CHECK_DONE(lnkeep_store_open(world.directory, NULL, &world.store, &report, NULL));
     CHECK(report.flags & LNKEEP_REPORT_UNCLEAN);
     world.attempts = h_attempts(world.store);
+    world.payments = h_payments(world.store);
     CHECK_DONE(lnkeep_events_open(world.store, h_text("world"), 0, &world.events, NULL));
 }
 
@@ -186,6 +188,95 @@ static void an_unknown_result_wakes_nobody(void) {
     end_world();
 }
 
+/* Status of the payment of the hash of ones, or of the refusal. */
+static int payment_status(void) {
+    lnkeep_payment *payment = NULL;
+    lnkeep_status status = lnkeep_payments_fetch(world.payments, h_hash_of_ones, &payment, NULL);
+    if (status != LNKEEP_DONE) return status;
+    int found = (int)payment->status;
+    lnkeep_payment_free(payment);
+    return found;
+}
+
+static lnkeep_status register_whole(void) {
+    fill_arguments();
+    arg.part.amount_msat = 10;
+    return lnkeep_payments_register(world.payments, arg.hash, &arg.part, LNKEEP_REGISTER_WITH_RECORD, NULL,
+                                    NULL, NULL);
+}
+
+/* A payment's attempt and its record are there together or not at all, and the same call again finds out. */
+static void an_unknown_registration_is_repeated(void) {
+    begin();
+    atomic_store(&flush_fails, 1);
+    CHECK_STATUS(register_whole(), LNKEEP_UNKNOWN);
+    reopen();
+    int is_registered = payment_status() == LNKEEP_PAYMENT_STATUS_IN_FLIGHT;
+    CHECK_STATUS(h_state(world.attempts, 7), is_registered ? LNKEEP_STATE_INTENT : LNKEEP_NOT_FOUND);
+    CHECK_STATUS(register_whole(), is_registered ? LNKEEP_ALREADY_EXISTS : LNKEEP_DONE);
+    CHECK_EQUAL(payment_status(), LNKEEP_PAYMENT_STATUS_IN_FLIGHT);
+    CHECK_EQUAL(h_state(world.attempts, 7), LNKEEP_STATE_INTENT);
+    end_world();
+}
+
+/* Each change in turn: UNKNOWN, then the same again, and the payment comes to its end. */
+static void unknown_changes_of_a_payment_are_repeated(void) {
+    begin();
+    lnkeep_payment *view = NULL;
+    lnkeep_outcome outcome = {77, 77, 77, 77, 77, 77};
+    for (int step = 0; step < 4; step++) {
+        for (int again = 0; again < 2; again++) {
+            lnkeep_status status = LNKEEP_DONE;
+            fill_arguments();
+            arg.key = h_key(7);
+            atomic_store(&flush_fails, !again);
+            if (step == 0) {
+                memcpy(arg.payment_init.payment_hash, h_hash_of_twos, 32);
+                status = lnkeep_payments_init(world.payments, &arg.payment_init, &view, &outcome, NULL);
+            } else if (step == 1) {
+                status = register_whole();
+            } else if (step == 2) {
+                status = lnkeep_payments_settle(world.payments, arg.hash, &arg.key, arg.preimage, 9, 0, &view,
+                                                &outcome, NULL);
+            } else {
+                status = lnkeep_payments_fail(world.payments, h_hash_of_twos, LNKEEP_PAYMENT_REASON_ERROR,
+                                              &view, &outcome, NULL);
+            }
+            if (!again) {
+                CHECK_STATUS(status, LNKEEP_UNKNOWN);
+                CHECK(view == NULL && outcome.status == 77);
+                reopen();
+                continue;
+            }
+            CHECK(lnkeep_status_class(status) <= LNKEEP_CLASS_ALREADY);
+            lnkeep_payment_free(view);
+            view = NULL;
+            outcome.status = 77;
+        }
+    }
+    CHECK_EQUAL(payment_status(), LNKEEP_PAYMENT_STATUS_SUCCEEDED);
+    CHECK_EQUAL(h_state(world.attempts, 7), LNKEEP_STATE_SETTLED);
+    end_world();
+}
+
+/* Followers hear of changes that are on disk; the poisoned store closes their streams. */
+static void an_unknown_change_is_told_to_nobody(void) {
+    begin();
+    uint64_t subscription = 0;
+    uint32_t state = 9;
+    lnkeep_payment *view = NULL;
+    CHECK_DONE(lnkeep_payments_subscribe(world.payments, h_hash_of_ones, &subscription, NULL));
+    CHECK_DONE(lnkeep_payments_next(world.payments, subscription, &state, &view, NULL, NULL));
+    CHECK_EQUAL(state, LNKEEP_NEXT_PAYMENT);
+    lnkeep_payment_free(view);
+    atomic_store(&flush_fails, 1);
+    CHECK_STATUS(register_whole(), LNKEEP_UNKNOWN);
+    CHECK_DONE(lnkeep_payments_next(world.payments, subscription, &state, &view, NULL, NULL));
+    CHECK(state != LNKEEP_NEXT_PAYMENT && view == NULL);
+    reopen();
+    end_world();
+}
+
 static void an_open_that_cannot_flush_is_no_success(void) {
     begin();
     const char *directory = world.directory, *fresh = h_path(h_directory(), "fresh");
@@ -225,6 +316,25 @@ static void a_full_disk_refuses_intents_first(void) {
     end_world();
 }
 
+/* What sends something new is refused first; what ends a payment, and deleting one, has a reserve. */
+static void a_full_disk_refuses_new_payments_first(void) {
+    begin();
+    CHECK_DONE(register_whole());
+    atomic_store(&disk_is_full, 1);
+    h_init_until_full(world.store, world.attempts, 100);
+    fill_arguments();
+    lnkeep_status status = lnkeep_payments_init(world.payments, &arg.payment_init, NULL, NULL, NULL);
+    CHECK_STATUS(status, LNKEEP_NO_SPACE);
+    arg.key = h_key(7);
+    CHECK_DONE(lnkeep_payments_settle(world.payments, arg.hash, &arg.key, arg.preimage, 0, 0, NULL, NULL,
+                                      NULL));
+    CHECK_EQUAL(payment_status(), LNKEEP_PAYMENT_STATUS_SUCCEEDED);
+    CHECK_DONE(lnkeep_payments_delete(world.payments, arg.hash, 0, NULL, NULL));
+    atomic_store(&disk_is_full, 0);
+    CHECK_DONE(lnkeep_payments_init(world.payments, &arg.payment_init, NULL, NULL, NULL));
+    end_world();
+}
+
 int main(int argc, char **argv) {
     static const h_test tests[] = {
         H_TEST(a_failed_flush_is_unknown),
@@ -233,8 +343,12 @@ int main(int argc, char **argv) {
         H_TEST(a_completion_names_the_unknown),
         H_TEST(every_waiter_is_answered),
         H_TEST(an_unknown_result_wakes_nobody),
+        H_TEST(an_unknown_registration_is_repeated),
+        H_TEST(unknown_changes_of_a_payment_are_repeated),
+        H_TEST(an_unknown_change_is_told_to_nobody),
         H_TEST(an_open_that_cannot_flush_is_no_success),
         H_TEST(a_full_disk_refuses_intents_first),
+        H_TEST(a_full_disk_refuses_new_payments_first),
     };
     return h_main(argc, argv, tests, H_COUNT(tests), NULL, 0);
 }

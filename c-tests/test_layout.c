@@ -135,8 +135,121 @@ static void every_body_starts_with_the_operation_and_fits(void) {
     CHECK_EQUAL(offsetof(lnkeep_op_body, attempt_result), 0);
     CHECK_EQUAL(offsetof(lnkeep_op_body, attempt_rollback), 0);
     CHECK_EQUAL(offsetof(lnkeep_op_body, attempt_allocate), 0);
+    CHECK_EQUAL(offsetof(lnkeep_op_body, payment_init), 0);
+    CHECK_EQUAL(offsetof(lnkeep_op_body, payment_register), 0);
+    CHECK_EQUAL(offsetof(lnkeep_op_body, payment_settle), 0);
+    CHECK_EQUAL(offsetof(lnkeep_op_body, payment_fail_attempt), 0);
+    CHECK_EQUAL(offsetof(lnkeep_op_body, payment_fail), 0);
+    CHECK_EQUAL(offsetof(lnkeep_op_body, payment_delete), 0);
     CHECK_EQUAL(offsetof(lnkeep_op_body, reserved), 0);
     CHECK_EQUAL(sizeof(((lnkeep_op_body *)0)->reserved), sizeof(lnkeep_op_body));
+}
+
+static void payment_requests(void) {
+#define T lnkeep_payments
+    CHECK_LAYOUT(T, 8, F(bits));
+#undef T
+#define T lnkeep_payments_options
+    CHECK_LAYOUT(T, 56, F(size), F(flags), F(reserved), F(finished_retention_secs), F(finished_max),
+                 F(history_bytes_max), F(tombstone_retention_secs), F(subscriptions_max));
+#undef T
+#define T lnkeep_payment_init
+    CHECK_LAYOUT(T, 216, F(size), F(payment_hash), F(amount_msat), F(created_unix_ns), F(idempotency_key),
+                 F(payment_request), F(first_hop_records), F(present), F(reserved),
+                 F(intent_deadline_unix_ns), F(intent_fee_limit_msat), F(intent_amp_root_share),
+                 F(intent_destination), F(intent_reserved), F(intent_data));
+#undef T
+#define T lnkeep_payment_attempt_request
+    CHECK_LAYOUT(T, 280, F(size), F(key), F(amount_msat), F(fee_msat), F(present), F(hop_count),
+                 F(attempt_hash), F(mpp_payment_address), F(mpp_total_msat), F(amp_root_share), F(amp_set_id),
+                 F(amp_child_index), F(cltv_expiry), F(blinded_total_msat), F(first_hop_scid),
+                 F(first_hop_amount_msat), F(sent_unix_ns), F(route), F(session_key), F(first_hop_records));
+#undef T
+#define T lnkeep_payment_failure
+    CHECK_LAYOUT(T, 32, F(reason), F(source_index), F(failed_unix_ns), F(message));
+#undef T
+}
+
+static void payment_operations(void) {
+#define T lnkeep_op_payment_init
+    CHECK_LAYOUT(T, 8, F(init));
+#undef T
+#define T lnkeep_op_payment_register
+    CHECK_LAYOUT(T, 40, F(payment_hash), F(attempt));
+#undef T
+#define T lnkeep_op_payment_settle
+    CHECK_LAYOUT(T, 96, F(payment_hash), F(key), F(preimage), F(settled_unix_ns));
+#undef T
+#define T lnkeep_op_payment_fail_attempt
+    CHECK_LAYOUT(T, 104, F(payment_hash), F(key), F(failure), F(note));
+#undef T
+#define T lnkeep_op_payment_fail
+    CHECK_LAYOUT(T, 40, F(payment_hash), F(reason), F(reserved));
+#undef T
+#define T lnkeep_op_payment_delete
+    CHECK_LAYOUT(T, 32, F(payment_hash));
+#undef T
+}
+
+static void payment_views(void) {
+#define T lnkeep_payment_attempt
+    CHECK_LAYOUT(T, 376, F(request), F(state), F(marks), F(preimage), F(settled_unix_ns), F(failure),
+                 F(note));
+#undef T
+#define T lnkeep_payment
+    CHECK_LAYOUT(T, 320, F(size), F(init), F(sequence), F(revision), F(status), F(marks), F(failure_reason),
+                 F(first_failure_reason), F(updated_unix_ms), F(in_flight), F(remaining_msat), F(fees_msat),
+                 F(terminal), F(terminal_attempt), F(attempt_stride), F(attempts), F(attempts_len));
+#undef T
+#define T lnkeep_payment_unreadable
+    CHECK_LAYOUT(T, 48, F(sequence), F(has_hash), F(reserved), F(payment_hash));
+#undef T
+#define T lnkeep_payment_page
+    CHECK_LAYOUT(T, 64, F(size), F(stride), F(payments), F(payments_len), F(unreadable), F(unreadable_len),
+                 F(next), F(has_more), F(reserved));
+#undef T
+#define T lnkeep_payment_query
+    CHECK_LAYOUT(T, 48, F(size), F(flags), F(statuses), F(offset), F(created_from_unix_ns),
+                 F(created_to_unix_ns), F(limit), F(reserved));
+#undef T
+#define T lnkeep_payment_counts
+    CHECK_LAYOUT(T, 64, F(size), F(payments), F(unfinished), F(tombstones), F(attempts), F(idempotency_keys),
+                 F(doomed), F(history_bytes));
+#undef T
+#define T lnkeep_payment_delete_filter
+    CHECK_LAYOUT(T, 24, F(size), F(flags), F(statuses), F(created_to_unix_ns));
+#undef T
+}
+
+static void payment_decisions(void) {
+#define T lnkeep_resume_answer
+    CHECK_LAYOUT(T, 96, F(key), F(answer), F(flags), F(preimage), F(failure));
+#undef T
+#define T lnkeep_resumed
+    CHECK_LAYOUT(T, 48, F(sequence), F(outcome), F(has_hash), F(payment_hash));
+#undef T
+#define T lnkeep_resume
+    CHECK_LAYOUT(T, 40, F(size), F(keep), F(keep_len), F(payments), F(payments_len));
+#undef T
+#define T lnkeep_stuck_query
+    CHECK_LAYOUT(T, 32, F(size), F(after), F(block_height), F(grace_blocks), F(untouched_since_unix_ms));
+#undef T
+#define T lnkeep_stuck
+    CHECK_LAYOUT(T, 72, F(payment_hash), F(sequence), F(attempt), F(reason), F(cltv_expiry));
+#undef T
+#define T lnkeep_stuck_list
+    CHECK_LAYOUT(T, 40, F(size), F(found), F(found_len), F(next), F(has_more), F(reserved));
+#undef T
+#define T lnkeep_payment_rules
+    CHECK_LAYOUT(T, 40, F(size), F(init), F(update), F(remove), F(can_register), F(allow_more_status),
+                 F(allow_more), F(need_wait_status), F(need_wait));
+#undef T
+#define T lnkeep_attempt_sum
+    CHECK_LAYOUT(T, 24, F(state), F(reserved), F(amount_msat), F(fee_msat));
+#undef T
+#define T lnkeep_payment_state
+    CHECK_LAYOUT(T, 40, F(size), F(status), F(flags), F(in_flight), F(remaining_msat), F(fees_msat));
+#undef T
 }
 
 static void events(void) {
@@ -144,8 +257,9 @@ static void events(void) {
     CHECK_LAYOUT(T, 8, F(bits));
 #undef T
 #define T lnkeep_event
-    CHECK_LAYOUT(T, 80, F(sequence), F(kind), F(state), F(failure_code), F(block_height), F(unix_ms),
-                 F(subject), F(attempt_id), F(amount_msat));
+    CHECK_LAYOUT(T, 128, F(sequence), F(kind), F(state), F(failure_code), F(block_height), F(unix_ms),
+                 F(subject), F(attempt_id), F(amount_msat), F(namespace_bytes), F(attempt_state),
+                 F(failure_reason), F(flags), F(reserved), F(remaining_msat), F(fees_msat));
 #undef T
     CHECK_EQUAL(sizeof(lnkeep_status), 4);
     CHECK_EQUAL(sizeof(lnkeep_class), 4);
@@ -174,6 +288,77 @@ static void maintenance_flags_keep_their_values(void) {
     CHECK_EQUAL(LNKEEP_CHECK_COPIED, 32);
     CHECK_EQUAL(LNKEEP_STORE_COMPACT, 256);
     CHECK_EQUAL(LNKEEP_REPORT_COMPACTED, 64);
+}
+
+typedef struct number {
+    const char *name;
+    uint64_t value, wanted;
+} number;
+
+#define N(name, wanted) { #name, LNKEEP_##name, wanted }
+
+static const number PAYMENT_NUMBERS[] = {
+    N(PAYMENTS_CHECK_TOTALS, 1),
+    N(PAYMENT_HAS_INTENT, 1), N(PAYMENT_HAS_DESTINATION, 2), N(PAYMENT_HAS_AMP_ROOT_SHARE, 4),
+    N(PAYMENT_ATTEMPT_HAS_HASH, 1), N(PAYMENT_ATTEMPT_HAS_MPP, 2), N(PAYMENT_ATTEMPT_HAS_AMP, 4),
+    N(PAYMENT_ATTEMPT_IS_BLINDED, 8), N(PAYMENT_ATTEMPT_HAS_FIRST_HOP_AMOUNT, 16),
+    N(ATTEMPT_FAILURE_UNKNOWN, 1), N(ATTEMPT_FAILURE_UNREADABLE, 2), N(ATTEMPT_FAILURE_INTERNAL, 3),
+    N(ATTEMPT_FAILURE_MESSAGE, 4),
+    N(PAYMENT_REASON_TIMEOUT, 1), N(PAYMENT_REASON_NO_ROUTE, 2), N(PAYMENT_REASON_ERROR, 3),
+    N(PAYMENT_REASON_INCORRECT_PAYMENT_DETAILS, 4), N(PAYMENT_REASON_INSUFFICIENT_BALANCE, 5),
+    N(PAYMENT_REASON_CANCELED, 6),
+    N(PAYMENT_STATUS_INITIATED, 1), N(PAYMENT_STATUS_IN_FLIGHT, 2), N(PAYMENT_STATUS_SUCCEEDED, 3),
+    N(PAYMENT_STATUS_FAILED, 4),
+    N(PAYMENT_ATTEMPT_IN_FLIGHT, 1), N(PAYMENT_ATTEMPT_SETTLED, 2), N(PAYMENT_ATTEMPT_FAILED, 3),
+    N(PAYMENT_MARK_TRACKED, 1), N(PAYMENT_MARK_LATE_SETTLE, 2), N(PAYMENT_MARK_FORCED, 4),
+    N(PAYMENT_TERMINAL_NONE, 0), N(PAYMENT_TERMINAL_SETTLED, 1), N(PAYMENT_TERMINAL_FAILED, 2),
+    N(PAYMENT_QUERY_OFFSET, 1), N(PAYMENT_QUERY_REVERSED, 2), N(PAYMENT_QUERY_WITHOUT_ATTEMPTS, 4),
+    N(ANSWER_SETTLED, 1), N(ANSWER_FAILED, 2), N(ANSWER_FAILED_FINAL, 3), N(ANSWER_ERROR, 4),
+    N(ANSWER_UNKNOWN, 5), N(ANSWER_PENDING, 6), N(ANSWER_FIRST_HOP_CLOSED, 1),
+    N(RESUME_DONE, 1), N(RESUME_WAITING, 2), N(RESUME_INTERNAL, 3), N(RESUME_MAY_SEND, 4),
+    N(RESUME_UNREADABLE, 5), N(RESUME_KEEP_FAILED_ATTEMPTS, 1), N(RESUME_SENDING, 2),
+    N(STUCK_PAST_EXPIRY, 1), N(STUCK_NO_RECORD, 2), N(STUCK_UNREADABLE_RECORD, 3),
+    N(STUCK_RESULT_NOT_COLLECTED, 4), N(STUCK_ABANDONED, 5),
+    N(PAYMENT_HAS_SETTLED, 1), N(PAYMENT_GIVEN_UP, 2),
+    N(NEXT_WAITING, 0), N(NEXT_PAYMENT, 1), N(NEXT_MISSED, 2), N(NEXT_CLOSED, 3),
+    N(OP_PAYMENT_INIT, 0x201), N(OP_PAYMENT_REGISTER, 0x202), N(OP_PAYMENT_SETTLE, 0x203),
+    N(OP_PAYMENT_FAIL_ATTEMPT, 0x204), N(OP_PAYMENT_FAIL, 0x205), N(OP_PAYMENT_DELETE, 0x206),
+    N(REGISTER_WITH_RECORD, 1), N(RESULT_REFUSE_REPEAT, 2), N(RESULT_REFUSE_LATE, 4), N(FAIL_FORCED, 1),
+    N(DELETE_FORGET, 1), N(DELETE_FAILED_ATTEMPTS, 2), N(DELETE_TOMBSTONE, 4),
+    N(OUTCOME_CHANGED, 1), N(OUTCOME_CONFLICT, 2), N(OUTCOME_LEFTOVERS, 4),
+    N(EVENT_PAYMENT_INITIATED, 6), N(EVENT_PAYMENT_ATTEMPT_REGISTERED, 7),
+    N(EVENT_PAYMENT_ATTEMPT_SETTLED, 8), N(EVENT_PAYMENT_ATTEMPT_FAILED, 9),
+    N(EVENT_PAYMENT_FAILED, 10), N(EVENT_PAYMENT_LATE_SETTLE, 11),
+    N(EVENT_PAYMENT_FORCED, 12), N(EVENT_PAYMENT_DELETED, 13), N(EVENT_PAYMENT_CORRUPT, 14),
+    N(EVENT_TERMINAL, 1), N(EVENT_HAD_LATE_SETTLE, 2),
+};
+
+static void numbers_of_payments_keep_their_values(void) {
+    for (size_t i = 0; i < H_COUNT(PAYMENT_NUMBERS); i++) {
+        const number *each = &PAYMENT_NUMBERS[i];
+        if (!CHECK_EQUAL(each->value, each->wanted)) printf("%s\n", each->name);
+    }
+}
+
+#define CHECK_INIT(type, macro)                                                                   \
+    do {                                                                                          \
+        type started = macro;                                                                     \
+        const unsigned char *bytes = (const unsigned char *)&started;                             \
+        CHECK_EQUAL(started.size, sizeof started);                                                \
+        for (size_t i = sizeof started.size; i < sizeof started; i++) CHECK_EQUAL(bytes[i], 0);   \
+    } while (0)
+
+static void init_macros_of_payments_set_the_size_and_nothing_else(void) {
+    CHECK_INIT(lnkeep_payments_options, LNKEEP_PAYMENTS_OPTIONS_INIT);
+    CHECK_INIT(lnkeep_payment_init, LNKEEP_PAYMENT_INIT_INIT);
+    CHECK_INIT(lnkeep_payment_attempt_request, LNKEEP_PAYMENT_ATTEMPT_REQUEST_INIT);
+    CHECK_INIT(lnkeep_payment_query, LNKEEP_PAYMENT_QUERY_INIT);
+    CHECK_INIT(lnkeep_payment_counts, LNKEEP_PAYMENT_COUNTS_INIT);
+    CHECK_INIT(lnkeep_payment_delete_filter, LNKEEP_PAYMENT_DELETE_FILTER_INIT);
+    CHECK_INIT(lnkeep_stuck_query, LNKEEP_STUCK_QUERY_INIT);
+    CHECK_INIT(lnkeep_payment_rules, LNKEEP_PAYMENT_RULES_INIT);
+    CHECK_INIT(lnkeep_payment_state, LNKEEP_PAYMENT_STATE_INIT);
+    CHECK_EQUAL(LNKEEP_PAYMENTS_NONE.bits, 0);
 }
 
 static void init_macros_set_the_size_and_nothing_else(void) {
@@ -206,6 +391,12 @@ int main(int argc, char **argv) {
         H_TEST(attempt_lists),
         H_TEST(operations),
         H_TEST(every_body_starts_with_the_operation_and_fits),
+        H_TEST(payment_requests),
+        H_TEST(payment_operations),
+        H_TEST(payment_views),
+        H_TEST(payment_decisions),
+        H_TEST(numbers_of_payments_keep_their_values),
+        H_TEST(init_macros_of_payments_set_the_size_and_nothing_else),
         H_TEST(events),
         H_TEST(maintenance_structures),
         H_TEST(maintenance_flags_keep_their_values),

@@ -26,9 +26,19 @@ static void check_untouched(void) {
     CHECK_EQUAL(counts.handed_off + counts.settled + counts.failed + counts.deleted, 0);
     CHECK_DONE(lnkeep_attempts_waiters(world.attempts, &key, &waiting, NULL));
     CHECK_EQUAL(waiting, 0);
+    lnkeep_payment_counts payments = LNKEEP_PAYMENT_COUNTS_INIT;
+    lnkeep_payment *payment = NULL;
+    CHECK_DONE(lnkeep_payments_counts(world.payments, &payments, NULL));
+    CHECK_EQUAL(payments.payments, 1);
+    CHECK_EQUAL(payments.attempts + payments.tombstones + payments.idempotency_keys + payments.doomed, 0);
+    if (CHECK_DONE(lnkeep_payments_fetch(world.payments, h_hash_of_ones, &payment, NULL))) {
+        CHECK_EQUAL(payment->revision, 1);
+        lnkeep_payment_free(payment);
+    }
     CHECK_EQUAL(lnkeep_store_is_open(world.store), 1);
     CHECK_EQUAL(lnkeep_attempts_is_open(world.attempts), 1);
     CHECK_EQUAL(lnkeep_events_is_open(world.events), 1);
+    CHECK_EQUAL(lnkeep_payments_is_open(world.payments), 1);
     CHECK(access(world.target, F_OK) != 0);
     CHECK(access(h_path(world.target, "data.mdb"), F_OK) != 0);
 }
@@ -102,30 +112,32 @@ static void a_malformed_error_is_refused_everywhere(void) {
     end_world();
 }
 
-/* Puts the same bits into the handle that a row works on. */
-static void check_bad_handle(const call_row *row, uint64_t bits, const char *what) {
-    lnkeep_store store = world.store;
-    lnkeep_attempts attempts = world.attempts;
-    lnkeep_events events = world.events;
-    if (row->on == ON_STORE) world.store.bits = bits;
-    if (row->on == ON_ATTEMPTS) world.attempts.bits = bits;
-    if (row->on == ON_EVENTS) world.events.bits = bits;
-    check_call(row, LNKEEP_BAD_HANDLE, what);
-    world.store = store;
-    world.attempts = attempts;
-    world.events = events;
+/* The bits of the world's handle of a kind. */
+static uint64_t *bits_of(handle_kind on) {
+    switch (on) {
+    case ON_STORE: return &world.store.bits;
+    case ON_ATTEMPTS: return &world.attempts.bits;
+    case ON_EVENTS: return &world.events.bits;
+    default: return &world.payments.bits;
+    }
 }
 
-static uint64_t right_bits(handle_kind on) {
-    return on == ON_STORE ? world.store.bits : on == ON_ATTEMPTS ? world.attempts.bits : world.events.bits;
+/* Puts the same bits into the handle that a row works on. */
+static void check_bad_handle(const call_row *row, uint64_t bits, const char *what) {
+    uint64_t right = *bits_of(row->on);
+    *bits_of(row->on) = bits;
+    check_call(row, LNKEEP_BAD_HANDLE, what);
+    *bits_of(row->on) = right;
 }
 
 static uint64_t stale_bits(handle_kind on) {
     lnkeep_attempts attempts = h_attempts(world.store);
+    lnkeep_payments payments = h_payments(world.store);
     lnkeep_events events;
-    uint64_t bits = attempts.bits;
+    uint64_t bits = on == ON_PAYMENTS ? payments.bits : attempts.bits;
     h_close_attempts(&attempts);
-    if (on == ON_ATTEMPTS) return bits;
+    h_close_payments(&payments);
+    if (on == ON_ATTEMPTS || on == ON_PAYMENTS) return bits;
     if (on == ON_STORE) {
         lnkeep_store store = h_open(h_directory());
         bits = store.bits;
@@ -140,12 +152,12 @@ static uint64_t stale_bits(handle_kind on) {
 
 static void wrong_handles_are_refused_everywhere(void) {
     make_world();
-    uint64_t stale[4];
-    for (int on = ON_STORE; on <= ON_EVENTS; on++) stale[on] = stale_bits((handle_kind)on);
+    uint64_t stale[KINDS_OF_HANDLE];
+    for (int on = ON_STORE; on < KINDS_OF_HANDLE; on++) stale[on] = stale_bits((handle_kind)on);
     for (size_t i = 0; i < H_COUNT(CALLS); i++) {
         handle_kind on = CALLS[i].on;
         if (on == ON_NOTHING) continue;
-        uint64_t right = right_bits(on);
+        uint64_t right = *bits_of(on);
         check_bad_handle(&CALLS[i], 0, "on a zero handle");
         check_bad_handle(&CALLS[i], stale[on], "on a stale handle");
         check_bad_handle(&CALLS[i], UINT64_MAX, "on a forged handle");
@@ -153,8 +165,10 @@ static void wrong_handles_are_refused_everywhere(void) {
         check_bad_handle(&CALLS[i], right ^ 1, "on another generation");
         check_bad_handle(&CALLS[i], right + (UINT64_C(4000) << 32), "on a slot never used");
         check_bad_handle(&CALLS[i], right | UINT64_C(0xffffff) << 32, "on a slot out of range");
-        check_bad_handle(&CALLS[i], on == ON_STORE ? world.attempts.bits : world.store.bits, "on another type");
-        check_bad_handle(&CALLS[i], on == ON_EVENTS ? world.attempts.bits : world.events.bits, "on another type");
+        for (int other = ON_STORE; other < KINDS_OF_HANDLE; other++) {
+            uint64_t bits = *bits_of((handle_kind)other);
+            if (other != (int)on) check_bad_handle(&CALLS[i], bits, "on another type");
+        }
         check_bad_handle(&CALLS[i], right ^ UINT64_C(1) << 56, "with another tag");
     }
     check_untouched();
@@ -166,6 +180,9 @@ static void is_open_answers_for_any_bits(void) {
     lnkeep_store store = {world.attempts.bits};
     lnkeep_attempts attempts = {world.store.bits};
     lnkeep_events events = {UINT64_MAX};
+    lnkeep_payments payments = {world.attempts.bits};
+    CHECK_EQUAL(lnkeep_payments_is_open(payments), 0);
+    CHECK_EQUAL(lnkeep_payments_is_open(LNKEEP_PAYMENTS_NONE), 0);
     CHECK_EQUAL(lnkeep_store_is_open(store), 0);
     CHECK_EQUAL(lnkeep_attempts_is_open(attempts), 0);
     CHECK_EQUAL(lnkeep_events_is_open(events), 0);
@@ -180,8 +197,11 @@ static void closing_twice_is_harmless(void) {
     lnkeep_store store = world.store;
     lnkeep_attempts attempts = world.attempts;
     lnkeep_events events = world.events;
+    lnkeep_payments payments = world.payments;
     end_world();
-    CHECK_EQUAL(world.store.bits | world.attempts.bits | world.events.bits, 0);
+    CHECK_EQUAL(world.store.bits | world.attempts.bits | world.events.bits | world.payments.bits, 0);
+    CHECK_STATUS(lnkeep_payments_close(&payments, NULL), LNKEEP_BAD_HANDLE);
+    CHECK_STATUS(lnkeep_payments_close(&world.payments, NULL), LNKEEP_BAD_HANDLE);
     CHECK_STATUS(lnkeep_events_close(&events, NULL), LNKEEP_BAD_HANDLE);
     CHECK_STATUS(lnkeep_attempts_close(&attempts, NULL), LNKEEP_BAD_HANDLE);
     CHECK_STATUS(lnkeep_store_close(&store, NULL), LNKEEP_BAD_HANDLE);
@@ -199,9 +219,35 @@ static void components_of_a_closed_store_answer_closed(void) {
         check_call(row, wanted, "after the store was closed");
     }
     CHECK_EQUAL(lnkeep_attempts_is_open(world.attempts), 1);
+    CHECK_EQUAL(lnkeep_payments_is_open(world.payments), 1);
     CHECK_DONE(lnkeep_attempts_unsubscribe_all(world.attempts, NULL));
     CHECK_DONE(lnkeep_events_close(&world.events, NULL));
+    h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
+}
+
+static void check_payment_views(lnkeep_bytes nothing, lnkeep_bytes endless) {
+    lnkeep_status bad = LNKEEP_INVALID_ARGUMENT;
+    for (int view = 0; view < 8; view++) {
+        lnkeep_bytes wrong = view % 2 ? nothing : endless;
+        fill_arguments();
+        arg.payment_init.present = LNKEEP_PAYMENT_HAS_INTENT;
+        lnkeep_bytes *of_init[] = {&arg.payment_init.idempotency_key, &arg.payment_init.payment_request,
+                                   &arg.payment_init.first_hop_records, &arg.payment_init.intent_data};
+        *of_init[view / 2] = wrong;
+        CHECK_STATUS(call_payments_init(), bad);
+        lnkeep_bytes *of_part[] = {&arg.part.route, &arg.part.session_key, &arg.part.first_hop_records,
+                                   &arg.failure.message};
+        *of_part[view / 2] = wrong;
+        if (view < 6) CHECK_STATUS(call_payments_register(), bad);
+        else CHECK_STATUS(call_payments_fail_attempt(), bad);
+        arg.failure.message.len = 0;
+        CHECK_STATUS(lnkeep_payments_fail_attempt(world.payments, arg.hash, &arg.key, &arg.failure, wrong,
+                                                  LNKEEP_FAIL_FORCED, NULL, NULL, NULL),
+                     bad);
+    }
+    fill_arguments();
+    CHECK_STATUS(lnkeep_payments_resume(world.payments, &arg.answer, SIZE_MAX / 8, 0, NULL, NULL), bad);
 }
 
 /* Views of a length without bytes, and lengths that no memory has. */
@@ -233,6 +279,7 @@ static void impossible_views_are_refused(void) {
     CHECK_STATUS(lnkeep_submit_async(world.store, &arg.op, SIZE_MAX, 0, 0, NULL), LNKEEP_TOO_BIG);
     lnkeep_store store;
     CHECK_STATUS(lnkeep_store_open("", NULL, &store, NULL, NULL), bad);
+    check_payment_views(nothing, endless);
     check_untouched();
     end_world();
 }
@@ -287,6 +334,52 @@ static void unknown_flags_are_refused(void) {
     end_world();
 }
 
+/* Each call with every flag it does not know, and every reserved number that is not zero. */
+static void unknown_flags_of_payments_are_refused(void) {
+    make_world();
+    lnkeep_status bad = LNKEEP_INVALID_ARGUMENT;
+    lnkeep_payments other;
+    for (uint32_t bit = 0; bit < 32; bit++) {
+        uint32_t flag = UINT32_C(1) << bit;
+        fill_arguments();
+        arg.payments_options.flags = flag;
+        lnkeep_status status = lnkeep_payments_open(world.store, &arg.payments_options, &other, NULL);
+        if (bit > 0) CHECK_STATUS(status, bad);
+        else CHECK_STATUS(status, LNKEEP_ALREADY_OPEN);
+        arg.payment_init.present = flag;
+        if (bit > 0) CHECK_STATUS(call_payments_init(), bad);
+        arg.part.present = flag;
+        if (bit > 4) CHECK_STATUS(call_payments_register(), bad);
+        arg.part.present = 0;
+        if (bit > 0) {
+            status = lnkeep_payments_register(world.payments, arg.hash, &arg.part, flag, NULL, NULL, NULL);
+            CHECK_STATUS(status, bad);
+        }
+        if (bit != 1 && bit != 2) {
+            status = lnkeep_payments_settle(world.payments, arg.hash, &arg.key, arg.preimage, 0, flag, NULL,
+                                            NULL, NULL);
+            CHECK_STATUS(status, bad);
+        }
+        if (bit > 1) {
+            status = lnkeep_payments_fail_attempt(world.payments, arg.hash, &arg.key, &arg.failure,
+                                                  h_text(""), flag, NULL, NULL, NULL);
+            CHECK_STATUS(status, bad);
+        }
+        if (bit > 2) CHECK_STATUS(lnkeep_payments_delete(world.payments, arg.hash, flag, NULL, NULL), bad);
+        arg.payment_query.flags = flag;
+        if (bit > 2) CHECK_STATUS(call_payments_list(), bad);
+    }
+    fill_arguments();
+    arg.payments_options.reserved = 1;
+    CHECK_STATUS(lnkeep_payments_open(world.store, &arg.payments_options, &other, NULL), bad);
+    arg.payment_init.reserved = 1;
+    CHECK_STATUS(call_payments_init(), bad);
+    arg.payment_query.reserved = 1;
+    CHECK_STATUS(call_payments_list(), bad);
+    check_untouched();
+    end_world();
+}
+
 /* A structure with room for a tail, as a host of another version may have. */
 typedef struct longer {
     union {
@@ -297,6 +390,15 @@ typedef struct longer {
         lnkeep_attempt_counts counts;
         lnkeep_store_report report;
         lnkeep_error err;
+        lnkeep_payments_options payments;
+        lnkeep_payment_init init;
+        lnkeep_payment_attempt_request part;
+        lnkeep_payment_query payment_query;
+        lnkeep_payment_delete_filter filter;
+        lnkeep_stuck_query stuck_query;
+        lnkeep_payment_counts payment_counts;
+        lnkeep_payment_rules rules;
+        lnkeep_payment_state state;
         uint8_t bytes[512];
     } of;
 } longer;
@@ -322,6 +424,56 @@ static lnkeep_status list(const void *query) {
     lnkeep_status status =
         lnkeep_attempts_list(world.attempts, (const lnkeep_attempt_query *)query, &page, NULL);
     lnkeep_attempt_page_free(page);
+    return status;
+}
+
+static lnkeep_status open_payments(const void *options) {
+    lnkeep_payments payments;
+    lnkeep_status status =
+        lnkeep_payments_open(world.store, (const lnkeep_payments_options *)options, &payments, NULL);
+    if (status == LNKEEP_DONE) h_close_payments(&payments);
+    return status;
+}
+
+/* A payment of its own each time, since a repeat would be another answer. */
+static lnkeep_status init_payment(const void *init) {
+    longer given = *(const longer *)init;
+    static uint64_t number;
+    number++;
+    if (given.of.init.size >= 40) memcpy(given.of.init.payment_hash, &number, sizeof number);
+    lnkeep_status status = lnkeep_payments_init(world.payments, &given.of.init, NULL, NULL, NULL);
+    if (status == LNKEEP_DONE) {
+        CHECK_DONE(lnkeep_payments_delete(world.payments, given.of.init.payment_hash, 0, NULL, NULL));
+    }
+    return status;
+}
+
+/* The same request again is one: the first one registers it. */
+static lnkeep_status register_part(const void *request) {
+    lnkeep_status status = lnkeep_payments_register(world.payments, h_hash_of_ones,
+                                                    (const lnkeep_payment_attempt_request *)request, 0, NULL,
+                                                    NULL, NULL);
+    return status == LNKEEP_ALREADY_EXISTS ? LNKEEP_DONE : status;
+}
+
+static lnkeep_status list_payments(const void *query) {
+    lnkeep_payment_page *page = NULL;
+    lnkeep_status status =
+        lnkeep_payments_list(world.payments, (const lnkeep_payment_query *)query, &page, NULL);
+    lnkeep_payment_page_free(page);
+    return status;
+}
+
+static lnkeep_status delete_payments(const void *filter) {
+    return lnkeep_payments_delete_many(world.payments, (const lnkeep_payment_delete_filter *)filter, 0, NULL,
+                                       NULL, NULL, NULL);
+}
+
+static lnkeep_status find_stuck(const void *query) {
+    lnkeep_stuck_list *list = NULL;
+    lnkeep_status status =
+        lnkeep_payments_stuck(world.payments, (const lnkeep_stuck_query *)query, &list, NULL);
+    lnkeep_stuck_list_free(list);
     return status;
 }
 
@@ -356,6 +508,25 @@ static void inputs_of_other_versions_are_understood(void) {
     check_input_sizes(open_attempts, given, sizeof(lnkeep_attempts_options), sizeof(size_t));
     memset(&given, 0, sizeof given);
     check_input_sizes(list, given, sizeof(lnkeep_attempt_query), sizeof(size_t));
+    end_world();
+}
+
+static void payment_inputs_of_other_versions_are_understood(void) {
+    make_world();
+    longer given;
+    memset(&given, 0, sizeof given);
+    check_input_sizes(open_payments, given, sizeof(lnkeep_payments_options), sizeof(size_t));
+    check_input_sizes(list_payments, given, sizeof(lnkeep_payment_query), sizeof(size_t));
+    check_input_sizes(delete_payments, given, sizeof(lnkeep_payment_delete_filter), sizeof(size_t));
+    check_input_sizes(find_stuck, given, sizeof(lnkeep_stuck_query), sizeof(size_t));
+    given.of.init.amount_msat = 1;
+    check_input_sizes(init_payment, given, sizeof(lnkeep_payment_init), 48);
+    memset(&given, 0, sizeof given);
+    fill_arguments();
+    given.of.part = arg.part;
+    given.of.part.amount_msat = 10;
+    check_input_sizes(register_part, given, sizeof(lnkeep_payment_attempt_request),
+                      offsetof(lnkeep_payment_attempt_request, attempt_hash));
     end_world();
 }
 
@@ -397,11 +568,26 @@ static lnkeep_status get_report(void *report) {
     return status;
 }
 
+static lnkeep_status get_payment_counts(void *counts) {
+    return lnkeep_payments_counts(world.payments, (lnkeep_payment_counts *)counts, NULL);
+}
+
+static lnkeep_status get_rules(void *rules) {
+    return lnkeep_payment_allows(LNKEEP_PAYMENT_STATUS_FAILED, 0, 0, (lnkeep_payment_rules *)rules, NULL);
+}
+
+static lnkeep_status get_state(void *state) {
+    return lnkeep_payment_compute_state(1, NULL, 0, 0, (lnkeep_payment_state *)state, NULL);
+}
+
 static void outputs_of_other_versions_are_filled(void) {
     make_world();
     check_output_sizes(get_stats, sizeof(lnkeep_stats));
     check_output_sizes(get_counts, sizeof(lnkeep_attempt_counts));
     check_output_sizes(get_report, sizeof(lnkeep_store_report));
+    check_output_sizes(get_payment_counts, sizeof(lnkeep_payment_counts));
+    check_output_sizes(get_rules, sizeof(lnkeep_payment_rules));
+    check_output_sizes(get_state, sizeof(lnkeep_payment_state));
     end_world();
 }
 
@@ -477,6 +663,7 @@ static int child_misuses(const char *unused) {
     impossible_views_are_refused();
     empty_paths_are_refused();
     unknown_flags_are_refused();
+    unknown_flags_of_payments_are_refused();
     return 0;
 }
 
@@ -511,7 +698,9 @@ int main(int argc, char **argv) {
         H_TEST(impossible_views_are_refused),
         H_TEST(empty_paths_are_refused),
         H_TEST(unknown_flags_are_refused),
+        H_TEST(unknown_flags_of_payments_are_refused),
         H_TEST(inputs_of_other_versions_are_understood),
+        H_TEST(payment_inputs_of_other_versions_are_understood),
         H_TEST(outputs_of_other_versions_are_filled),
         H_TEST(errors_fit_and_end),
         H_TEST(handles_run_out_and_come_back),

@@ -43,6 +43,9 @@ type Attempt struct {
 	Forced bool
 	// Quarantined: the record was unreadable and was removed.
 	Quarantined bool
+	// OfPayment: registered with a payment's attempt; Delete and Clean keep it until the payment took the
+	// result.
+	OfPayment bool
 	// CLTVExpiry is the absolute block height at which the HTLC times out.
 	CLTVExpiry uint32
 	// CreatedEpoch is the epoch of the store in which it was registered.

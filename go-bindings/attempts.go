@@ -216,8 +216,9 @@ func (a *Attempts) AckBelow(ctx context.Context, namespace Namespace, below uint
 // Delete removes finished attempts, at most 1,024, in one commit, with one outcome each. Their ids stay
 // burned.
 //
-// Errors: ErrBatch when a key was not deleted: its outcome is ErrPending (kept), ErrNotFound or
-// ErrCorruptRecord (kept); ErrDuplicateID when a key is named twice, ErrTooBig: nothing was deleted.
+// Errors: ErrBatch when a key was not deleted: its outcome is ErrPending (kept: it has no result, or its
+// payment has not taken it), ErrNotFound or ErrCorruptRecord (kept); ErrDuplicateID when a key is named
+// twice, ErrTooBig: nothing was deleted.
 func (a *Attempts) Delete(ctx context.Context, keys ...Key) ([]Outcome, error) {
 	return a.remove(ctx, keys, false)
 }

@@ -3,6 +3,7 @@ package lnkeep_test
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -17,7 +18,6 @@ type step struct {
 	ID          string            `json:"id"`
 	NS          string            `json:"ns"`
 	Lifecycle   string            `json:"lifecycle"`
-	How         string            `json:"how"`
 	Handle      string            `json:"handle"`
 	Fingerprint string            `json:"fingerprint"`
 	Request     string            `json:"request"`
@@ -34,7 +34,6 @@ type step struct {
 	IDs         []string          `json:"ids"`
 	Circuits    map[string]string `json:"circuits"`
 	Result      *vectorResult     `json:"result"`
-	Expect      any               `json:"expect"`
 }
 
 type vectorResult struct {
@@ -49,8 +48,8 @@ type vectorResult struct {
 // answer is what an operation answered, in the words of the vectors.
 type answer map[string]any
 
-// harness runs the steps of one scenario through the Go API.
-type harness struct {
+// attemptHarness runs the steps of attempt_store.
+type attemptHarness struct {
 	path    string
 	compat  bool
 	store   *lnkeep.Store
@@ -60,7 +59,19 @@ type harness struct {
 
 var background = context.Background()
 
-func (h *harness) run(s step) answer {
+func newAttemptHarness(path string, compat bool) harness {
+	return &attemptHarness{path: path, compat: compat}
+}
+
+func (h *attemptHarness) run(raw json.RawMessage) any {
+	var s step
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return answer{"err": err.Error()}
+	}
+	return h.step(s)
+}
+
+func (h *attemptHarness) step(s step) answer {
 	k := lnkeep.Key{Namespace: namespace(s.NS), ID: number(s.ID)}
 	switch s.Op {
 	case "open":
@@ -86,7 +97,7 @@ func (h *harness) run(s step) answer {
 	return h.read(s, k)
 }
 
-func (h *harness) open(lifecycle string) error {
+func (h *attemptHarness) open(lifecycle string) error {
 	store, err := lnkeep.Open(h.path, &lnkeep.StoreOptions{LNDCompat: h.compat})
 	if err != nil {
 		return err
@@ -102,14 +113,14 @@ func (h *harness) open(lifecycle string) error {
 	return nil
 }
 
-func (h *harness) close() {
+func (h *attemptHarness) close() {
 	if h.store != nil {
 		_ = h.store.Close()
 	}
 	h.store = nil
 }
 
-func (h *harness) write(s step, k lnkeep.Key) answer {
+func (h *attemptHarness) write(s step, k lnkeep.Key) answer {
 	switch s.Op {
 	case "init":
 		return answerOf(h.init(s, k))
@@ -139,7 +150,7 @@ func (h *harness) write(s step, k lnkeep.Key) answer {
 	return h.recover(s, k.Namespace)
 }
 
-func (h *harness) init(s step, k lnkeep.Key) error {
+func (h *attemptHarness) init(s step, k lnkeep.Key) error {
 	request := lnkeep.Request{Key: k}
 	if s.Fingerprint != "" {
 		request.Fingerprint = (*[32]byte)(unhex(s.Fingerprint))
@@ -152,7 +163,7 @@ func (h *harness) init(s step, k lnkeep.Key) error {
 	return err
 }
 
-func (h *harness) remove(s step, ns lnkeep.Namespace) answer {
+func (h *attemptHarness) remove(s step, ns lnkeep.Namespace) answer {
 	ids := s.IDs
 	if s.Dedupe {
 		ids = slices.Compact(slices.Sorted(slices.Values(ids)))
@@ -182,7 +193,7 @@ func (h *harness) remove(s step, ns lnkeep.Namespace) answer {
 	return answer{"statuses": statuses}
 }
 
-func (h *harness) recover(s step, ns lnkeep.Namespace) answer {
+func (h *attemptHarness) recover(s step, ns lnkeep.Namespace) answer {
 	options := lnkeep.RecoverOptions{Namespace: ns, CircuitsComplete: true, CurrentEpoch: true}
 	for id, state := range s.Circuits {
 		circuit := lnkeep.Circuit{ID: number(id), State: lnkeep.CircuitHalfOpen}
@@ -195,7 +206,7 @@ func (h *harness) recover(s step, ns lnkeep.Namespace) answer {
 	return with(err, "failed", decimal(recovery.Failed))
 }
 
-func (h *harness) read(s step, k lnkeep.Key) answer {
+func (h *attemptHarness) read(s step, k lnkeep.Key) answer {
 	switch s.Op {
 	case "marker":
 		present, err := h.a.IsExternal()
@@ -223,7 +234,7 @@ func (h *harness) read(s step, k lnkeep.Key) answer {
 	return answer{"err": "the harness does not know " + s.Op}
 }
 
-func (h *harness) pending(ns lnkeep.Namespace) answer {
+func (h *attemptHarness) pending(ns lnkeep.Namespace) answer {
 	ids := []uint64{}
 	query := lnkeep.Query{Namespace: ns, States: []lnkeep.State{lnkeep.StateIntent, lnkeep.StateHandedOff}}
 	for attempt, err := range h.a.All(query) {
@@ -236,7 +247,7 @@ func (h *harness) pending(ns lnkeep.Namespace) answer {
 	return answer{"ids": decimal(ids)}
 }
 
-func (h *harness) subscribe(s step, k lnkeep.Key) answer {
+func (h *attemptHarness) subscribe(s step, k lnkeep.Key) answer {
 	subscribe := h.a.Subscribe
 	if s.Known || s.Op == "track" && !s.Circuit {
 		subscribe = h.a.SubscribeKnown
@@ -253,7 +264,7 @@ func (h *harness) subscribe(s step, k lnkeep.Key) answer {
 	return answerOf(err)
 }
 
-func (h *harness) poll(s step) answer {
+func (h *attemptHarness) poll(s step) answer {
 	subscription := h.handles[s.Handle]
 	if subscription == nil {
 		// It is from before a restart.
@@ -267,7 +278,7 @@ func (h *harness) poll(s step) answer {
 }
 
 // dispatch is the facade of FORMAT.md, as a host writes it: register, validate, send, roll back.
-func (h *harness) dispatch(s step, k lnkeep.Key) answer {
+func (h *attemptHarness) dispatch(s step, k lnkeep.Key) answer {
 	err := h.init(s, k)
 	switch {
 	case err != nil && code(err) == "ALREADY_EXISTS":
@@ -364,12 +375,17 @@ func with(err error, pairs ...any) answer {
 }
 
 func concurrently(n int, call func() string) map[string]int {
+	return eachConcurrently(make([]string, n), func(string) string { return call() })
+}
+
+// eachConcurrently counts the answers of a call for each id, all at once.
+func eachConcurrently(ids []string, call func(id string) string) map[string]int {
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	counts := map[string]int{}
-	for range n {
+	for _, id := range ids {
 		group.Go(func() {
-			outcome := call()
+			outcome := call(id)
 			mu.Lock()
 			counts[outcome]++
 			mu.Unlock()

@@ -14,8 +14,6 @@ import (
 	"testing"
 )
 
-const vectors = "../tests/vectors/attempt_store/*.jsonl"
-
 type scenario struct {
 	ID      string            `json:"id"`
 	Title   string            `json:"title"`
@@ -23,36 +21,68 @@ type scenario struct {
 	Steps   []json.RawMessage `json:"steps"`
 }
 
-// rules are the two sets of rules that a store may be created with.
-var rules = []struct {
-	name     string
-	compat   bool
-	profiles []string
-}{
-	{"strict", false, []string{"core", "strict", "dispatch", "classify", "proposal", "fault", "raw"}},
-	{"lnd", true, []string{"core", "lnd", "dispatch", "classify", "proposal"}},
+// suite is one component's vectors, and the profiles of each of the two sets of rules that a store may be
+// created with.
+type suite struct {
+	folder      string
+	strict, lnd []string
+	newHarness  func(path string, compat bool) harness
+}
+
+// harness runs the steps of one scenario through the Go API.
+type harness interface {
+	// run runs one step; raw is the whole of it.
+	run(raw json.RawMessage) any
+	close()
+}
+
+var suites = []suite{
+	{
+		folder:     "attempt_store",
+		strict:     []string{"core", "strict", "dispatch", "classify", "proposal", "fault", "raw"},
+		lnd:        []string{"core", "lnd", "dispatch", "classify", "proposal"},
+		newHarness: newAttemptHarness,
+	},
+	{
+		folder:     "control_tower",
+		strict:     []string{"core", "strict", "pure", "resume"},
+		lnd:        []string{"core", "lnd", "pure", "resume"},
+		newHarness: newPaymentHarness,
+	},
 }
 
 // TestConformance runs the vectors through the Go API. A scenario with a crash runs in a process of its
 // own, which is killed; the others run here.
 func TestConformance(t *testing.T) {
-	scenarios := readScenarios(t)
-	for _, set := range rules {
-		t.Run(set.name, func(t *testing.T) {
-			for _, s := range scenarios {
-				if slices.Contains(set.profiles, s.Profile) {
-					t.Run(s.ID, func(t *testing.T) { runScenario(t, s, set.compat) })
+	for i := range suites {
+		t.Run(suites[i].folder, suites[i].run)
+	}
+}
+
+func (s *suite) run(t *testing.T) {
+	scenarios := readScenarios(t, s.folder)
+	for name, profiles := range map[string][]string{"strict": s.strict, "lnd": s.lnd} {
+		t.Run(name, func(t *testing.T) {
+			for _, one := range scenarios {
+				if slices.Contains(profiles, one.Profile) {
+					t.Run(one.ID, func(t *testing.T) { s.runScenario(t, one, name == "lnd") })
 				}
 			}
 		})
 	}
+	known := append(append([]string(nil), s.strict...), s.lnd...)
+	for _, one := range scenarios {
+		if !slices.Contains(known, one.Profile) {
+			t.Errorf("%s: nobody runs the profile %q", one.ID, one.Profile)
+		}
+	}
 }
 
-func readScenarios(t *testing.T) (scenarios []scenario) {
-	files, err := filepath.Glob(vectors)
+func readScenarios(t *testing.T, folder string) (scenarios []scenario) {
+	files, err := filepath.Glob("../tests/vectors/" + folder + "/*.jsonl")
 	must(t, err)
 	if len(files) < 2 {
-		t.Fatalf("only %d files match %s", len(files), vectors)
+		t.Fatalf("only %d files of vectors in %s", len(files), folder)
 	}
 	for _, file := range files {
 		content, err := os.ReadFile(file)
@@ -68,10 +98,10 @@ func readScenarios(t *testing.T) (scenarios []scenario) {
 	return scenarios
 }
 
-func runScenario(t *testing.T, s scenario, compat bool) {
-	steps := make([]step, len(s.Steps))
+func (s *suite) runScenario(t *testing.T, one scenario, compat bool) {
+	steps := make([]outline, len(one.Steps))
 	crashes := false
-	for i, raw := range s.Steps {
+	for i, raw := range one.Steps {
 		must(t, json.Unmarshal(raw, &steps[i]))
 		switch steps[i].Op {
 		case "inject_fault":
@@ -82,25 +112,33 @@ func runScenario(t *testing.T, s scenario, compat bool) {
 		crashes = crashes || steps[i].How == "crash"
 	}
 	path := newPath(t)
-	run := startHere(t, path, compat)
+	run := s.startHere(t, path, compat)
 	if crashes {
-		run = startWorker(t, path, compat)
+		run = s.startWorker(t, path, compat)
 	}
 	for i, step := range steps {
-		if got := run(s.Steps[i], step); !matches(step.Expect, got) {
-			t.Fatalf("%s\nstep %d: %s\nanswered %v", s.Title, i, s.Steps[i], got)
+		if got := run(one.Steps[i], step); !matches(step.Expect, got) {
+			t.Fatalf("%s\nstep %d: %s\nanswered %v", one.Title, i, one.Steps[i], got)
 		}
 	}
 }
 
-// runner runs a step and gives its answer as JSON decodes it.
-type runner func(raw json.RawMessage, s step) any
+// outline is what every step has that the runner looks at.
+type outline struct {
+	Op        string `json:"op"`
+	How       string `json:"how"`
+	Lifecycle string `json:"lifecycle"`
+	Expect    any    `json:"expect"`
+}
 
-func startHere(t *testing.T, path string, compat bool) runner {
-	h := &harness{path: path, compat: compat}
+// runner runs a step and gives its answer as JSON decodes it.
+type runner func(raw json.RawMessage, s outline) any
+
+func (s *suite) startHere(t *testing.T, path string, compat bool) runner {
+	h := s.newHarness(path, compat)
 	t.Cleanup(h.close)
-	return func(_ json.RawMessage, s step) (got any) {
-		encoded, err := json.Marshal(h.run(s))
+	return func(raw json.RawMessage, _ outline) (got any) {
+		encoded, err := json.Marshal(h.run(raw))
 		must(t, err)
 		must(t, json.Unmarshal(encoded, &got))
 		return got
@@ -111,21 +149,23 @@ func startHere(t *testing.T, path string, compat bool) runner {
 const (
 	workerVariable = "LNKEEP_TEST_WORKER"
 	compatVariable = "LNKEEP_TEST_COMPAT"
+	suiteVariable  = "LNKEEP_TEST_SUITE"
 )
 
 func runWorker() {
-	h := &harness{path: os.Getenv(workerVariable), compat: os.Getenv(compatVariable) == "true"}
+	i := slices.IndexFunc(suites, func(s suite) bool { return s.folder == os.Getenv(suiteVariable) })
+	h := suites[i].newHarness(os.Getenv(workerVariable), os.Getenv(compatVariable) == "true")
 	input := json.NewDecoder(os.Stdin)
 	output := json.NewEncoder(os.Stdout)
 	for {
-		var s step
-		if err := input.Decode(&s); err != nil {
+		var raw json.RawMessage
+		if err := input.Decode(&raw); err != nil {
 			if err != io.EOF {
 				exitOn(err)
 			}
 			return
 		}
-		exitOn(output.Encode(h.run(s)))
+		exitOn(output.Encode(h.run(raw)))
 	}
 }
 
@@ -136,14 +176,14 @@ type worker struct {
 	output  *bufio.Reader
 }
 
-func startWorker(t *testing.T, path string, compat bool) runner {
-	current := newWorker(t, path, compat)
+func (s *suite) startWorker(t *testing.T, path string, compat bool) runner {
+	current := s.newWorker(t, path, compat)
 	t.Cleanup(func() { current.kill() })
-	return func(raw json.RawMessage, s step) (got any) {
-		if s.How == "crash" {
+	return func(raw json.RawMessage, o outline) (got any) {
+		if o.How == "crash" {
 			current.kill()
-			current = newWorker(t, path, compat)
-			raw = json.RawMessage(fmt.Sprintf(`{"op": "open", "lifecycle": %q}`, s.Lifecycle))
+			current = s.newWorker(t, path, compat)
+			raw = json.RawMessage(fmt.Sprintf(`{"op": "open", "lifecycle": %q}`, o.Lifecycle))
 		}
 		_, err := fmt.Fprintf(current.input, "%s\n", raw)
 		must(t, err)
@@ -154,9 +194,10 @@ func startWorker(t *testing.T, path string, compat bool) runner {
 	}
 }
 
-func newWorker(t *testing.T, path string, compat bool) *worker {
+func (s *suite) newWorker(t *testing.T, path string, compat bool) *worker {
 	w := &worker{command: exec.Command(os.Args[0])}
-	w.command.Env = append(os.Environ(), workerVariable+"="+path, fmt.Sprint(compatVariable, "=", compat))
+	w.command.Env = append(os.Environ(), workerVariable+"="+path, suiteVariable+"="+s.folder,
+		fmt.Sprint(compatVariable, "=", compat))
 	w.command.Stderr = os.Stderr
 	var err error
 	w.input, err = w.command.StdinPipe()
@@ -174,8 +215,12 @@ func (w *worker) kill() {
 	_ = w.command.Wait()
 }
 
-// matches reports whether every key of the pattern is present and equal.
+// matches reports whether every key of the pattern is present and equal; lists match element by element.
 func matches(pattern, got any) bool {
+	if list, isList := pattern.([]any); isList {
+		answered, isList := got.([]any)
+		return isList && slices.EqualFunc(list, answered, matches)
+	}
 	expected, isObject := pattern.(map[string]any)
 	if !isObject {
 		return reflect.DeepEqual(pattern, got)
@@ -212,6 +257,10 @@ func TestMatches_IsASubset(t *testing.T) {
 		{`{"result": {"kind": "fail", "code": 1}}`, `{"result": {"kind": "fail"}}`, false},
 		{`{"ids": ["1"]}`, `{"ids": ["1", "2"]}`, false},
 		{`{"ids": []}`, `{"ids": []}`, true},
+		{`{"list": [{"a": 1}, {}]}`, `{"list": [{"a": 1, "b": 2}, {"c": null}]}`, true},
+		{`{"list": [{"a": 1}]}`, `{"list": [{"a": 2}]}`, false},
+		{`{"list": [{"a": null}]}`, `{"list": [{"a": 2}]}`, false},
+		{`{"list": []}`, `{"list": null}`, false},
 		{`{"counts": {"ok": 1, "CONFLICT": 0}}`, `{"counts": {"ok": 1}}`, true},
 		{`{"counts": {"ok": 1}}`, `{"counts": {"ok": 2}}`, false},
 	} {

@@ -60,15 +60,34 @@
 //
 // After every start, before dispatching: Attempts.Recover, with the circuits that exist.
 //
+// # Paying a hash at most once
+//
+// Store.OpenPayments opens the control tower. Any number of goroutines may ask for the same payment: it is
+// never paid twice, and attempts never sum up to more than its amount.
+//
+//  1. Payments.Init. Only Done means pay it; everything else: look at the payment.
+//  2. Payments.RegisterAndInit in place of Attempts.Init: the payment's attempt and its record in one
+//     transaction. Then validate, mark, send and store the result as above. Payments.Register is for hosts
+//     whose dispatcher keeps its records elsewhere.
+//  3. Payments.Settle or Payments.FailAttempt in place of Attempts.Ack: the result and the acknowledgement
+//     of the record in one transaction. A settle beats a failure, whenever it comes.
+//  4. Another attempt, or Payments.Fail to give up.
+//
+// After a restart: Attempts.Recover, then Payments.Resume, which finishes what was in flight and sends
+// nothing new. Payments.Stuck tells what nobody looks after.
+//
 // # Copies
 //
 // Store.Backup writes a file, Restore makes a store of it, Check tells whether either is sound. A backup
 // is for the loss of the disk alone: what was dispatched after it is unknown to it. A store that was
-// restored or copied therefore refuses new ids until Attempts.AcknowledgeRestore says where they are safe.
+// restored or copied therefore refuses new ids and payments until Attempts.AcknowledgeRestore says where
+// ids are safe.
 //
 // # Goroutines and threads
 //
 // Everything may be called from any goroutine at any time, also during Close. One goroutine per store
 // packs what concurrent callers ask into one call of C, so that a thousand goroutines hold a few threads
-// and share commits. Waiting for results and for events needs one goroutine each, woken by Go's poller.
+// and share commits. A call that answers a payment is a call of C of its own, at most 16 at once; Submit
+// packs the same operations and answers no payments. Waiting for results, for payments and for events
+// needs one goroutine each, woken by Go's poller.
 package lnkeep

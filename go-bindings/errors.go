@@ -132,13 +132,15 @@ var (
 	ErrConflict error = statusSentinel(StatusConflict)
 	// ErrFingerprintMismatch is returned when the identifier was used for another request.
 	ErrFingerprintMismatch error = statusSentinel(StatusFingerprintMismatch)
-	// ErrDeleted is returned when the attempt was deleted; its id stays burned.
+	// ErrDeleted is returned when the attempt was deleted, its id stays burned; and when the payment of an
+	// idempotency key was.
 	ErrDeleted error = statusSentinel(StatusDeleted)
 	// ErrCorruptRecord is returned when the stored record is damaged; Quarantine removes it.
 	ErrCorruptRecord error = statusSentinel(StatusCorruptRecord)
 	// ErrNotPending is returned when the attempt has a final result: do not release its HTLC.
 	ErrNotPending error = statusSentinel(StatusNotPending)
-	// ErrEntriesExist is returned when attempt records remain, so that the external mark stays.
+	// ErrEntriesExist is returned when records remain: of attempts, so that the external mark stays, or of
+	// the payment that was to be forgotten.
 	ErrEntriesExist error = statusSentinel(StatusEntriesExist)
 	// ErrExternalMarker is returned when an external router owns the attempts and the open is local.
 	ErrExternalMarker error = statusSentinel(StatusExternalMarker)
@@ -146,7 +148,7 @@ var (
 	ErrDuplicateID error = statusSentinel(StatusDuplicateID)
 	// ErrIDOutOfRange is returned when a raw identifier does not fit under the client byte.
 	ErrIDOutOfRange error = statusSentinel(StatusIDOutOfRange)
-	// ErrBadPreimage is returned when the preimage does not hash to the attempt's payment hash.
+	// ErrBadPreimage is returned when the preimage does not hash to the attempt's hash or the payment's.
 	ErrBadPreimage error = statusSentinel(StatusBadPreimage)
 	// ErrTooBig is returned when a call carries more than one commit may hold; nothing was applied.
 	ErrTooBig error = statusSentinel(StatusTooBig)
@@ -154,7 +156,8 @@ var (
 	ErrTruncated error = statusSentinel(StatusTruncated)
 	// ErrAborted is returned for the other operations of an atomic group of which one was refused.
 	ErrAborted error = statusSentinel(StatusAborted)
-	// ErrPending is returned by Delete for an attempt that is pending; it was kept.
+	// ErrPending is returned by Delete for an attempt that has no result, or whose payment has not taken
+	// it; it was kept.
 	ErrPending error = statusSentinel(StatusPending)
 	// ErrHandedOff is returned when an attempt that was handed off was to be rolled back.
 	ErrHandedOff error = statusSentinel(StatusHandedOff)
@@ -170,6 +173,63 @@ var (
 	ErrUnsafePlace error = statusSentinel(StatusUnsafePlace)
 	// ErrTargetExists is returned when a file stands where a new one was asked for; it was not touched.
 	ErrTargetExists error = statusSentinel(StatusTargetExists)
+	// ErrPaymentExists is returned when the payment hash is initiated and nothing was sent yet.
+	ErrPaymentExists error = statusSentinel(StatusPaymentExists)
+	// ErrPaymentInFlight is returned when attempts of the payment are in flight, or all failed and may be
+	// retried.
+	ErrPaymentInFlight error = statusSentinel(StatusPaymentInFlight)
+	// ErrAlreadyPaid is returned when the payment hash was paid: it is never paid again, also when its
+	// history was deleted.
+	ErrAlreadyPaid error = statusSentinel(StatusAlreadyPaid)
+	// ErrPaymentNotInitiated is returned when no payment of this hash is known.
+	ErrPaymentNotInitiated error = statusSentinel(StatusPaymentNotInitiated)
+	// ErrPaymentAlreadySucceeded is returned when the payment succeeded and takes no further change.
+	ErrPaymentAlreadySucceeded error = statusSentinel(StatusPaymentAlreadySucceeded)
+	// ErrPaymentAlreadyFailed is returned when the payment failed and takes no further change but a new
+	// initiation.
+	ErrPaymentAlreadyFailed error = statusSentinel(StatusPaymentAlreadyFailed)
+	// ErrPaymentPendingSettled is returned when an attempt of the payment settled: no other may be registered.
+	ErrPaymentPendingSettled error = statusSentinel(StatusPaymentPendingSettled)
+	// ErrPaymentPendingFailed is returned when the payment was given up: no other attempt may be registered.
+	ErrPaymentPendingFailed error = statusSentinel(StatusPaymentPendingFailed)
+	// ErrInvalidRoute is returned when the route has no hop.
+	ErrInvalidRoute error = statusSentinel(StatusInvalidRoute)
+	// ErrAttemptIDExists is returned when an attempt of this id is registered, for this payment or another.
+	ErrAttemptIDExists error = statusSentinel(StatusAttemptIDExists)
+	// ErrBlindedMissingTotal is returned when a blinded attempt names no total amount.
+	ErrBlindedMissingTotal error = statusSentinel(StatusBlindedMissingTotal)
+	// ErrMPPRecordInBlinded is returned when a blinded attempt has a multi-part record, or stands beside one
+	// that has.
+	ErrMPPRecordInBlinded error = statusSentinel(StatusMPPRecordInBlinded)
+	// ErrMixedBlinded is returned when blinded and unblinded attempts would be in flight for one payment.
+	ErrMixedBlinded error = statusSentinel(StatusMixedBlinded)
+	// ErrBlindedTotalMismatch is returned when the total amounts of blinded attempts differ.
+	ErrBlindedTotalMismatch error = statusSentinel(StatusBlindedTotalMismatch)
+	// ErrMPPPayment is returned when an attempt has no multi-part record and those in flight have one.
+	ErrMPPPayment error = statusSentinel(StatusMPPPayment)
+	// ErrNonMPPPayment is returned when an attempt has a multi-part record and those in flight have none.
+	ErrNonMPPPayment error = statusSentinel(StatusNonMPPPayment)
+	// ErrMPPAddrMismatch is returned when the payment addresses of attempts differ, or their AMP set ids.
+	ErrMPPAddrMismatch error = statusSentinel(StatusMPPAddrMismatch)
+	// ErrMPPTotalMismatch is returned when the total amounts of attempts differ.
+	ErrMPPTotalMismatch error = statusSentinel(StatusMPPTotalMismatch)
+	// ErrValueMismatch is returned when an attempt without a multi-part record is not the whole amount.
+	ErrValueMismatch error = statusSentinel(StatusValueMismatch)
+	// ErrValueExceeds is returned when the attempts would sum up to more than the amount.
+	ErrValueExceeds error = statusSentinel(StatusValueExceeds)
+	// ErrAttemptNotFound is returned when the payment has no attempt of this id.
+	ErrAttemptNotFound error = statusSentinel(StatusAttemptNotFound)
+	// ErrAttemptAlreadyFailed is returned when the attempt failed already.
+	ErrAttemptAlreadyFailed error = statusSentinel(StatusAttemptAlreadyFailed)
+	// ErrAttemptAlreadySettled is returned when the attempt settled already.
+	ErrAttemptAlreadySettled error = statusSentinel(StatusAttemptAlreadySettled)
+	// ErrSentExceedsTotal is returned when the attempts that did not fail sum up to more than the amount.
+	ErrSentExceedsTotal error = statusSentinel(StatusSentExceedsTotal)
+	// ErrUnknownStatus is returned when a number is no status of a payment.
+	ErrUnknownStatus error = statusSentinel(StatusUnknownStatus)
+	// ErrPaymentInternal is returned when status and sums cannot be together: the receiver claimed only a part,
+	// or the caller is wrong.
+	ErrPaymentInternal error = statusSentinel(StatusPaymentInternal)
 	// ErrBusy is returned when a queue or table is full; nothing was applied.
 	ErrBusy error = statusSentinel(StatusBusy)
 	// ErrNoSpace is returned when disk, quota or map is full; nothing was applied.

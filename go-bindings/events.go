@@ -26,6 +26,25 @@ const (
 	EventAttemptDeleted EventKind = 4
 	// EventAttemptCorrupt: an unreadable attempt was quarantined; its id stays burned.
 	EventAttemptCorrupt EventKind = 5
+	// EventPaymentInitiated: a payment was initiated, for the first time or again after it failed.
+	EventPaymentInitiated EventKind = 6
+	// EventPaymentAttemptRegistered: an attempt of a payment was registered.
+	EventPaymentAttemptRegistered EventKind = 7
+	// EventPaymentAttemptSettled: an attempt of a payment settled.
+	EventPaymentAttemptSettled EventKind = 8
+	// EventPaymentAttemptFailed: an attempt of a payment failed.
+	EventPaymentAttemptFailed EventKind = 9
+	// EventPaymentFailed: a payment was given up.
+	EventPaymentFailed EventKind = 10
+	// EventPaymentLateSettle: an attempt settled after its failure, or the payment's, had been reported; money
+	// moved after all.
+	EventPaymentLateSettle EventKind = 11
+	// EventPaymentForced: the operator ended an attempt of a payment by force.
+	EventPaymentForced EventKind = 12
+	// EventPaymentDeleted: a payment was deleted.
+	EventPaymentDeleted EventKind = 13
+	// EventPaymentCorrupt: an unreadable payment was quarantined; its hash stays refused.
+	EventPaymentCorrupt EventKind = 14
 )
 
 // EventTruncated is of this package alone and comes only through Events.Channel: unread events were cut
@@ -38,8 +57,13 @@ func (k EventKind) String() string {
 		return "truncated"
 	}
 	return named(uint32(k), "event kind", "attempt_init", "attempt_handed_off", "attempt_resolved",
-		"attempt_conflict", "attempt_deleted", "attempt_corrupt")
+		"attempt_conflict", "attempt_deleted", "attempt_corrupt", "payment_initiated",
+		"payment_attempt_registered", "payment_attempt_settled", "payment_attempt_failed", "payment_failed",
+		"payment_late_settle", "payment_forced", "payment_deleted", "payment_corrupt")
 }
+
+// OfPayment reports whether the event is about a payment and not about an attempt's record.
+func (k EventKind) OfPayment() bool { return k >= EventPaymentInitiated && k <= EventPaymentCorrupt }
 
 // EventMask is a set of kinds of event.
 type EventMask uint64
@@ -68,20 +92,44 @@ type Event struct {
 	Sequence uint64
 	// Kind is what happened.
 	Kind EventKind
-	// State is that of the record after the event.
+	// State is that of the attempt's record after the event; 0 for an event of a payment.
 	State State
+	// PaymentStatus is that of the payment after its event; 0 for an event of an attempt's record.
+	PaymentStatus PaymentStatus
+	// AttemptState is that of the payment's attempt after the event; 0 where it is about none.
+	AttemptState PaymentAttemptState
+	// FailureReason is why the payment was given up, 0 while it was not.
+	FailureReason FailureReason
+	// Terminal: the payment ended with this event. Told once, but that EventPaymentLateSettle may follow.
+	Terminal bool
+	// HadLateSettle: a settle of the payment came after a failure had been reported.
+	HadLateSettle bool
 	// FailureCode is the BOLT 4 failure code.
 	FailureCode uint16
 	// BlockHeight is what Tick last told.
 	BlockHeight uint32
 	// Time is what Tick last told, to the millisecond.
 	Time time.Time
-	// Subject is what it happened to, as stored: an attempt's namespace in the first 16 bytes.
+	// Subject is what it happened to, as stored: an attempt's namespace in the first 16 bytes, or a
+	// payment's hash.
 	Subject [32]byte
-	// Key is the attempt it happened to.
+	// Key is the attempt it happened to; zero for an event of a payment alone.
 	Key Key
-	// AmountMsat is the amount of the attempt, in millisatoshi.
+	// AmountMsat is the amount of the attempt, or of the payment where it is about no attempt, in
+	// millisatoshi.
 	AmountMsat uint64
+	// RemainingMsat is the amount of the payment that no attempt covers, in millisatoshi.
+	RemainingMsat uint64
+	// FeesMsat are the fees of the payment's attempts that did not fail, in millisatoshi.
+	FeesMsat uint64
+}
+
+// PaymentHash is that of the payment an event is about; zero for an event of an attempt's record.
+func (e *Event) PaymentHash() PaymentHash {
+	if !e.Kind.OfPayment() {
+		return PaymentHash{}
+	}
+	return e.Subject
 }
 
 // EventsOptions are choices at the open of a cursor.

@@ -219,3 +219,63 @@ func TestEvents_ManyCursorsSeeEveryEventInOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestEvents_OfPayments(t *testing.T) {
+	store := openStore(t, newPath(t), nil)
+	payments := openPayments(t, store, nil)
+	events := openEvents(t, store, "host")
+	ctx := soon(t)
+	initiated(t, payments, 1, 1000)
+	first, second := part(1, 400, 1000), part(2, 600, 1000)
+	first.FeeMsat, second.Key.Namespace = 7, lnkeep.Namespace{'n'}
+	paid(t)(payments.Register(ctx, hashOf(1), first))
+	paid(t)(payments.Register(ctx, hashOf(1), second))
+	paid(t)(payments.FailAttempt(ctx, hashOf(1), first.Key, noRoute))
+	paid(t)(payments.ForceFail(ctx, hashOf(1), second.Key, noRoute, "gone"))
+	paid(t)(payments.Fail(ctx, hashOf(1), lnkeep.FailureReasonTimeout))
+	paid(t)(payments.Settle(ctx, hashOf(1), second.Key, settleOf(1)))
+	do(t)(payments.Delete(ctx, hashOf(1)))
+	succeeded(t, payments, 2, 3)
+
+	inFlight, failed, settled := lnkeep.PaymentInFlight, lnkeep.PaymentFailed, lnkeep.PaymentSucceeded
+	for i, e := range []lnkeep.Event{
+		{Kind: lnkeep.EventPaymentInitiated, PaymentStatus: lnkeep.PaymentInitiated, AmountMsat: 1000,
+			RemainingMsat: 1000},
+		{Kind: lnkeep.EventPaymentAttemptRegistered, PaymentStatus: inFlight,
+			AttemptState: lnkeep.PaymentAttemptInFlight,
+			Key:          first.Key, AmountMsat: 400, RemainingMsat: 600, FeesMsat: 7},
+		{Kind: lnkeep.EventPaymentAttemptRegistered, PaymentStatus: inFlight,
+			AttemptState: lnkeep.PaymentAttemptInFlight,
+			Key:          second.Key, AmountMsat: 600, FeesMsat: 7},
+		{Kind: lnkeep.EventPaymentAttemptFailed, PaymentStatus: inFlight, AttemptState: lnkeep.PaymentAttemptFailed,
+			Key: first.Key, AmountMsat: 400, RemainingMsat: 400},
+		{Kind: lnkeep.EventPaymentForced, PaymentStatus: inFlight, AttemptState: lnkeep.PaymentAttemptFailed,
+			Key: second.Key, AmountMsat: 600, RemainingMsat: 1000},
+		{Kind: lnkeep.EventPaymentFailed, PaymentStatus: failed, FailureReason: lnkeep.FailureReasonTimeout,
+			AmountMsat: 1000, RemainingMsat: 1000, Terminal: true},
+		{Kind: lnkeep.EventPaymentLateSettle, PaymentStatus: settled, FailureReason: lnkeep.FailureReasonTimeout,
+			AttemptState: lnkeep.PaymentAttemptSettled, Key: second.Key, AmountMsat: 600, RemainingMsat: 400,
+			HadLateSettle: true},
+		{Kind: lnkeep.EventPaymentDeleted, PaymentStatus: settled, FailureReason: lnkeep.FailureReasonTimeout,
+			AmountMsat: 1000, RemainingMsat: 400, HadLateSettle: true},
+	} {
+		got := next(t, events)
+		e.Sequence, e.Subject = uint64(i+1), hashOf(1)
+		if got != e || got.PaymentHash() != hashOf(1) || !got.Kind.OfPayment() {
+			t.Errorf("%+v\nis not\n%+v", got, e)
+		}
+	}
+	for i, terminal := range []bool{false, false, true} {
+		if event := next(t, events); event.Terminal != terminal || event.PaymentHash() != hashOf(2) {
+			t.Errorf("%d: %+v", i, event)
+		}
+	}
+	attempts := openAttempts(t, store, nil)
+	do(t)(attempts.StoreResult(ctx, lnkeep.Key{Namespace: lnkeep.Namespace{'n'}, ID: 9}, lnkeep.Fail(nil)))
+	event := next(t, events)
+	if event.PaymentHash() != (lnkeep.PaymentHash{}) || event.Kind.OfPayment() ||
+		event.State != lnkeep.StateFailed ||
+		event.PaymentStatus != 0 || event.Key != (lnkeep.Key{Namespace: lnkeep.Namespace{'n'}, ID: 9}) {
+		t.Errorf("%+v", event)
+	}
+}

@@ -38,10 +38,13 @@ func newArena(size uintptr) *arena {
 	return &arena{memory: C.malloc(C.size_t(size)), size: size}
 }
 
+// aligned is what n bytes take up in an arena.
+func aligned(n int) uintptr { return (uintptr(n) + 15) &^ 15 }
+
 // take gives n bytes, zeroed and aligned for every type. The caller asked newArena for enough.
 func (a *arena) take(n uintptr) unsafe.Pointer {
 	taken := unsafe.Add(a.memory, a.used)
-	a.used += (n + 15) &^ 15
+	a.used += aligned(int(n))
 	clear(unsafe.Slice((*byte)(taken), n))
 	return taken
 }
@@ -74,7 +77,10 @@ func (a *arena) lend(b []byte) C.lnkeep_bytes {
 func encode(ops []*Operation) (*arena, *C.lnkeep_op) {
 	size := uintptr(len(ops)) * C.sizeof_lnkeep_op
 	for _, op := range ops {
-		size += uintptr(len(op.message)+15) &^ 15
+		size += aligned(len(op.message))
+		if op.payment != nil {
+			size += paymentOpBytes(op.payment)
+		}
 	}
 	a := newArena(size)
 	memory := a.take(uintptr(len(ops)) * C.sizeof_lnkeep_op)
@@ -90,6 +96,10 @@ func encodeOne(a *arena, c *C.lnkeep_op, op *Operation) {
 	c.flags = C.uint32_t(op.flags)
 	c.component = C.uint64_t(op.component)
 	body := unsafe.Pointer(&c.body)
+	if op.payment != nil {
+		encodePaymentOp(a, body, op)
+		return
+	}
 	switch op.kind {
 	case opInit:
 		encodeRequest((*C.lnkeep_attempt_request)(body), op)

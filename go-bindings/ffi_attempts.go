@@ -111,13 +111,16 @@ func cAttemptsRecover(handle uint64, o *RecoverOptions) (Recovery, error) {
 	}
 	defer C.lnkeep_recovery_free(found)
 	return Recovery{
-		Failed:     ids(found.failed, found.failed_len),
-		Unresolved: ids(found.unresolved, found.unresolved_len),
-		Unreadable: ids(found.unreadable, found.unreadable_len),
+		Failed:     ids(&found.failed, found.failed_len),
+		Unresolved: ids(&found.unresolved, found.unresolved_len),
+		Unreadable: ids(&found.unreadable, found.unreadable_len),
 	}, nil
 }
 
 // ids copies numbers that the library owns; nil when there are none.
-func ids(first *C.uint64_t, n C.size_t) []uint64 {
-	return append([]uint64(nil), unsafe.Slice((*uint64)(first), int(n))...)
+func ids(first **C.uint64_t, n C.size_t) (copied []uint64) {
+	for _, id := range elements(first, n) {
+		copied = append(copied, uint64(id))
+	}
+	return copied
 }

@@ -39,18 +39,30 @@ func cEventsTake(handle uint64, n int) ([]Event, error) {
 }
 
 func eventOf(c *C.lnkeep_event) Event {
-	subject := *(*[32]byte)(unsafe.Pointer(&c.subject))
-	return Event{
-		Sequence:    uint64(c.sequence),
-		Kind:        EventKind(c.kind),
-		State:       State(c.state),
-		FailureCode: uint16(c.failure_code),
-		BlockHeight: uint32(c.block_height),
-		Time:        timeOf(uint64(c.unix_ms)),
-		Subject:     subject,
-		Key:         Key{Namespace: Namespace(subject[:16]), ID: uint64(c.attempt_id)},
-		AmountMsat:  uint64(c.amount_msat),
+	event := Event{
+		Sequence:      uint64(c.sequence),
+		Kind:          EventKind(c.kind),
+		AttemptState:  PaymentAttemptState(c.attempt_state),
+		FailureReason: FailureReason(c.failure_reason),
+		Terminal:      c.flags&C.LNKEEP_EVENT_TERMINAL != 0,
+		HadLateSettle: c.flags&C.LNKEEP_EVENT_HAD_LATE_SETTLE != 0,
+		FailureCode:   uint16(c.failure_code),
+		BlockHeight:   uint32(c.block_height),
+		Time:          timeOf(uint64(c.unix_ms)),
+		Subject:       *(*[32]byte)(unsafe.Pointer(&c.subject)),
+		Key: Key{
+			Namespace: *(*Namespace)(unsafe.Pointer(&c.namespace_bytes)), ID: uint64(c.attempt_id),
+		},
+		AmountMsat:    uint64(c.amount_msat),
+		RemainingMsat: uint64(c.remaining_msat),
+		FeesMsat:      uint64(c.fees_msat),
 	}
+	if event.Kind.OfPayment() {
+		event.PaymentStatus = PaymentStatus(c.state)
+	} else {
+		event.State = State(c.state)
+	}
+	return event
 }
 
 func cEventsAck(handle, sequence uint64) (Outcome, error) {

@@ -70,11 +70,10 @@ func checkReportOf(c *C.lnkeep_check_report) *CheckReport {
 }
 
 func findingOf(c *C.lnkeep_finding) Finding {
-	key := unsafe.Slice((*byte)(c.key.ptr), int(c.key.len))
 	return Finding{
 		Page:    uint64(c.page),
 		Table:   C.GoString(c.table),
-		Key:     append([]byte(nil), key...),
+		Key:     bytesOf(&c.key),
 		Fault:   C.GoString(c.fault),
 		RowOnly: c.flags&C.LNKEEP_FINDING_ROW_ONLY != 0,
 	}

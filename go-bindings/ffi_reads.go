@@ -26,6 +26,7 @@ func attemptOf(c *C.lnkeep_attempt) Attempt {
 		RolledBack:   c.flags&C.LNKEEP_ATTEMPT_ROLLED_BACK != 0,
 		Forced:       c.flags&C.LNKEEP_ATTEMPT_FORCED != 0,
 		Quarantined:  c.flags&C.LNKEEP_ATTEMPT_QUARANTINED != 0,
+		OfPayment:    c.flags&C.LNKEEP_ATTEMPT_OF_PAYMENT != 0,
 		CLTVExpiry:   uint32(c.cltv_expiry),
 		CreatedEpoch: uint64(c.created_epoch),
 		Created:      timeOf(uint64(c.created_unix_ms)),
@@ -52,14 +53,13 @@ func hash(c *[32]C.uint8_t) *[32]byte {
 }
 
 func resultOf(c *C.lnkeep_attempt_result) Result {
-	message := unsafe.Slice((*byte)(c.message.ptr), int(c.message.len))
 	return Result{
 		Kind:        ResultKind(c.kind),
 		Unencrypted: c.flags&C.LNKEEP_RESULT_UNENCRYPTED != 0,
 		Resolution:  c.flags&C.LNKEEP_RESULT_RESOLUTION != 0,
 		FailureCode: uint16(c.failure_code),
 		Preimage:    Preimage(*hash(&c.preimage)),
-		Message:     append([]byte(nil), message...),
+		Message:     bytesOf(&c.message),
 	}
 }
 
@@ -98,7 +98,7 @@ func cAttemptsList(handle uint64, q *Query) (Page, error) {
 		attempt := unsafe.Add(unsafe.Pointer(found.attempts), i*uintptr(found.stride))
 		page.Attempts = append(page.Attempts, attemptOf((*C.lnkeep_attempt)(attempt)))
 	}
-	unreadable := unsafe.Slice(found.unreadable, int(found.unreadable_len))
+	unreadable := elements(&found.unreadable, found.unreadable_len)
 	for i := range unreadable {
 		page.Unreadable = append(page.Unreadable, goKey(&unreadable[i]))
 	}

@@ -65,6 +65,25 @@ func view(b []byte) C.lnkeep_bytes {
 	return C.lnkeep_bytes{ptr: (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(b))), len: C.size_t(len(b))}
 }
 
+// elements are those of an array that the library owns; none when it is empty. The library's pointer to
+// an empty array is no address, and the runtime ends a program that has such a pointer on its stack: it is
+// not even read then.
+func elements[T any](first **T, n C.size_t) []T {
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice(*first, int(n))
+}
+
+// bytesOf copies bytes that the library owns; nil when there are none.
+func bytesOf(c *C.lnkeep_bytes) []byte {
+	lent := elements(&c.ptr, c.len)
+	if lent == nil {
+		return nil
+	}
+	return append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&lent[0])), len(lent))...)
+}
+
 func cKey(k Key) (c C.lnkeep_attempt_key) {
 	copyBytes(&c.namespace_bytes, k.Namespace[:])
 	c.id = C.uint64_t(k.ID)

@@ -19,11 +19,14 @@ func TestLeaks_AreToldAndOnlyLeaks(t *testing.T) {
 		must(t, err)
 		attempts, err := store.OpenAttempts(nil)
 		must(t, err)
+		payments, err := store.OpenPayments(nil)
+		must(t, err)
+		following, err := payments.SubscribeAll()
+		must(t, err)
 		events, err := store.OpenEvents("silent", nil)
 		must(t, err)
 		must(t, store.Close())
-		runtime.KeepAlive(attempts)
-		runtime.KeepAlive(events)
+		runtime.KeepAlive([]any{attempts, following, payments, events})
 	}()
 	attempts := func() *lnkeep.Attempts {
 		store, err := lnkeep.Open(path, nil)
@@ -34,20 +37,27 @@ func TestLeaks_AreToldAndOnlyLeaks(t *testing.T) {
 		must(t, err)
 		_, err = attempts.Subscribe(key(4))
 		must(t, err)
+		payments, err := store.OpenPayments(nil)
+		must(t, err)
+		_, err = payments.SubscribeAll()
+		must(t, err)
 		return attempts
 	}()
 	told := map[string]lnkeep.Leak{}
-	eventually(t, "three leaks", func() bool {
+	eventually(t, "five leaks", func() bool {
 		runtime.GC()
 		select {
 		case leak := <-leaks:
 			told[leak.Kind] = leak
 		default:
 		}
-		return len(told) == 3
+		return len(told) == 5
 	})
 	initDone(t, attempts, 1)
-	for kind, name := range map[string]string{"Store": path, "Events": "forgotten", "Subscription": "attempt 4"} {
+	for kind, name := range map[string]string{
+		"Store": path, "Events": "forgotten", "Subscription": "attempt 4", "Payments": "payments",
+		"PaymentSubscription": "all payments",
+	} {
 		leak := told[kind]
 		if leak.Name != name || !strings.Contains(leak.Opened, "leak_test.go:") {
 			t.Errorf("%s: %+v", kind, leak)

@@ -83,3 +83,61 @@ func cEventsAck(uint64, uint64) (Outcome, error)         { return Outcome{}, Err
 func cEventsUnregister(uint64) error                     { return ErrNoCgo }
 func cEventsFirstAvailable(uint64) (uint64, error)       { return 0, ErrNoCgo }
 func cEventsDescriptor(uint64) (int, error)              { return 0, ErrNoCgo }
+
+func cPaymentsOpen(uint64, PaymentsOptions) (uint64, error) { return 0, ErrNoCgo }
+func cPaymentsClose(uint64) error                           { return ErrNoCgo }
+func cPaymentsIsOpen(uint64) bool                           { return false }
+func cPaymentsInit(uint64, *PaymentInit) (*Payment, Outcome, error) {
+	return nil, failed(ErrNoCgo), ErrNoCgo
+}
+func cPaymentsRegister(
+	uint64, string, PaymentHash, *PaymentAttemptRequest, bool,
+) (*Payment, Outcome, error) {
+	return nil, failed(ErrNoCgo), ErrNoCgo
+}
+func cPaymentsSettle(
+	uint64, PaymentHash, Key, *AttemptSettle, uint32,
+) (*Payment, Outcome, error) {
+	return nil, failed(ErrNoCgo), ErrNoCgo
+}
+func cPaymentsFailAttempt(
+	uint64, string, PaymentHash, Key, *AttemptFailure, string, uint32,
+) (*Payment, Outcome, error) {
+	return nil, failed(ErrNoCgo), ErrNoCgo
+}
+func cPaymentsFail(uint64, PaymentHash, FailureReason) (*Payment, Outcome, error) {
+	return nil, failed(ErrNoCgo), ErrNoCgo
+}
+func cPaymentsDelete(uint64, string, PaymentHash, uint32) (Outcome, error) {
+	return Outcome{}, ErrNoCgo
+}
+func cPaymentsQuarantine(uint64, PaymentHash) (Outcome, error) { return Outcome{}, ErrNoCgo }
+func cPaymentsDeleteMany(uint64, *PaymentDeleteFilter, uint32) (DeletedPayments, error) {
+	return DeletedPayments{}, ErrNoCgo
+}
+func cPaymentsSweep(uint64) (uint64, error) { return 0, ErrNoCgo }
+func cPaymentsResume(uint64, []ResumeAnswer, *ResumeOptions) (Resumption, error) {
+	return Resumption{}, ErrNoCgo
+}
+
+func cPaymentsFetch(uint64, PaymentHash) (*Payment, error) { return nil, ErrNoCgo }
+func cPaymentsList(uint64, *PaymentQuery, uint32) (PaymentPage, error) {
+	return PaymentPage{}, ErrNoCgo
+}
+func cPaymentsCounts(uint64) (PaymentCounts, error)           { return PaymentCounts{}, ErrNoCgo }
+func cPaymentsStuck(uint64, *StuckQuery) (StuckList, error)   { return StuckList{}, ErrNoCgo }
+func cPaymentsSubscribe(uint64, *PaymentHash) (uint64, error) { return 0, ErrNoCgo }
+func cPaymentsUnsubscribe(uint64, uint64) error               { return ErrNoCgo }
+func cPaymentsReady(uint64, []uint64) (int, error)            { return 0, ErrNoCgo }
+func cPaymentsReadyDescriptor(uint64) (int, error)            { return 0, ErrNoCgo }
+func cPaymentsNext(uint64, uint64) (nextState, *Payment, uint64, error) {
+	return nextClosed, nil, 0, ErrNoCgo
+}
+
+func cPaymentAllows(*PaymentState) (PaymentRules, error) { return PaymentRules{}, ErrNoCgo }
+func cPaymentComputeState(uint64, []AttemptSum, FailureReason) (PaymentState, error) {
+	return PaymentState{}, ErrNoCgo
+}
+func cPaymentVerifyAttempt(*Verification, []PaymentAttemptRequest, *PaymentAttemptRequest) error {
+	return ErrNoCgo
+}

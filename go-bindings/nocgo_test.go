@@ -24,6 +24,11 @@ func TestNoCgo_EverythingAnswersOneError(t *testing.T) {
 	want(t, err, lnkeep.ErrNoCgo)
 	_, err = lnkeep.Fail(nil).Classify(lnkeep.DecryptorNone)
 	want(t, err, lnkeep.ErrNoCgo)
+	_, err = lnkeep.ComputeState(1, nil, 0)
+	want(t, err, lnkeep.ErrNoCgo)
+	_, err = lnkeep.PaymentState{}.Allows()
+	want(t, err, lnkeep.ErrNoCgo)
+	want(t, lnkeep.VerifyAttempt(lnkeep.Verification{}, lnkeep.PaymentAttemptRequest{}), lnkeep.ErrNoCgo)
 	if lnkeep.Version() != "" || lnkeep.ABIVersion() != 0 {
 		t.Fatal(lnkeep.Version(), lnkeep.ABIVersion())
 	}

@@ -25,6 +25,10 @@ const (
 )
 
 func (k opKind) String() string {
+	if k.isPayment() {
+		return named(uint32(k-opPaymentInit), "payment operation", "init", "register", "settle", "fail_attempt",
+			"fail", "delete")
+	}
 	return named(uint32(k-opInit), "operation", "init", "mark_handed_off", "store_result", "fail_pending", "ack",
 		"delete", "quarantine", "allocate")
 }
@@ -35,7 +39,8 @@ const (
 	deleteForget uint32 = 1
 )
 
-// Operation is one change for Submit, made by the Op methods of a component such as Attempts.OpInit.
+// Operation is one change for Submit, made by the Op methods of a component, such as Attempts.OpInit or
+// Payments.OpInit.
 // It holds copies of everything it was made from. The zero value is refused with ErrInvalidArgument.
 type Operation struct {
 	kind      opKind
@@ -49,14 +54,21 @@ type Operation struct {
 	failureCode              uint16
 	// message is also the external key of an allocation.
 	message []byte
+	// payment is set for operations of payments.
+	payment *paymentOperation
 }
 
 // subject names in errors what an operation is about.
 func (op *Operation) subject() string {
-	if op.kind == opAllocate {
+	switch {
+	case op.kind == opAllocate:
 		return "external key of " + strconv.Itoa(len(op.message)) + " bytes"
+	case op.payment == nil:
+		return "attempt " + op.key.String()
+	case op.kind == opPaymentRegister || op.kind == opPaymentSettle || op.kind == opPaymentFailAttempt:
+		return "payment " + op.payment.hash.String() + ", attempt " + op.key.String()
 	}
-	return "attempt " + op.key.String()
+	return "payment " + op.payment.hash.String()
 }
 
 // OpInit is Init as an operation for Submit.

@@ -53,11 +53,11 @@ type Report struct {
 	StoreID StoreID
 	// Created: the files were made by this open.
 	Created bool
-	// Unclean: the last holder crashed or was killed. Call Attempts.Recover.
+	// Unclean: the last holder crashed or was killed. Call Attempts.Recover, then Payments.Resume.
 	Unclean bool
-	// Copied: the files are a copy; new attempts wait for Attempts.AcknowledgeRestore.
+	// Copied: the files are a copy; new attempts and payments wait for Attempts.AcknowledgeRestore.
 	Copied bool
-	// Restored: the files were restored; new attempts wait for Attempts.AcknowledgeRestore.
+	// Restored: the files were restored; new attempts and payments wait for Attempts.AcknowledgeRestore.
 	Restored bool
 	// Tmpfs: the directory lies in memory and dies with the machine.
 	Tmpfs bool
@@ -132,6 +132,28 @@ type AttemptsOptions struct {
 	SubscriptionsMax uint64
 }
 
+// PaymentsOptions are choices at the open of payments. Zero everywhere is the safe choice. They hold
+// until the store is closed: opening with others before that is ErrAlreadyOpen.
+type PaymentsOptions struct {
+	// CheckTotals refuses attempts whose multi-part or blinded total is not the payment's amount
+	// (ErrMPPTotalMismatch, ErrBlindedTotalMismatch), and AMP attempts of another set than those in flight
+	// (ErrMPPAddrMismatch).
+	CheckTotals bool
+	// FinishedRetention is how long Sweep keeps a finished payment, in whole seconds rounded up; 0 means
+	// until deleted.
+	FinishedRetention time.Duration
+	// FinishedMax is how many finished payments Sweep keeps; 0 means all.
+	FinishedMax uint64
+	// HistoryBytesMax is how many bytes payments and their attempts may take in the store before Sweep
+	// deletes the oldest finished ones; 0 means any.
+	HistoryBytesMax uint64
+	// TombstoneRetention is how long the hash of a paid and deleted payment stays refused, and an
+	// idempotency key known, in whole seconds rounded up; 0 means for good.
+	TombstoneRetention time.Duration
+	// SubscriptionsMax is how many subscriptions may be open; 0 means 65,536.
+	SubscriptionsMax uint64
+}
+
 func (o *StoreOptions) check() *Error {
 	if o != nil && o.EventsAgeMax < 0 {
 		return invalid("open", "EventsAgeMax is negative")
@@ -142,6 +164,13 @@ func (o *StoreOptions) check() *Error {
 func (o *AttemptsOptions) check() *Error {
 	if o.AckedRetention < 0 || o.TombstoneRetention < 0 {
 		return invalid("open attempts", "a retention is negative")
+	}
+	return nil
+}
+
+func (o *PaymentsOptions) check() *Error {
+	if o.FinishedRetention < 0 || o.TombstoneRetention < 0 {
+		return invalid("open payments", "a retention is negative")
 	}
 	return nil
 }

@@ -8,7 +8,7 @@ import (
 // Outcome is what became of one operation. At most one of Done, Already and Err is set; the zero value
 // says that nothing is known, and never that something was done.
 type Outcome struct {
-	// Done: this call applied it, and it is durable. Only the one Init that is Done may dispatch.
+	// Done: this call applied it, and it is durable. Only the one Init, or Register, that is Done may dispatch.
 	Done bool
 	// Already: an earlier call applied it, and it is durable. An Init that is Already must not
 	// dispatch: track the result instead.
@@ -19,8 +19,13 @@ type Outcome struct {
 	Conflict bool
 	// Code is the number of the C ABI.
 	Code Status
-	// ID is the id that an allocation answers; 0 otherwise.
+	// Leftovers: rows that mean nothing any more are left; Payments.Sweep removes them in small steps.
+	Leftovers bool
+	// ID is the id that an allocation answers, or the sequence number of a payment that Payments.Quarantine
+	// mended; 0 otherwise.
 	ID uint64
+	// Left counts failed attempts that Payments.OpDeleteFailedAttempts left for the next step.
+	Left uint64
 	// EventSequence is the number of the event written with the change, 0 if none was.
 	EventSequence uint64
 	// Err is why it was not applied, an *Error; nil when it is Done or Already.
@@ -80,7 +85,10 @@ func (raw rawOutcome) of(op *Operation, detail string) Outcome {
 	outcome := Outcome{
 		Done: status == StatusDone, Already: status > StatusDone, Code: status,
 		Changed: raw.flags&outcomeChanged != 0, Conflict: raw.flags&outcomeConflict != 0,
-		ID: raw.value, EventSequence: raw.event,
+		Leftovers: raw.flags&outcomeLeftovers != 0, ID: raw.value, EventSequence: raw.event,
+	}
+	if op.kind == opPaymentDelete {
+		outcome.ID, outcome.Left = 0, raw.value
 	}
 	if status < StatusDone {
 		outcome.Err = raw.failure(op, status, detail)
@@ -90,6 +98,9 @@ func (raw rawOutcome) of(op *Operation, detail string) Outcome {
 
 // failure is the error of one operation of a submission.
 func (raw rawOutcome) failure(op *Operation, status Status, detail string) *Error {
+	if op.payment != nil && op.payment.refused != nil {
+		return op.payment.refused
+	}
 	if detail == "" {
 		detail = op.subject() + ": " + status.Message()
 	}
@@ -102,4 +113,6 @@ func (raw rawOutcome) failure(op *Operation, status Status, detail string) *Erro
 const (
 	outcomeChanged  uint32 = 1
 	outcomeConflict uint32 = 2
+	// outcomeLeftovers is of payments alone.
+	outcomeLeftovers uint32 = 4
 )

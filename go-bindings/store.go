@@ -34,6 +34,7 @@ type core struct {
 	mu       sync.Mutex
 	async    *asynchronous
 	attempts *sharedAttempts
+	payments *sharedPayments
 	cursors  map[*cursor]struct{}
 }
 
@@ -96,8 +97,8 @@ func (c *core) close() error {
 
 	c.submitter.close()
 	c.mu.Lock()
-	async, attempts, cursors := c.async, c.attempts, c.cursors
-	c.async, c.attempts, c.cursors = nil, nil, nil
+	async, attempts, payments, cursors := c.async, c.attempts, c.payments, c.cursors
+	c.async, c.attempts, c.payments, c.cursors = nil, nil, nil, nil
 	c.mu.Unlock()
 	if async != nil {
 		async.close()
@@ -107,6 +108,9 @@ func (c *core) close() error {
 	}
 	if attempts != nil {
 		_ = attempts.close()
+	}
+	if payments != nil {
+		_ = payments.close()
 	}
 	return cStoreClose(c.handle)
 }

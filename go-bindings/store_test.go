@@ -121,7 +121,7 @@ func TestOpen_InTwoProcessesIsLocked(t *testing.T) {
 
 func openInChild(t *testing.T, path string) (child *worker, answer string) {
 	t.Helper()
-	child = newWorker(t, path, false)
+	child = suites[0].newWorker(t, path, false)
 	t.Cleanup(child.kill)
 	_, err := io.WriteString(child.input, `{"op": "open"}`+"\n")
 	must(t, err)

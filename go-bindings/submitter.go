@@ -58,6 +58,9 @@ func (j *job) bytes() int {
 	total := 0
 	for i := range j.ops {
 		total += 256 + len(j.ops[i].message)
+		if j.ops[i].payment != nil {
+			total += j.ops[i].payment.payloadBytes()
+		}
 	}
 	return total
 }
@@ -104,7 +107,7 @@ func (s *submitter) runHere(op string, j *job) *Error {
 	if closing {
 		return closed(op, "store")
 	}
-	if len(j.ops) == 1 {
+	if len(j.ops) == 1 && j.ops[0].payment == nil {
 		j.outcomes[0] = cAttemptsDo(&j.ops[0])
 		return nil
 	}

@@ -247,8 +247,10 @@ func TestSubmitter_AThousandGoroutinesHoldFewThreads(t *testing.T) {
 	}
 	packed, direct := threadsOf(t, "packed"), threadsOf(t, "direct")
 	t.Logf("%d goroutines: at most %d threads, and %d without the submitter", goroutines, packed, direct)
-	if packed > threadsMax {
-		t.Fatalf("%d threads", packed)
+	paying := threadsOf(t, "payments")
+	t.Logf("%d goroutines that initiate payments: at most %d threads", goroutines, paying)
+	if packed > threadsMax || paying > threadsMax {
+		t.Fatalf("%d and %d threads", packed, paying)
 	}
 }
 
@@ -273,6 +275,8 @@ func countThreads() {
 	exitOn(err)
 	attempts, err := store.OpenAttempts(nil)
 	exitOn(err)
+	payments, err := store.OpenPayments(nil)
+	exitOn(err)
 	stop, greatest := make(chan struct{}), make(chan int)
 	go func() {
 		most := 0
@@ -291,7 +295,13 @@ func countThreads() {
 	for i := range uint64(goroutines) {
 		group.Go(func() {
 			for round := range uint64(5) {
-				outcome, err := attempts.Init(context.Background(), request(i*5+round))
+				outcome, err := lnkeep.Outcome{}, error(nil)
+				if mode == "payments" {
+					hash := lnkeep.PaymentHash{byte(i), byte(i >> 8), byte(round)}
+					_, outcome, err = payments.Init(context.Background(), lnkeep.PaymentInit{Hash: hash})
+				} else {
+					outcome, err = attempts.Init(context.Background(), request(i*5+round))
+				}
 				exitOn(err)
 				if !outcome.Done {
 					exitOn(errors.New("an init was not granted"))

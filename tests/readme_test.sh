@@ -20,7 +20,7 @@ compile() {
     ${CC:-gcc} -std=c11 -Wall -Wextra -Wpedantic -Werror "-I$prefix/include" -o "$2" "$1" \
         "-L$prefix/lib" -llnkeep "-Wl,-rpath,$prefix/lib"
 }
-run_in() { cd "$1" && timeout 60 ./program; }
+run_in() { cd "$1" && timeout 60 ./program | grep "$2"; }
 
 programs=0
 for source in "$folder"/readme*.c; do
@@ -29,7 +29,8 @@ for source in "$folder"/readme*.c; do
     programs=$((programs + 1))
     mkdir "$folder/$name"
     if check "${name}_compiles" compile "$source" "$folder/$name/program"; then
-        check "${name}_runs" run_in "$folder/$name" || true
+        check "${name}_pays" run_in "$folder/$name" 'the HTLC of order 7 leaves' || true
+        check "${name}_resumes" run_in "$folder/$name" 'order 7 is paid, once' || true
     fi
 done
 if [ "$programs" -eq 0 ]; then not_ok 'README.md has no ```c block'; fi
@@ -45,7 +46,18 @@ go_module() (
         PKG_CONFIG_PATH="$prefix/lib/pkgconfig" go build -o program .
 )
 run_go_in() { cd "$1" && LD_LIBRARY_PATH="$prefix/lib" timeout 60 ./program | grep "$2"; }
-is_short() { lines=$(wc -l < "$1") && echo "$lines lines" && [ "$lines" -lt 30 ]; }
+is_short() { lines=$(wc -l < "$1") && echo "$lines lines" && [ "$lines" -lt "$2" ]; }
+# A payment: the first run dies after the HTLC left, the second one finishes, the third has nothing to do.
+check_payer() {
+    check "${1}_pays" run_go_in "$folder/$1" 'pay: ' || true
+    check "${1}_does_not_pay_again" run_go_in "$folder/$1" 'do not pay again: in_flight' || true
+    check "${1}_answers_a_repeat" run_go_in "$folder/$1" 'do not pay again: succeeded' || true
+}
+check_dispatcher() {
+    check "${1}_has_less_than_30_lines" is_short "$folder/$1/main.go" 30 || true
+    check "${1}_dispatches" run_go_in "$folder/$1" 'dispatch: true' || true
+    check "${1}_tracks_a_repeat" run_go_in "$folder/$1" 'track: true' || true
+}
 
 for source in "$folder"/readme*.go; do
     [ -e "$source" ] || continue
@@ -57,10 +69,8 @@ for source in "$folder"/readme*.go; do
     mkdir "$folder/$name"
     cp "$source" "$folder/$name/main.go"
     check "${name}_is_formatted" test -z "$(gofmt -l "$folder/$name")" || true
-    check "${name}_has_less_than_30_lines" is_short "$source" || true
-    if check "${name}_builds" go_module "$folder/$name"; then
-        check "${name}_dispatches" run_go_in "$folder/$name" 'dispatch: true' || true
-        check "${name}_tracks_a_repeat" run_go_in "$folder/$name" 'track: true' || true
-    fi
+    check "${name}_has_less_than_50_lines" is_short "$source" 50 || true
+    check "${name}_builds" go_module "$folder/$name" || continue
+    if grep -q OpenPayments "$source"; then check_payer "$name"; else check_dispatcher "$name"; fi
 done
 finish readme

@@ -2,7 +2,7 @@
 //
 // Started without --node it is the world around the node (package world): client, network and
 // killer. It starts itself again with --node, and that process is the node (package life),
-// which keeps its attempts with lnkeep and speaks to its peer in messages of lnd's lnwire. When
+// which keeps its payments with lnkeep and speaks to its peer in messages of lnd's lnwire. When
 // the last node has closed its store, what it kept is compared with what the world saw.
 //
 // Exit status: 0 when every number is as it must be, 1 when one is wrong, 2 when the demo could
@@ -172,7 +172,7 @@ func prepareDirectory(options *world.Options) (remove func(), err error) {
 		options.Directory, err = os.MkdirTemp(filepath.Dir(options.Program), "store.")
 		return func() { _ = os.RemoveAll(options.Directory) }, err
 	}
-	// Ids begin with 1 in every run: a store that has records already would know them.
+	// Payments of another run would be taken for contradictions.
 	entries, err := os.ReadDir(options.Directory)
 	if err == nil && len(entries) > 0 {
 		return nil, fmt.Errorf("%s: the directory is not empty", options.Directory)

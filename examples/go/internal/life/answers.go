@@ -41,9 +41,9 @@ func (n *node) takeAnswers(ctx context.Context, group *errgroup.Group) error {
 	}
 }
 
-// takeAnswer is step 5. The peer repeats what was not confirmed to every new life of the node,
-// so that the same answer may come again; lnkeep answers Already then, and that is as good as
-// Done.
+// takeAnswer is step 5; step 6 is for whoever waits for the result. The peer repeats what was not
+// confirmed to every new life of the node, so that the same answer may come again; lnkeep answers
+// Already then, and that is as good as Done.
 func (n *node) takeAnswer(ctx context.Context, answer answer) error {
 	lasting := context.WithoutCancel(ctx)
 	outcome, err := again(ctx, func() (lnkeep.Outcome, error) {
@@ -53,16 +53,16 @@ func (n *node) takeAnswer(ctx context.Context, answer answer) error {
 	case errors.Is(err, lnkeep.ErrConflict):
 		// Another result is final, such as a settle before a late failure. This one is of no
 		// use to anybody.
-		complain("store result", answer.id, err)
+		complain("store result", err)
 	case err != nil && notApplied(err):
 		// Not stored, so that the peer must keep it. It answers again after a reconnect.
-		complain("store result", answer.id, err)
+		complain("store result", err)
 		return nil
 	case err != nil:
 		return err
 	case outcome.Conflict:
 		// The client may have paid again. It hears of the settle; people should, too.
-		complain("store result", answer.id, errors.New("settled after it was called failed"))
+		complain("store result", fmt.Errorf("attempt %d settled after it was called failed", answer.id))
 	}
 	forget, err := wire.Forget(answer.id)
 	if err != nil {

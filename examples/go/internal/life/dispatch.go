@@ -1,151 +1,149 @@
 package life
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/lightningnetwork/lnd/lnwire"
+	"github.com/lightningnetwork/lnd/record"
 	"github.com/lnkeep/lnkeep/examples/go/internal/wire"
 	"github.com/lnkeep/lnkeep/go-bindings"
 )
 
-// channelBalanceMsat is what the channel can carry; some of the client's orders are larger.
-const channelBalanceMsat = 100_000_000
+const (
+	// HTLCMaximumMsat is BOLT 7's htlc_maximum_msat of the channel: some parts are larger.
+	HTLCMaximumMsat = 2_200_000
 
-// follow brings an order to its end: register, dispatch if it is this goroutine's to do, tell
-// the result.
+	cltvExpiry   = 900_144
+	firstHopSCID = 0x0a0b0c
+	hops         = 3
+)
+
+// part is what is to be sent by one attempt.
+type part struct {
+	invoice             wire.Invoice
+	amountMsat, feeMsat uint64
+}
+
+// send makes an HTLC of a part, at most once: register, validate, mark, send.
 //
-// The rule behind every branch is one of two: the HTLC leaves only after Init was answered Done
-// to this goroutine and MarkHandedOff without an error; the client is told a result only when
-// it is durable.
-func (n *node) follow(ctx context.Context, order wire.Order) error {
-	// An Init, mark or result whose context ends meanwhile would be of unknown outcome.
+// The rule behind every branch: the HTLC leaves only after RegisterAndInit was answered Done to
+// this goroutine and MarkHandedOff without an error.
+func (p *payer) send(ctx context.Context, next part) error {
+	// A call whose context ends meanwhile would not be made, and the payment would stay as it is.
 	lasting := context.WithoutCancel(ctx)
-	outcome, err := again(ctx, func() (lnkeep.Outcome, error) {
-		return n.steps.init(lasting, requestOf(order))
+	request, err := p.requestOf(next)
+	if err != nil {
+		return err
+	}
+	payment, outcome, err := change(ctx, func() (*lnkeep.Payment, lnkeep.Outcome, error) {
+		return p.payments.RegisterAndInit(lasting, p.payment.Hash(), request)
 	})
-	if err != nil && !notApplied(err) {
+	switch {
+	case overtaken(err):
+		return p.refresh(lasting)
+	case err != nil && notApplied(err):
+		// Nothing was recorded and nothing leaves, such as on a full disk; giving up has a reserve
+		// there.
+		complain("register", err)
+		return p.giveUp(lasting, lnkeep.FailureReasonError)
+	case err != nil:
 		return err
 	}
-	report := wire.Report{Kind: wire.ReportInit, ID: order.ID, Status: outcome.Code}
-	if err := n.tell(report); err != nil {
-		return err
-	}
-	if !outcome.Done && !outcome.Already {
-		// Nothing was recorded and nothing leaves. The client knows whether to give the order
-		// again.
-		complain("init", order.ID, err)
-		return nil
-	}
+	p.learn(payment)
 	if outcome.Done {
-		if err := n.dispatch(lasting, order); err != nil {
+		return p.dispatch(ctx, request)
+	}
+	p.collect(ctx, request.Key)
+	return nil
+}
+
+// requestOf is step 1's request, for the payment and for its record in the attempt store.
+func (p *payer) requestOf(next part) (lnkeep.PaymentAttemptRequest, error) {
+	payload := wire.Payload{AmountMsat: next.amountMsat, CLTVExpiry: cltvExpiry}
+	request := lnkeep.PaymentAttemptRequest{
+		Key: p.newKey(), AmountMsat: next.amountMsat, FeeMsat: next.feeMsat, HopCount: hops,
+		CLTVExpiry: cltvExpiry, FirstHopSCID: firstHopSCID, Sent: time.Now(),
+	}
+	if invoice := next.invoice; invoice.TakesParts() {
+		total := lnwire.MilliSatoshi(invoice.AmountMsat)
+		payload.MPP = record.NewMPP(total, invoice.PaymentAddress)
+		request.MPP = &lnkeep.MPP{
+			PaymentAddress: invoice.PaymentAddress, TotalMsat: invoice.AmountMsat,
+		}
+	}
+	route, err := payload.Bytes()
+	request.Route = route
+	return request, err
+}
+
+// newKey was never used before: an epoch belongs to one open of the store.
+func (n *node) newKey() lnkeep.Key {
+	return lnkeep.DefaultKey(n.store.Report().Epoch<<32 | n.attemptsMade.Add(1))
+}
+
+// dispatch is steps 2 to 4, for the one goroutine whose registration was answered Done.
+func (p *payer) dispatch(ctx context.Context, request lnkeep.PaymentAttemptRequest) error {
+	lasting := context.WithoutCancel(ctx)
+	if request.AmountMsat+request.FeeMsat > HTLCMaximumMsat {
+		return p.failHere(lasting, request.Key, lnwire.NewTemporaryChannelFailure(nil))
+	}
+	_, err := again(ctx, func() (lnkeep.Outcome, error) {
+		return p.steps.mark(lasting, request.Key)
+	})
+	switch {
+	case errors.Is(err, lnkeep.ErrRetry):
+		// Not marked, so that it must not leave, and certainly has not.
+		complain("mark", err)
+		return p.failHere(lasting, request.Key, &lnwire.FailTemporaryNodeFailure{})
+	case errors.Is(err, lnkeep.ErrRefused):
+		// The attempt ended meanwhile. The HTLC must not leave; the result is the one stored.
+		complain("mark", err)
+	case err != nil:
+		return err
+	default:
+		if err := p.sendHTLC(p.payment.Hash(), request); err != nil {
 			return err
 		}
 	}
-	// Already: an earlier life registered it, and the HTLC may be on its way. Track it.
-	return n.tellResult(ctx, order.ID)
+	p.collect(ctx, request.Key)
+	return nil
 }
 
-// requestOf is step 1's request. Its fingerprint tells another request under the same id from a
-// repeat; a node hashes the onion, too.
-func requestOf(order wire.Order) lnkeep.Request {
-	var request [44]byte
-	copy(request[:], order.PaymentHash[:])
-	binary.BigEndian.PutUint64(request[32:], order.AmountMsat)
-	binary.BigEndian.PutUint32(request[40:], order.CLTVExpiry)
-	fingerprint := sha256.Sum256(request[:])
-	return lnkeep.Request{
-		Key:         lnkeep.DefaultKey(order.ID),
-		CLTVExpiry:  order.CLTVExpiry,
-		AmountMsat:  order.AmountMsat,
-		Fingerprint: &fingerprint,
-		PaymentHash: &order.PaymentHash,
+// failHere fails an attempt whose HTLC has not left: the payment's attempt, and the record, which
+// is rolled back with it. lnkeep refuses that for one that was marked.
+func (p *payer) failHere(
+	ctx context.Context, key lnkeep.Key, failure lnwire.FailureMessage,
+) error {
+	message, err := encodeFailure(failure)
+	if err != nil {
+		return err
 	}
-}
-
-// dispatch is steps 2 to 4, for the one goroutine whose Init was answered Done.
-func (n *node) dispatch(ctx context.Context, order wire.Order) error {
-	if order.AmountMsat > channelBalanceMsat {
-		return n.failHere(ctx, order.ID, lnwire.NewTemporaryChannelFailure(nil))
-	}
-	_, err := again(ctx, func() (lnkeep.Outcome, error) {
-		return n.steps.mark(ctx, lnkeep.DefaultKey(order.ID))
+	payment, err := p.failAttempt(ctx, p.payment.Hash(), key, lnkeep.AttemptFailure{
+		Reason: lnkeep.AttemptFailureInternal, Time: time.Now(), Message: message,
 	})
-	switch {
-	case err == nil:
-		return n.sendHTLC(order)
-	case errors.Is(err, lnkeep.ErrRetry):
-		// Not marked, so that it must not leave, and certainly has not.
-		complain("mark", order.ID, err)
-		return n.failHere(ctx, order.ID, &lnwire.FailTemporaryNodeFailure{})
-	case errors.Is(err, lnkeep.ErrRefused):
-		// The attempt ended meanwhile. The HTLC must not leave; the result is the one stored.
-		complain("mark", order.ID, err)
-		return nil
+	if err == nil {
+		p.learn(payment)
 	}
 	return err
 }
 
 // sendHTLC is step 4. In a node: release the commitment_signed that covers the HTLC.
-func (n *node) sendHTLC(order wire.Order) error {
+func (n *node) sendHTLC(hash lnkeep.PaymentHash, request lnkeep.PaymentAttemptRequest) error {
 	add := &lnwire.UpdateAddHTLC{
 		ChanID: wire.ChannelID(),
 		// BOLT 2 numbers the HTLCs of a channel one after the other, and a node's circuit map
 		// knows which attempt a number belongs to. Here they are the same, so that the network
 		// can count how often an attempt left.
-		ID:          order.ID,
-		Amount:      lnwire.MilliSatoshi(order.AmountMsat),
-		PaymentHash: order.PaymentHash,
-		Expiry:      order.CLTVExpiry,
+		ID:          request.Key.ID,
+		Amount:      lnwire.MilliSatoshi(request.AmountMsat + request.FeeMsat),
+		PaymentHash: hash,
+		Expiry:      request.CLTVExpiry,
 	}
+	copy(add.OnionBlob[:], request.Route)
 	if err := n.peer.Send(add); err != nil {
 		return gone("peer", err)
 	}
 	return nil
-}
-
-// failHere ends an attempt whose HTLC has not left. Nobody hears of it here: the client is told
-// by tellResult, once the failure is stored.
-func (n *node) failHere(ctx context.Context, id uint64, failure lnwire.FailureMessage) error {
-	var message bytes.Buffer
-	if err := lnwire.EncodeFailureMessage(&message, failure, 0); err != nil {
-		return err
-	}
-	_, err := again(ctx, func() (lnkeep.Outcome, error) {
-		return n.attempts.FailPending(ctx, lnkeep.DefaultKey(id), lnkeep.Failure{
-			Code: uint16(failure.Code()), Message: message.Bytes(),
-		})
-	})
-	if err != nil && notApplied(err) {
-		// NOT_PENDING: it has a result, which is the one to tell. HANDED_OFF: it may settle,
-		// and nobody may call it failed. RETRY: it stays an intent, which recovery fails at the
-		// next start.
-		complain("fail", id, err)
-		return nil
-	}
-	return err
-}
-
-// tellResult waits for the result of a registered attempt, whoever stores it, and tells the
-// client.
-func (n *node) tellResult(ctx context.Context, id uint64) error {
-	result, err := again(ctx, func() (lnkeep.Result, error) {
-		return n.attempts.WaitResult(ctx, lnkeep.DefaultKey(id))
-	})
-	switch {
-	case ctx.Err() != nil:
-		return nil // this life ends; the next one will tell
-	case err != nil && notApplied(err):
-		complain("wait for result", id, err)
-		return nil
-	case err != nil:
-		return err
-	}
-	return n.tell(wire.Report{
-		Kind: wire.ReportResult, ID: id, Local: result.Unencrypted,
-		Settled: result.Kind == lnkeep.ResultSettle, Preimage: result.Preimage,
-	})
 }

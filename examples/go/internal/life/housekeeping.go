@@ -20,8 +20,8 @@ const (
 // keeper is what housekeeping remembers from round to round.
 type keeper struct {
 	node *node
-	// ackedBelow and booked are done with; toBook is the last event that the client was told.
-	ackedBelow, booked, toBook uint64
+	// booked is done with; toBook is the last event that the client was told.
+	booked, toBook uint64
 }
 
 // keepHouse runs until its context ends.
@@ -33,9 +33,6 @@ func (n *node) keepHouse(ctx context.Context) error {
 	defer tick.Stop()
 	ack := time.NewTicker(ackEvery)
 	defer ack.Stop()
-	if err := n.store.Tick(time.Now(), blockHeight); err != nil {
-		return err
-	}
 	for {
 		var err error
 		select {
@@ -55,7 +52,7 @@ func (n *node) keepHouse(ctx context.Context) error {
 		}
 		switch {
 		case errors.Is(err, lnkeep.ErrRetry):
-			complain("housekeeping", 0, err) // the next round tries again
+			complain("housekeeping", err) // the next round tries again
 		case err != nil && ctx.Err() == nil:
 			return err
 		}
@@ -72,49 +69,21 @@ func (k *keeper) tellStats() error {
 	})
 }
 
-// book passes results on to the client's books. An event may come again in the next life, and
-// never gets lost: it is acknowledged after it was told.
+// book passes events on to the client's books. One may come again in the next life, under the same
+// number, and never gets lost: it is acknowledged after it was told.
 func (k *keeper) book(event lnkeep.Event) error {
 	k.toBook = event.Sequence
-	if !IsResult(event) {
+	return k.node.tell(wire.Report{Kind: wire.ReportEvent, Event: wire.EventOf(event)})
+}
+
+// acknowledge lets lnkeep forget events that the client has on record.
+func (k *keeper) acknowledge(ctx context.Context) error {
+	if k.toBook == k.booked {
 		return nil
 	}
-	return k.node.tell(wire.Report{
-		Kind: wire.ReportEvent, ID: event.Key.ID, Sequence: event.Sequence,
-		Settled: event.State == lnkeep.StateSettled,
-	})
-}
-
-// IsResult reports whether an event tells the result of an attempt. A conflict is a settle that
-// replaced a failure.
-func IsResult(event lnkeep.Event) bool {
-	return event.Kind == lnkeep.EventAttemptResolved || event.Kind == lnkeep.EventAttemptConflict
-}
-
-// acknowledge lets lnkeep forget what others have on record: events, and in step 6 results.
-func (k *keeper) acknowledge(ctx context.Context) error {
-	if k.toBook > k.booked {
-		if _, err := k.node.events.Ack(ctx, k.toBook); err != nil {
-			return err
-		}
+	_, err := k.node.events.Ack(ctx, k.toBook)
+	if err == nil {
 		k.booked = k.toBook
 	}
-	below := k.node.recordedBelow.Load()
-	if below > k.ackedBelow {
-		if _, err := k.node.attempts.AckBelow(ctx, lnkeep.Namespace{}, below); err != nil {
-			return err
-		}
-		k.ackedBelow = below
-	}
-	return nil
-}
-
-// noteRecorded keeps the client's word that results below an id are on its own record.
-func (n *node) noteRecorded(below uint64) {
-	for {
-		known := n.recordedBelow.Load()
-		if below <= known || n.recordedBelow.CompareAndSwap(known, below) {
-			return
-		}
-	}
+	return err
 }

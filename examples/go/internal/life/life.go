@@ -3,8 +3,10 @@
 // in package world.
 //
 //	life.go          opens, recovers, runs the goroutines, closes
-//	dispatch.go      an order of the client becomes an HTLC, at most once
+//	payer.go         an order of the client becomes a payment, and the payment parts, to its end
+//	dispatch.go      a part becomes an HTLC, at most once
 //	answers.go       an answer of the peer becomes a result
+//	results.go       a result goes to its payment
 //	recovery.go      what the last life left behind
 //	housekeeping.go  the clock, acknowledgements, events
 //	outcome.go       what a node may conclude from an error of lnkeep
@@ -18,6 +20,7 @@ import (
 	"log"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lnkeep/lnkeep/examples/go/internal/wire"
 	"github.com/lnkeep/lnkeep/go-bindings"
@@ -40,27 +43,30 @@ type Options struct {
 // EventsCursor is the name under which the node's bookkeeping reads the store's events.
 const EventsCursor = "bookkeeping"
 
-// htlcsMax is how many attempts are on their way at once. BOLT 2 caps max_accepted_htlcs at
-// 483.
-const htlcsMax = 483
+// PaymentsOptions are the node's: the totals of all parts must be the payment's amount.
+var PaymentsOptions = lnkeep.PaymentsOptions{CheckTotals: true}
 
 type node struct {
 	store    *lnkeep.Store
 	attempts *lnkeep.Attempts
+	payments *lnkeep.Payments
 	events   *lnkeep.Events
 	client   *wire.Client[wire.Order, wire.Report]
 	peer     *wire.Peer
 	steps    steps
 	recover  lnkeep.RecoverOptions
-	// recordedBelow is the greatest Order.RecordedBelow seen.
-	recordedBelow atomic.Uint64
+	// unfinished are payments of earlier lives that this one goes on with.
+	unfinished []*lnkeep.Payment
+	// attemptsMade in this life.
+	attemptsMade atomic.Uint64
 }
 
 // steps are the calls of lnkeep that everything else has to wait for.
 type steps struct {
-	init        func(context.Context, lnkeep.Request) (lnkeep.Outcome, error)
+	init        func(context.Context, lnkeep.PaymentInit) (*lnkeep.Payment, lnkeep.Outcome, error)
 	mark        func(context.Context, lnkeep.Key) (lnkeep.Outcome, error)
 	storeResult func(context.Context, lnkeep.Key, lnkeep.Result) (lnkeep.Outcome, error)
+	resume      func(context.Context, lnkeep.ResumeOptions) (lnkeep.Resumption, error)
 }
 
 // Run lives until the client has no more orders. After an error that MustRestart reports,
@@ -81,8 +87,8 @@ func Run(ctx context.Context, options Options) (err error) {
 }
 
 func (n *node) open(ctx context.Context, options Options) (err error) {
-	// A store older than the world outside remembers was restored from a copy: its ids may have
-	// been dispatched after the copy was made, so the open is refused.
+	// A store older than the world outside remembers was restored from a copy: what was paid after
+	// the copy was made is unknown to it, so the open is refused.
 	n.store, err = again(ctx, func() (*lnkeep.Store, error) {
 		return lnkeep.Open(options.Directory, &lnkeep.StoreOptions{EpochMin: options.EpochMin})
 	})
@@ -99,6 +105,9 @@ func (n *node) openParts(ctx context.Context, sabotage string) (err error) {
 	if n.attempts, err = n.store.OpenAttempts(nil); err != nil {
 		return err
 	}
+	if n.payments, err = n.store.OpenPayments(&PaymentsOptions); err != nil {
+		return err
+	}
 	n.events, err = again(ctx, func() (*lnkeep.Events, error) {
 		return n.store.OpenEvents(EventsCursor, nil)
 	})
@@ -106,14 +115,22 @@ func (n *node) openParts(ctx context.Context, sabotage string) (err error) {
 		return err
 	}
 	n.steps = steps{
-		init: n.attempts.Init, mark: n.attempts.MarkHandedOff, storeResult: n.attempts.StoreResult,
+		init: n.payments.Init, mark: n.attempts.MarkHandedOff, storeResult: n.attempts.StoreResult,
+		resume: n.payments.Resume,
 	}
 	return n.sabotage(sabotage)
 }
 
 // startUp comes before anything is dispatched.
 func (n *node) startUp(ctx context.Context) error {
+	// Deadlines are compared with the time that the store was told.
+	if err := n.store.Tick(time.Now(), blockHeight); err != nil {
+		return err
+	}
 	if err := n.settlePast(ctx); err != nil {
+		return err
+	}
+	if err := n.resumePast(ctx); err != nil {
 		return err
 	}
 	return n.tell(wire.Report{Kind: wire.ReportReady, Epoch: n.store.Report().Epoch})
@@ -131,7 +148,7 @@ func (n *node) work(ctx context.Context) error {
 	return group.Wait()
 }
 
-// carryPayments ends when the client has ended the orders and every attempt has its result.
+// carryPayments ends when the client has ended the orders and every payment has ended.
 func (n *node) carryPayments(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	// A goroutine that reads from a connection looks at no context.
@@ -152,23 +169,15 @@ func (n *node) carryPayments(ctx context.Context) error {
 }
 
 // errResolved ends the goroutines when nothing is left to do.
-var errResolved = errors.New("every attempt has its result")
+var errResolved = errors.New("every payment has ended")
 
-// takeOrders starts a goroutine for each order. A thousand of them would share commits, too:
-// lnkeep packs what waits for the disk.
+// takeOrders starts a goroutine for each unfinished payment and each order. A thousand of them
+// would share commits, too: lnkeep packs what waits for the disk.
 func (n *node) takeOrders(ctx context.Context, group *errgroup.Group) error {
-	slots := make(chan struct{}, htlcsMax)
+	slots := make(chan struct{}, paymentsMax)
 	var followed sync.WaitGroup
-	for {
-		order, err := n.client.Receive()
-		if errors.Is(err, io.EOF) {
-			followed.Wait()
-			return errResolved
-		}
-		if err != nil {
-			return gone("client", err)
-		}
-		n.noteRecorded(order.RecordedBelow)
+	// start waits for a slot. No earlier life had more payments than there are.
+	start := func(follow func() error) error {
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
@@ -178,8 +187,29 @@ func (n *node) takeOrders(ctx context.Context, group *errgroup.Group) error {
 		group.Go(func() error {
 			defer followed.Done()
 			defer func() { <-slots }()
-			return n.follow(ctx, order)
+			return follow()
 		})
+		return nil
+	}
+	for _, payment := range n.unfinished {
+		payer := n.newPayer(group, payment, true)
+		if err := start(func() error { return payer.run(ctx) }); err != nil {
+			return err
+		}
+	}
+	for {
+		order, err := n.client.Receive()
+		if errors.Is(err, io.EOF) {
+			followed.Wait()
+			return errResolved
+		}
+		if err != nil {
+			return gone("client", err)
+		}
+		err = start(func() error { return n.follow(ctx, group, order) })
+		if err != nil {
+			return err
+		}
 	}
 }
 
@@ -192,6 +222,4 @@ func (n *node) tell(report wire.Report) error {
 }
 
 // complain writes an error of lnkeep to the log. Its message never holds a key or a preimage.
-func complain(what string, id uint64, err error) {
-	log.Printf("node: %s, attempt %d: %v", what, id, err)
-}
+func complain(what string, err error) { log.Printf("node: %s: %v", what, err) }

@@ -18,7 +18,7 @@ func gone(who string, err error) error { return fmt.Errorf("%s: %w: %w", who, er
 // MustRestart reports whether the node cannot go on and its next life can: the contract of
 // lnkeep after UNKNOWN ("open the store again and repeat the call with the SAME identifier")
 // and FATAL in its simplest form. The next life recovers, and the client repeats every order it
-// has no result of. Nothing false was told to anybody, because answers are given only after
+// knows no end of. Nothing false was told to anybody, because answers are given only after
 // Done or Already.
 func MustRestart(err error) bool {
 	return errors.Is(err, lnkeep.ErrUnknown) || errors.Is(err, lnkeep.ErrFatal) ||
@@ -47,8 +47,28 @@ func again[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	}
 }
 
+// change is again for a call that changes a payment.
+func change(
+	ctx context.Context, call func() (*lnkeep.Payment, lnkeep.Outcome, error),
+) (payment *lnkeep.Payment, outcome lnkeep.Outcome, err error) {
+	payment, err = again(ctx, func() (payment *lnkeep.Payment, err error) {
+		payment, outcome, err = call()
+		return payment, err
+	})
+	return payment, outcome, err
+}
+
 // notApplied reports whether an error says that nothing was applied: class REFUSED or RETRY.
 // After any other one this life ends.
 func notApplied(err error) bool {
 	return errors.Is(err, lnkeep.ErrRefused) || errors.Is(err, lnkeep.ErrRetry)
+}
+
+// overtaken reports whether an error says that a result came first: a payment of which a part
+// settled, or that was given up, takes no more attempts, and one that ended no more changes.
+func overtaken(err error) bool {
+	return errors.Is(err, lnkeep.ErrPaymentPendingSettled) ||
+		errors.Is(err, lnkeep.ErrPaymentPendingFailed) ||
+		errors.Is(err, lnkeep.ErrPaymentAlreadySucceeded) ||
+		errors.Is(err, lnkeep.ErrPaymentAlreadyFailed)
 }

@@ -3,6 +3,7 @@ package life
 import (
 	"context"
 	"errors"
+	"log"
 	"slices"
 
 	"github.com/lightningnetwork/lnd/lnwire"
@@ -14,7 +15,7 @@ import (
 // 1,024.
 const submissionMax = 256
 
-// settlePast decides about what the last life left behind.
+// settlePast ends the attempts that the last life left behind, as far as that is certain.
 //
 // This node marks before it sends, so that it needs no list of circuits: an intent without a
 // mark has not left, whatever the peer says later, and Recover fails it. Attempts with a mark
@@ -62,8 +63,59 @@ func (n *node) receiveHeld() (map[uint64]struct{}, error) {
 	return held, nil
 }
 
-// failAll stores a failure of this node as the result of attempts whose HTLC did not leave. The
-// client gives their orders again and is then told.
+// resumePast decides about the payments that the last life left behind. With every result that is
+// stored they end, wait, or may be sent on; nothing is sent here.
+func (n *node) resumePast(ctx context.Context) error {
+	options := lnkeep.ResumeOptions{
+		Dispatcher: n.known, Sending: true,
+		// As long as a settle may come late, an attempt that failed must be known.
+		KeepFailedAttempts: true,
+	}
+	resumption, err := again(ctx, func() (lnkeep.Resumption, error) {
+		return n.steps.resume(ctx, options)
+	})
+	if err != nil {
+		return err
+	}
+	for _, resumed := range resumption.Payments {
+		err := n.tell(wire.Report{Kind: wire.ReportResumed, Resumed: resumed.Outcome})
+		if err != nil {
+			return err
+		}
+		switch resumed.Outcome {
+		case lnkeep.ResumeWaiting, lnkeep.ResumeMaySend:
+			payment, err := n.fetch(ctx, *resumed.Hash)
+			if err != nil {
+				return err
+			}
+			n.unfinished = append(n.unfinished, payment)
+		case lnkeep.ResumeUnreadable:
+			log.Printf("node: payment number %d cannot be read", resumed.Sequence)
+		}
+	}
+	return nil
+}
+
+// known is what this node knows of an attempt in flight. lnkeep looks at the attempt's record by
+// itself and would take every stored failure for one on the way: that it is the receiver's, and no
+// route will do, only the node can read in its message.
+func (n *node) known(_ *lnkeep.Payment, attempt *lnkeep.PaymentAttempt) lnkeep.ResumeAnswer {
+	result, err := n.attempts.Result(attempt.Request.Key)
+	switch {
+	case err != nil: // still out, or nothing is known
+		return lnkeep.ResumeAnswer{Kind: lnkeep.AnswerPending}
+	case result.Kind == lnkeep.ResultSettle:
+		return lnkeep.ResumeAnswer{Kind: lnkeep.AnswerSettled, Preimage: result.Preimage}
+	}
+	failure, final := failureOf(result)
+	if final {
+		return lnkeep.ResumeAnswer{Kind: lnkeep.AnswerFailedFinal, Failure: failure}
+	}
+	return lnkeep.ResumeAnswer{Kind: lnkeep.AnswerFailed, Failure: failure}
+}
+
+// failAll stores a failure of this node as the result of attempts whose HTLC did not leave. Their
+// payments then learn it as they do of any result.
 func (n *node) failAll(ctx context.Context, ids []uint64) error {
 	failure := lnkeep.FailLocal(uint16(lnwire.CodeTemporaryNodeFailure), nil)
 	ops := make([]lnkeep.Operation, len(ids))
@@ -74,9 +126,9 @@ func (n *node) failAll(ctx context.Context, ids []uint64) error {
 	outcomes, err := again(ctx, func() ([]lnkeep.Outcome, error) {
 		return n.store.Submit(ctx, ops...)
 	})
-	for i, outcome := range outcomes {
+	for _, outcome := range outcomes {
 		if outcome.Err != nil {
-			complain("fail what never left", ids[i], outcome.Err)
+			complain("fail what never left", outcome.Err)
 		}
 	}
 	if err != nil && notApplied(err) {

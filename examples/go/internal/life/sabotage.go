@@ -2,6 +2,7 @@ package life
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -11,24 +12,30 @@ import (
 // The names of the negative controls. Each is a mistake that a host could make: the demo must
 // find it, or its figures mean nothing. Nothing to start from.
 const (
-	// SabotageInit takes "accepted" for "durable" and tells the client that an attempt is
-	// registered before the commit: a kill forgets it.
+	// SabotageInit takes "accepted" for "durable" and tells the client that a payment is
+	// initiated before the commit: a kill forgets it.
 	SabotageInit = "init"
-	// SabotageAlready dispatches although Init answered Already.
+	// SabotageAlready dispatches what an earlier life registered.
 	SabotageAlready = "already"
 	// SabotageMark lets the HTLC leave before its mark is durable: recovery rolls it back.
 	SabotageMark = "mark"
 	// SabotageResult lets the peer forget before the result is durable.
 	SabotageResult = "result"
+	// SabotageAnew takes what was out at a restart for failed and pays anew, as another request.
+	SabotageAnew = "anew"
+	// SabotageKey gives lnkeep no idempotency key: it cannot tell a repeat from another request.
+	SabotageKey = "key"
 )
 
 // Sabotages are the negative controls, each with what the node then does.
 func Sabotages() map[string]string {
 	return map[string]string{
-		SabotageInit:    "says that an attempt is registered before that is durable",
-		SabotageAlready: "dispatches an attempt that was registered before",
+		SabotageInit:    "says that a payment is initiated before that is durable",
+		SabotageAlready: "dispatches again what an earlier life registered",
 		SabotageMark:    "sends the HTLC before the mark is durable",
 		SabotageResult:  "lets the peer forget before the result is durable",
+		SabotageAnew:    "pays anew after a restart instead of resuming",
+		SabotageKey:     "initiates payments without an idempotency key",
 	}
 }
 
@@ -39,7 +46,7 @@ func (n *node) sabotage(name string) error {
 	case SabotageInit:
 		n.steps.init = n.initEarly
 	case SabotageAlready:
-		n.steps.init = n.initBlind
+		n.steps.resume = n.resumeBlind
 	case SabotageMark:
 		n.steps.mark = n.markEarly
 		// lnkeep notices a host whose HTLCs leave without a mark and then does not decide by
@@ -47,28 +54,47 @@ func (n *node) sabotage(name string) error {
 		n.recover.CircuitsComplete = true
 	case SabotageResult:
 		n.steps.storeResult = n.storeResultEarly
+	case SabotageAnew:
+		n.steps.resume = n.forget
+		n.steps.init = n.initAnew
+	case SabotageKey:
+		n.steps.init = n.initWithoutKey
 	default:
 		return fmt.Errorf("no step %q to break", name)
 	}
 	return nil
 }
 
-func (n *node) initEarly(_ context.Context, request lnkeep.Request) (lnkeep.Outcome, error) {
-	_, err := n.attempts.Get(request.Key)
-	switch {
-	case err == nil:
-		return lnkeep.Outcome{Already: true, Code: lnkeep.StatusAlreadyExists}, nil
-	case !errors.Is(err, lnkeep.ErrNotFound):
-		return lnkeep.Outcome{}, err
+func (n *node) initEarly(
+	ctx context.Context, init lnkeep.PaymentInit,
+) (*lnkeep.Payment, lnkeep.Outcome, error) {
+	_, err := n.payments.Fetch(init.Hash)
+	if !errors.Is(err, lnkeep.ErrPaymentNotInitiated) {
+		return n.payments.Init(ctx, init)
 	}
-	return n.submitEarly(n.attempts.OpInit(request))
+	outcome, err := n.submitEarly(n.payments.OpInit(init))
+	return &lnkeep.Payment{
+		Init: init, Status: lnkeep.PaymentInitiated, RemainingMsat: init.AmountMsat,
+	}, outcome, err
 }
 
-func (n *node) initBlind(ctx context.Context, request lnkeep.Request) (lnkeep.Outcome, error) {
-	outcome, err := n.attempts.Init(ctx, request)
-	// The code stays the true one: what the client is told is right, what is done is wrong.
-	outcome.Done = outcome.Done || outcome.Already
-	return outcome, err
+// resumeBlind takes "registered" for "not sent yet".
+func (n *node) resumeBlind(
+	ctx context.Context, options lnkeep.ResumeOptions,
+) (lnkeep.Resumption, error) {
+	resumption, err := n.payments.Resume(ctx, options)
+	for payment, listErr := range n.payments.Unfinished() {
+		if listErr != nil {
+			return resumption, errors.Join(err, listErr)
+		}
+		for _, attempt := range payment.Attempts {
+			over, getErr := n.attempts.HasResult(attempt.Request.Key)
+			if err = errors.Join(err, getErr); !over {
+				err = errors.Join(err, n.sendHTLC(payment.Hash(), attempt.Request))
+			}
+		}
+	}
+	return resumption, err
 }
 
 func (n *node) markEarly(_ context.Context, key lnkeep.Key) (lnkeep.Outcome, error) {
@@ -87,4 +113,46 @@ func (n *node) submitEarly(op lnkeep.Operation) (lnkeep.Outcome, error) {
 		return lnkeep.Outcome{Err: err}, err
 	}
 	return lnkeep.Outcome{Done: true}, nil
+}
+
+// forget fails whatever is unfinished. lnkeep does that only for an operator who insists.
+func (n *node) forget(
+	ctx context.Context, _ lnkeep.ResumeOptions,
+) (lnkeep.Resumption, error) {
+	failure := lnkeep.AttemptFailure{Reason: lnkeep.AttemptFailureInternal}
+	for payment, err := range n.payments.Unfinished() {
+		if err != nil {
+			return lnkeep.Resumption{}, err
+		}
+		hash := payment.Hash()
+		for _, attempt := range payment.Attempts {
+			if attempt.State == lnkeep.PaymentAttemptInFlight {
+				_, _, err = n.payments.ForceFail(ctx, hash, attempt.Request.Key, failure, "restart")
+				if err != nil && !notApplied(err) {
+					return lnkeep.Resumption{}, err
+				}
+			}
+		}
+		_, _, err = n.payments.Fail(ctx, hash, lnkeep.FailureReasonError)
+		if err != nil && !notApplied(err) {
+			return lnkeep.Resumption{}, err
+		}
+	}
+	return lnkeep.Resumption{}, nil
+}
+
+// initAnew makes another request of a repeated one.
+func (n *node) initAnew(
+	ctx context.Context, init lnkeep.PaymentInit,
+) (*lnkeep.Payment, lnkeep.Outcome, error) {
+	epoch := n.store.Report().Epoch
+	init.IdempotencyKey = binary.BigEndian.AppendUint64(init.IdempotencyKey, epoch)
+	return n.payments.Init(ctx, init)
+}
+
+func (n *node) initWithoutKey(
+	ctx context.Context, init lnkeep.PaymentInit,
+) (*lnkeep.Payment, lnkeep.Outcome, error) {
+	init.IdempotencyKey = nil
+	return n.payments.Init(ctx, init)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lightningnetwork/lnd/lnwire"
+	"github.com/lightningnetwork/lnd/record"
 )
 
 // pair is a connection with both ends in this process.
@@ -135,9 +136,14 @@ func TestClient_ValuesArriveAsTheyWereSent(t *testing.T) {
 	one, other := pair(t)
 	client, node := NewClient[Report, Order](one), NewClient[Order, Report](other)
 	order := Order{
-		ID: 7, AmountMsat: 21_000, CLTVExpiry: 900_144, PaymentHash: [32]byte{1}, RecordedBelow: 5,
+		Key: RequestKey{Invoice: 7, Request: 2}, DeadlineUnixMs: 5, FeeLimitMsat: 9,
+		Invoice: Invoice{AmountMsat: 21_000, PaymentHash: [32]byte{1}, PaymentAddress: [32]byte{2}},
 	}
-	report := Report{Kind: ReportResult, ID: 7, Status: -8, Settled: true, Preimage: [32]byte{2}}
+	report := Report{
+		Kind: ReportOrder, Key: order.Key, Status: -8,
+		Payment: Payment{Hash: [32]byte{1}, Sequence: 3, Status: 3, Preimage: [32]byte{2}},
+		Event:   Event{Sequence: 1 << 40, Kind: 10, AttemptID: 1<<32 | 1, Terminal: true},
+	}
 	if err := errors.Join(client.Send(order), node.Send(report), client.CloseWrite()); err != nil {
 		t.Fatal(err)
 	}
@@ -163,6 +169,78 @@ func TestPeer_AMessageThatIsTooShortIsMalformed(t *testing.T) {
 		msg, err := NewPeer(other).Receive()
 		if !errors.Is(err, ErrMalformed) || errors.Is(err, io.EOF) {
 			t.Errorf("%d of %d bytes: %v, %v", size, len(body), msg, err)
+		}
+	}
+}
+
+func TestInvoice_ComesBackFromItsBytes(t *testing.T) {
+	invoice := Invoice{AmountMsat: 21_000, PaymentHash: [32]byte{1}, PaymentAddress: [32]byte{2}}
+	if got, err := ParseInvoice(invoice.Bytes()); err != nil || got != invoice {
+		t.Errorf("%v became %v, %v", invoice, got, err)
+	}
+	if !invoice.TakesParts() || (Invoice{}).TakesParts() {
+		t.Error("an invoice takes parts when it has a payment address, and only then")
+	}
+	if _, err := ParseInvoice(invoice.Bytes()[:71]); err == nil {
+		t.Error("an invoice that was cut short was read")
+	}
+}
+
+func TestRequestKey_DiffersFromRequestToRequest(t *testing.T) {
+	known := map[string]bool{}
+	for _, key := range []RequestKey{{1, 1}, {1, 2}, {2, 1}, {1 << 8, 1}, {1, 1 << 8}} {
+		known[string(key.Bytes())] = true
+	}
+	if len(known) != 5 {
+		t.Errorf("5 requests have %d keys", len(known))
+	}
+}
+
+func TestPayload_ComesBackFromAnOnion(t *testing.T) {
+	for name, payload := range map[string]Payload{
+		"in one part":  {AmountMsat: 21_000, CLTVExpiry: 900_144},
+		"in parts":     {AmountMsat: 1, CLTVExpiry: 1, MPP: record.NewMPP(21_000, [32]byte{7})},
+		"with zeroes":  {},
+		"a great part": {AmountMsat: 1<<64 - 1, CLTVExpiry: 1<<32 - 1, MPP: &record.MPP{}},
+	} {
+		var onion [lnwire.OnionPacketSize]byte
+		copy(onion[:], must(payload.Bytes()))
+		got, err := ParsePayload(onion[:])
+		if err != nil || !reflect.DeepEqual(got, payload) {
+			t.Errorf("%s: %v became %v, %v", name, payload, got, err)
+		}
+	}
+	cut := must(Payload{AmountMsat: 21_000, CLTVExpiry: 900_144}.Bytes())
+	for size := range cut {
+		if _, err := ParsePayload(cut[:size]); err == nil {
+			t.Errorf("%d of %d bytes were read", size, len(cut))
+		}
+	}
+}
+
+func TestParseFailure_IsTheReverseOfFailureReason(t *testing.T) {
+	for _, failure := range []lnwire.FailureMessage{
+		lnwire.NewFailIncorrectDetails(21_000, 900_000), &lnwire.FailMPPTimeout{},
+		lnwire.NewTemporaryChannelFailure(nil),
+	} {
+		reason := must(FailureReason([32]byte{1}, failure))
+		// BOLT 4: hmac 32, length 2, message and padding 256, length 2.
+		if len(reason) != 292 {
+			t.Errorf("a reason of %d bytes", len(reason))
+		}
+		answer := must(Encode(&lnwire.UpdateFailHTLC{ChanID: ChannelID(), ID: 7, Reason: reason}))
+		got, err := ParseFailure(answer)
+		if err != nil || got.Code() != failure.Code() {
+			t.Errorf("%v became %v, %v", failure, got, err)
+		}
+	}
+	for name, msg := range map[string]lnwire.Message{
+		"noise":    &lnwire.UpdateFailHTLC{ChanID: ChannelID(), Reason: make([]byte, 292)},
+		"no hmac":  &lnwire.UpdateFailHTLC{ChanID: ChannelID(), Reason: []byte("noise")},
+		"a settle": fulfill(7),
+	} {
+		if failure, err := ParseFailure(must(Encode(msg))); err == nil {
+			t.Errorf("%s was read as %v", name, failure)
 		}
 	}
 }

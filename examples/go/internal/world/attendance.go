@@ -99,16 +99,10 @@ func (a *attendance) note(report wire.Report) {
 		if a.plan == killAnyMoment || a.plan == killAfterReport {
 			a.dieWithin(killAfterMin, killAfterMax)
 		}
-	case wire.ReportInit:
-		a.run.client.noteInit(report)
-	case wire.ReportResult:
-		a.run.client.noteResult(report)
-	case wire.ReportEvent:
-		a.run.ledger.book(report.Sequence, report.ID, report.Settled)
 	case wire.ReportStats:
 		a.commits, a.operations = report.Commits, report.Operations
 	default:
-		a.run.client.unexpected++
+		a.run.client.note(report)
 	}
 }
 
@@ -134,7 +128,7 @@ func (a *attendance) serve() error {
 	}
 	if a.ready && !a.toldToEnd && !a.process.killed.Load() {
 		a.run.client.giveOrders(offer(a.process.orders))
-		if err := a.run.network.answer(offer(a.process.answers)); err != nil {
+		if err := a.run.network.moveOn(offer(a.process.answers)); err != nil {
 			return err
 		}
 		a.endWhenResolved()

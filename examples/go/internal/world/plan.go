@@ -21,7 +21,7 @@ const (
 	// killStartingEvery: one kill of so many hits the node while it starts, at most
 	// killStartingMax after its start.
 	killStartingEvery = 6
-	killStartingMax   = 15 * time.Millisecond
+	killStartingMax   = 60 * time.Millisecond
 	// killReportMax is the longest wait for the acknowledgement to kill after.
 	killReportMax = 20 * time.Millisecond
 	readyMax      = 60 * time.Second

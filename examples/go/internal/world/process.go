@@ -43,7 +43,7 @@ type process struct {
 	killAfterReport, killed atomic.Bool
 }
 
-// queueMax is more than ever waits: openMax orders, and answers for no more HTLCs.
+// queueMax is more than ever waits: openMax orders, some twice, and answers to their HTLCs.
 const queueMax = 4 * openMax
 
 // startNode starts this program again as the node.
@@ -106,7 +106,7 @@ func fault(err error) error {
 }
 
 func isAcknowledgement(report wire.Report) bool {
-	return report.Kind == wire.ReportInit || report.Kind == wire.ReportResult
+	return report.Kind == wire.ReportOrder || report.Kind == wire.ReportEnded
 }
 
 func (p *process) carryHTLCs() {

@@ -8,16 +8,12 @@ import (
 	"github.com/lightningnetwork/lnd/lnwire"
 	"github.com/lightningnetwork/lnd/tlv"
 	"github.com/lnkeep/lnkeep/examples/go/internal/wire"
+	"github.com/lnkeep/lnkeep/go-bindings"
 )
 
 const (
-	// settlesOfTen: of 10 HTLCs this many settle.
-	settlesOfTen = 7
 	// attributedOfTen: of 10 answers this many carry attribution data.
 	attributedOfTen = 5
-	// reasonBytes is an encrypted failure of BOLT 4: hmac 32, length 2, message and padding 256
-	// + 2.
-	reasonBytes = 292
 	// attributionType is BOLT 4's attribution_data in both answers: 20 hold times of 4 bytes,
 	// 210 HMACs of 4 bytes. It is odd, so that a node that does not know it keeps and ignores
 	// it.
@@ -29,34 +25,52 @@ const (
 // what was kept can be checked byte by byte.
 type secrets struct{ seed uint64 }
 
-func (s secrets) preimage(id uint64) [32]byte {
-	text := binary.BigEndian.AppendUint64([]byte("lnkeep demo preimage"), s.seed)
-	return sha256.Sum256(binary.BigEndian.AppendUint64(text, id))
+func (s secrets) of(what string, number uint64) [32]byte {
+	text := binary.BigEndian.AppendUint64([]byte("lnkeep demo "+what), s.seed)
+	return sha256.Sum256(binary.BigEndian.AppendUint64(text, number))
 }
 
-func (s secrets) paymentHash(id uint64) [32]byte {
-	preimage := s.preimage(id)
+func (s secrets) preimage(invoice uint64) lnkeep.Preimage { return s.of("preimage", invoice) }
+
+func (s secrets) paymentHash(invoice uint64) [32]byte {
+	preimage := s.preimage(invoice)
 	return sha256.Sum256(preimage[:])
 }
 
-// answer is what the network answers to the HTLC of an id, always the same. Reasons and
-// attribution are noise, as they look to whoever cannot decrypt them.
-func (s secrets) answer(id uint64) (lnwire.Message, error) {
-	noise := rand.NewChaCha8(s.preimage(id))
+func (s secrets) paymentAddress(invoice uint64) lnkeep.Secret {
+	return s.of("payment address", invoice)
+}
+
+// answer is what the network answers to an attempt, always the same.
+func (s secrets) answer(a *attempt) (lnwire.Message, error) {
+	noise := rand.NewChaCha8(s.of("noise", a.id))
 	extra, err := attribution(noise)
 	if err != nil {
 		return nil, err
 	}
-	if noise.Uint64()%10 < settlesOfTen {
-		fulfill := lnwire.NewUpdateFulfillHTLC(wire.ChannelID(), id, s.preimage(id))
+	if a.settled() {
+		preimage := s.preimage(a.invoice.order.Key.Invoice)
+		fulfill := lnwire.NewUpdateFulfillHTLC(wire.ChannelID(), a.id, preimage)
 		fulfill.ExtraData = extra
 		return fulfill, nil
 	}
-	reason := make(lnwire.OpaqueReason, reasonBytes)
-	_, _ = noise.Read(reason)
+	var hmac [32]byte
+	_, _ = noise.Read(hmac[:])
+	reason, err := wire.FailureReason(hmac, failureMessage(a))
 	return &lnwire.UpdateFailHTLC{
-		ChanID: wire.ChannelID(), ID: id, Reason: reason, ExtraData: extra,
-	}, nil
+		ChanID: wire.ChannelID(), ID: a.id, Reason: reason, ExtraData: extra,
+	}, err
+}
+
+func failureMessage(a *attempt) lnwire.FailureMessage {
+	switch a.failure {
+	case lnwire.CodeIncorrectOrUnknownPaymentDetails:
+		amount := lnwire.MilliSatoshi(a.payload.AmountMsat)
+		return lnwire.NewFailIncorrectDetails(amount, blockHeight)
+	case lnwire.CodeMPPTimeout:
+		return &lnwire.FailMPPTimeout{}
+	}
+	return lnwire.NewTemporaryChannelFailure(nil)
 }
 
 func attribution(noise *rand.ChaCha8) (lnwire.ExtraOpaqueData, error) {

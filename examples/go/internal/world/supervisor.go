@@ -55,15 +55,15 @@ type Run struct {
 // NewRun prepares a run.
 func NewRun(options Options) *Run {
 	r := &Run{
-		options: options, ledger: &ledger{events: map[uint64]uint64{}},
+		options: options, ledger: newLedger(),
 		secrets: secrets{seed: options.Seed}, chance: rand.New(rand.NewPCG(options.Seed, 0)),
 	}
-	r.client = newClient(r.ledger, r.secrets)
+	r.client = newClient(r.ledger, r.secrets, r.chance)
 	r.network = newNetwork(r.ledger, r.secrets, r.chance)
 	return r
 }
 
-// Supervise runs life after life until all kills were done and every attempt has a result. An
+// Supervise runs life after life until all kills were done and every payment has ended. An
 // error says that the run could not come to its end.
 func (r *Run) Supervise(ctx context.Context) error {
 	r.began = time.Now()

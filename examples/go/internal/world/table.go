@@ -3,8 +3,13 @@ package world
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/lnkeep/lnkeep/go-bindings"
 )
 
 const (
@@ -35,9 +40,10 @@ func (s *screen) progress(r *Run) {
 	}
 	s.last = time.Now()
 	fmt.Printf("%s%3d s  %d of %d kills  "+
-		"%d attempts: %d settled, %d failed, %d never left, %d open%s",
-		before, int(time.Since(r.began).Seconds()), r.kills, r.options.Kills, len(r.ledger.entries),
-		r.client.settled, r.client.failed, r.client.failedHere, len(r.client.open), after)
+		"%d payments: %d succeeded, %d failed, %d open; %d HTLCs sent%s",
+		before, int(time.Since(r.began).Seconds()), r.kills, r.options.Kills,
+		len(r.ledger.invoices), r.client.succeeded, r.client.failed, len(r.client.open),
+		len(r.ledger.attempts), after)
 }
 
 func (s *screen) progressEnd() {
@@ -71,7 +77,7 @@ func (t *table) zero(name string, number int) {
 func (r *Run) Print(out io.Writer, tally *Tally) bool {
 	t := &table{out: out}
 	fmt.Fprintln(out)
-	t.attempts(tally)
+	t.payments(tally)
 	t.promises(tally)
 	t.run(r, tally)
 	if t.wrong {
@@ -84,28 +90,38 @@ func (r *Run) Print(out io.Writer, tally *Tally) bool {
 		return false
 	}
 	fmt.Fprintln(out, "\nEvery number is as it must be: "+
-		"nothing acknowledged was lost, nothing left twice.")
+		"no hash was paid twice, nothing acknowledged was lost, and every payment ended.")
 	return true
 }
 
-func (t *table) attempts(tally *Tally) {
+func (t *table) payments(tally *Tally) {
+	t.row("payments", tally.payments)
+	t.row("  succeeded", tally.succeeded)
+	t.row("    in more than one part", tally.inParts)
+	t.row("  failed", tally.failed)
+	for _, reason := range slices.Sorted(maps.Keys(tally.failedFor)) {
+		t.row("    "+strings.ReplaceAll(reason.String(), "_", " "), tally.failedFor[reason])
+	}
 	t.row("attempts", tally.attempts)
 	t.row("  dispatched once", tally.dispatchedOnce)
-	t.row("  never left the node", tally.neverLeft)
-	t.row("settled", tally.settled)
-	t.row("failed by the network", tally.failedByNetwork)
-	t.row("failed in the node, too large to send", tally.failedValidation)
-	t.row("recovered: registered, rolled back", tally.rolledBack)
-	t.row("recovered: handed off, never left", tally.markedNeverLeft)
-	t.row("recovered: left, answered after a restart", tally.heldOverDeath)
+	t.row("    settled", tally.settled)
+	t.row("    failed by the network", tally.failedByNetwork)
+	t.row("  failed in the node, too large for the channel", tally.tooLarge)
+	t.row("  recovered: registered, rolled back", tally.rolledBack)
+	t.row("  recovered: handed off, never left", tally.markedNeverLeft)
+	t.row("  recovered: left, answered after a restart", tally.heldOverDeath)
 }
 
 func (t *table) promises(tally *Tally) {
-	t.zero("dispatched twice", tally.dispatchedTwice)
+	t.zero("hashes paid twice", tally.paidTwice)
+	t.zero("receivers sent more than the amount", tally.oversent)
+	t.zero("ended otherwise than the receiver knows", tally.endedOtherwise)
+	t.zero("attempts dispatched twice", tally.dispatchedTwice)
 	t.zero("acknowledged and lost", tally.lost)
 	t.zero("rolled back after it left", tally.rolledBackThoughLeft)
-	t.zero("unresolved", tally.unresolved)
-	t.zero("results without an event", tally.notBooked)
+	t.zero("unfinished", tally.unfinished)
+	t.zero("ends not told by exactly one event", tally.notOnce)
+	t.zero("repeats answered otherwise than the first", tally.mistold)
 	t.zero("contradictions", tally.inconsistent)
 }
 
@@ -114,10 +130,16 @@ func (t *table) run(r *Run, tally *Tally) {
 	t.row("  of these while opening or recovering", r.killsWhileStarting)
 	t.row("restarts", r.lives-1)
 	t.row("  for an unknown outcome", r.unplannedEnds)
-	t.row("orders repeated with the same id", r.client.repeatedDone+r.client.repeatedAlready)
-	t.row("  registered before: tracked, not dispatched", r.client.repeatedAlready)
+	t.row("payments resumed, sent on", r.client.resumed[lnkeep.ResumeMaySend])
+	t.row("payments resumed, waited for", r.client.resumed[lnkeep.ResumeWaiting])
+	t.row("payments resumed, ended at once", r.client.resumed[lnkeep.ResumeDone])
+	t.row("orders repeated with the same key", r.client.repeatedDone+r.client.repeatedAlready)
+	t.row("  known before: not paid again", r.client.repeatedAlready)
+	t.row("ended payments ordered again, same key", r.client.heardAgain)
+	t.row("paid invoices ordered again, another key", r.client.refusedTwice)
+	t.row("failed payments tried again", r.client.retried)
 	t.row("messages through lnwire", r.network.messages)
-	t.row("events of results", tally.eventsCounted)
+	t.row("events", len(r.ledger.events))
 	t.row("commits", tally.commitNumber)
 	if r.commits > 0 {
 		perCommit := float64(r.operations) / float64(r.commits)

@@ -2,125 +2,319 @@ package world
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lightningnetwork/lnd/lnwire"
+	"github.com/lightningnetwork/lnd/record"
 	"github.com/lnkeep/lnkeep/examples/go/internal/wire"
 	"github.com/lnkeep/lnkeep/go-bindings"
 )
 
-// given is a client whose order 1 was given to a node.
-func given() *client {
-	c := newClient(&ledger{events: map[uint64]uint64{}}, secrets{seed: 1})
-	c.giveOrders(func(wire.Order) bool { return true })
-	return c
+func chance() *rand.Rand { return rand.New(rand.NewPCG(1, 0)) }
+
+// given is a client whose first order was given to a node, once.
+func given() (*client, *open) {
+	c := newClient(newLedger(), secrets{seed: 1}, chance())
+	order := c.next()
+	c.open[1] = order
+	order.given, order.due = true, 1
+	return c, order
+}
+
+func answerTo(order *open, status lnkeep.Status, payment wire.Payment) wire.Report {
+	return wire.Report{
+		Kind: wire.ReportOrder, Key: order.key, Status: status, Payment: payment,
+	}
+}
+
+func begun(order *open) wire.Payment {
+	return wire.Payment{
+		Hash: order.invoice.order.Invoice.PaymentHash, Sequence: 5, Revision: 1,
+		Status: lnkeep.PaymentInitiated,
+	}
+}
+
+func succeeded(order *open) wire.Payment {
+	payment := begun(order)
+	payment.Status, payment.Revision = lnkeep.PaymentSucceeded, 4
+	payment.Preimage = secrets{seed: 1}.preimage(order.key.Invoice)
+	return payment
 }
 
 func TestClient_DoneForWhatWasAcknowledgedIsALoss(t *testing.T) {
-	c := given()
-	done := wire.Report{Kind: wire.ReportInit, ID: 1, Status: lnkeep.StatusDone}
-	c.noteInit(done)
+	c, order := given()
+	c.note(answerTo(order, lnkeep.StatusDone, begun(order)))
 	c.nodeDied()
-	if c.ledger.find(1).lost {
+	order.given, order.due = true, 1
+	if order.invoice.lost {
 		t.Fatal("lost before anything was")
 	}
-	c.noteInit(done)
-	if !c.ledger.find(1).lost {
+	c.note(answerTo(order, lnkeep.StatusDone, begun(order)))
+	if !order.invoice.lost {
 		t.Error("the second Done was not noticed")
 	}
 }
 
-func TestClient_AnotherResultIsALoss(t *testing.T) {
-	settle := wire.Report{
-		Kind: wire.ReportResult, ID: 1, Settled: true, Preimage: secrets{seed: 1}.preimage(1),
-	}
-	failedHere := wire.Report{Kind: wire.ReportResult, ID: 1, Local: true}
-	for name, second := range map[string]struct {
-		report wire.Report
-		lost   bool
+func TestClient_ADoubleClickIsAnsweredOnceWithDone(t *testing.T) {
+	for name, test := range map[string]struct {
+		first, second lnkeep.Status
+		lost          bool
 	}{
-		"the same again":            {settle, false},
-		"a failure of the network":  {wire.Report{Kind: wire.ReportResult, ID: 1}, true},
-		"a failure of the node":     {failedHere, true},
-		"the same of another order": {wire.Report{Kind: wire.ReportResult, ID: 2}, false},
+		"in order":     {lnkeep.StatusDone, lnkeep.StatusAlreadyExists, false},
+		"out of order": {lnkeep.StatusAlreadyExists, lnkeep.StatusDone, false},
+		"twice":        {lnkeep.StatusDone, lnkeep.StatusDone, true},
 	} {
-		c := given()
-		c.noteResult(settle)
-		c.noteResult(second.report)
-		if c.ledger.find(1).lost != second.lost {
-			t.Errorf("%s: lost is %v", name, !second.lost)
+		c, order := given()
+		order.due, order.repeated = 2, true
+		c.note(answerTo(order, test.first, begun(order)))
+		c.note(answerTo(order, test.second, begun(order)))
+		if order.invoice.lost != test.lost || order.invoice.mistold || c.unexpected != 0 {
+			t.Errorf("%s: %+v", name, order.invoice)
 		}
 	}
 }
 
-func TestClient_ASettleNeedsTheRightPreimage(t *testing.T) {
-	c := given()
-	c.noteResult(wire.Report{Kind: wire.ReportResult, ID: 1, Settled: true})
+func TestClient_AnEndStays(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*wire.Payment)
+		lost   bool
+	}{
+		"the same again":     {func(*wire.Payment) {}, false},
+		"a greater revision": {func(p *wire.Payment) { p.Revision++ }, false},
+		"another status":     {func(p *wire.Payment) { p.Status = lnkeep.PaymentFailed }, true},
+		"another reason":     {func(p *wire.Payment) { p.Reason = lnkeep.FailureReasonNoRoute }, true},
+	} {
+		c, order := given()
+		end := succeeded(order)
+		c.note(wire.Report{Kind: wire.ReportEnded, Payment: end})
+		test.change(&end)
+		c.note(wire.Report{Kind: wire.ReportEnded, Payment: end})
+		if order.invoice.lost != test.lost || c.unexpected != 0 || c.succeeded != 1 {
+			t.Errorf("%s: lost is %v", name, order.invoice.lost)
+		}
+	}
+}
+
+func TestClient_AStateFromBehindTheEndIsALoss(t *testing.T) {
+	for revision, lost := range map[uint64]bool{3: false, 4: true, 5: true} {
+		c, order := given()
+		order.repeated = true
+		c.note(wire.Report{Kind: wire.ReportEnded, Payment: succeeded(order)})
+		state := begun(order)
+		state.Revision = revision
+		c.note(answerTo(order, lnkeep.StatusAlreadyExists, state))
+		if order.invoice.lost != lost || len(c.open) != 0 {
+			t.Errorf("revision %d: lost is %v", revision, order.invoice.lost)
+		}
+	}
+}
+
+func TestClient_ASuccessNeedsTheRightPreimage(t *testing.T) {
+	c, order := given()
+	end := succeeded(order)
+	end.Preimage = lnkeep.Preimage{1}
+	c.note(wire.Report{Kind: wire.ReportEnded, Payment: end})
 	if c.unexpected != 1 {
 		t.Error("a wrong preimage was taken")
 	}
 }
 
-func TestClient_RepeatsWithTheSameIDUntilTheResultIsTold(t *testing.T) {
-	c := given()
-	c.noteResult(wire.Report{Kind: wire.ReportResult, ID: 1})
+func TestClient_ARepeatIsAnsweredWithTheFirstOnesState(t *testing.T) {
+	other := func(order *open) wire.Payment {
+		payment := succeeded(order)
+		payment.Sequence++
+		return payment
+	}
+	for name, test := range map[string]struct {
+		purpose purpose
+		status  lnkeep.Status
+		payment func(*open) wire.Payment
+		mistold bool
+	}{
+		"its end":         {toHearAgain, lnkeep.StatusAlreadyExists, succeeded, false},
+		"another payment": {toHearAgain, lnkeep.StatusAlreadyExists, other, true},
+		"a beginning":     {toHearAgain, lnkeep.StatusAlreadyExists, begun, true},
+		"starting over":   {toHearAgain, lnkeep.StatusDone, begun, true},
+		"refused":         {toPayTwice, lnkeep.StatusAlreadyPaid, succeeded, false},
+		"paid twice":      {toPayTwice, lnkeep.StatusDone, begun, true},
+		"not repeated":    {toPay, lnkeep.StatusPaymentInFlight, begun, true},
+	} {
+		c, order := given()
+		c.note(answerTo(order, lnkeep.StatusDone, begun(order)))
+		if test.purpose != toPay {
+			c.note(wire.Report{Kind: wire.ReportEnded, Payment: succeeded(order)})
+		}
+		again := &open{
+			invoice: order.invoice, key: order.key, purpose: test.purpose, due: 1, repeated: true,
+		}
+		c.open[1] = again
+		c.note(answerTo(again, test.status, test.payment(order)))
+		if order.invoice.mistold != test.mistold || len(c.open) != 0 {
+			t.Errorf("%s: mistold is %v", name, order.invoice.mistold)
+		}
+	}
+}
+
+func TestClient_RepeatsWithTheSameKeyUntilTheEndIsTold(t *testing.T) {
+	c := newClient(newLedger(), secrets{seed: 1}, chance())
+	orders := map[uint64]wire.Order{}
+	give := func(order wire.Order) bool {
+		orders[order.Key.Invoice] = order
+		return true
+	}
+	c.giveOrders(give)
+	c.noteEnded(succeeded(c.open[1]))
 	c.nodeDied()
 	c.closing = true
-	orders := map[uint64]wire.Order{}
-	c.giveOrders(func(order wire.Order) bool {
-		orders[order.ID] = order
-		return true
-	})
+	first := orders
+	orders = map[uint64]wire.Order{}
+	c.giveOrders(give)
 	if _, repeated := orders[1]; repeated || len(orders) != openMax-1 {
 		t.Errorf("%d orders were repeated", len(orders))
 	}
-	if orders[2].RecordedBelow != 2 || orders[2].PaymentHash != c.secrets.paymentHash(2) {
+	if orders[2] != first[2] || orders[2].Invoice.PaymentHash != c.secrets.paymentHash(2) {
 		t.Errorf("repeated as %+v", orders[2])
 	}
 }
 
-func TestLedger_AnEventDoesNotChange(t *testing.T) {
-	l := &ledger{events: map[uint64]uint64{}, entries: make([]entry, 2)}
-	l.book(5, 1, true)
-	l.book(5, 1, true)
-	if l.eventsChanged != 0 {
-		t.Fatal("the same event again was called another one")
+func TestLedger_AnEventCountsOnceAndDoesNotChange(t *testing.T) {
+	l := newLedger()
+	entry := l.add(wire.Order{Invoice: wire.Invoice{PaymentHash: [32]byte{1}}})
+	ended := wire.Event{
+		Sequence: 2, Kind: lnkeep.EventPaymentAttemptSettled, Hash: [32]byte{1}, Terminal: true,
 	}
-	l.book(5, 2, true)
+	l.book(wire.Event{Sequence: 1, Kind: lnkeep.EventPaymentInitiated, Hash: [32]byte{1}})
+	l.book(ended)
+	l.book(ended)
+	if entry.initiated != 1 || entry.terminal != 1 || l.eventsChanged != 0 || l.foreign != 0 {
+		t.Fatalf("%+v, %+v", entry, l)
+	}
+	ended.Terminal = false
+	l.book(ended)
 	if l.eventsChanged != 1 {
 		t.Error("another event under the same number was not noticed")
 	}
-	l.book(6, 3, true)
+	l.book(wire.Event{Sequence: 5, Kind: lnkeep.EventAttemptResolved, AttemptID: 3})
+	if l.resolved[3] != 1 {
+		t.Error("the result of an attempt was not counted")
+	}
+	if missing := l.eventsMissing(); missing != 2 {
+		t.Errorf("of the numbers up to 5, %d are missing", missing)
+	}
+	l.book(wire.Event{Sequence: 6, Kind: lnkeep.EventPaymentInitiated, Hash: [32]byte{9}})
 	if l.foreign != 1 {
-		t.Error("an event of an unknown id was not noticed")
+		t.Error("an event of an unknown payment was not noticed")
+	}
+}
+
+// receiving is a network with one invoice of 100 msat, which takes parts.
+func receiving() (*network, *invoice) {
+	n := newNetwork(newLedger(), secrets{seed: 1}, chance())
+	entry := n.ledger.add(wire.Order{Invoice: wire.Invoice{
+		AmountMsat: 100, PaymentHash: n.secrets.paymentHash(1),
+		PaymentAddress: n.secrets.paymentAddress(1),
+	}})
+	return n, entry
+}
+
+// send lets a part reach the receiver.
+func send(t *testing.T, n *network, id, amountMsat uint64) *attempt {
+	t.Helper()
+	payload := wire.Payload{
+		AmountMsat: amountMsat, MPP: record.NewMPP(100, n.secrets.paymentAddress(1)),
+	}
+	onion, err := payload.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := &lnwire.UpdateAddHTLC{
+		ChanID: wire.ChannelID(), ID: id, Amount: lnwire.MilliSatoshi(amountMsat),
+		PaymentHash: n.secrets.paymentHash(1),
+	}
+	copy(add.OnionBlob[:], onion)
+	n.take(add)
+	n.receive(n.held[id])
+	return n.ledger.attempts[id]
+}
+
+func TestReceiver_ClaimsAllPartsTogether(t *testing.T) {
+	n, entry := receiving()
+	one := send(t, n, 1, 60)
+	if one.answered || entry.claimedMsat != 0 {
+		t.Fatal("a part was claimed alone")
+	}
+	other := send(t, n, 2, 40)
+	if !one.settled() || !other.settled() || entry.claimedMsat != 100 {
+		t.Fatalf("%d msat were claimed", entry.claimedMsat)
+	}
+	if entry.oversent || entry.paidAgain {
+		t.Error("a payment in parts was called too much")
+	}
+	send(t, n, 3, 1)
+	if !entry.oversent || !entry.paidAgain || entry.claimedMsat != 101 {
+		t.Error("what came after the payment was not noticed")
+	}
+}
+
+func TestReceiver_GivesUpPartsThatStayAlone(t *testing.T) {
+	n, entry := receiving()
+	one := send(t, n, 1, 60)
+	n.held[1].due = time.Now()
+	if err := n.moveOn(func(lnwire.Message) bool { return true }); err != nil {
+		t.Fatal(err)
+	}
+	if one.failure != lnwire.CodeMPPTimeout || entry.outMsat != 0 {
+		t.Errorf("failed with %v", one.failure)
+	}
+	send(t, n, 2, 60)
+	if entry.oversent {
+		t.Error("a part after one that failed was called too much")
+	}
+	send(t, n, 3, 60)
+	if !entry.oversent || n.malformed != 0 {
+		t.Error("two parts of more than the amount were not noticed")
+	}
+}
+
+func TestNetwork_CountsHowOftenAnHTLCLeft(t *testing.T) {
+	n, entry := receiving()
+	send(t, n, 1, 60)
+	if again := send(t, n, 1, 60); again.dispatched != 2 || entry.outMsat != 60 {
+		t.Errorf("dispatched %d times, %d msat", again.dispatched, entry.outMsat)
 	}
 }
 
 func TestSecrets_AnswersFollowFromTheSeed(t *testing.T) {
 	const answers = 1000
-	settles, attributed := 0, 0
+	attributed := 0
+	_, entry := receiving()
 	for id := range uint64(answers) {
-		answer, err := secrets{seed: 1}.answer(id)
+		a := &attempt{id: id, invoice: entry, answered: true}
+		if id%2 == 0 {
+			a.failure = lnwire.CodeTemporaryChannelFailure
+		}
+		answer, err := secrets{seed: 1}.answer(a)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, _ := secrets{seed: 1}.answer(id)
-		other, _ := secrets{seed: 2}.answer(id)
+		again, _ := secrets{seed: 1}.answer(a)
+		other, _ := secrets{seed: 2}.answer(a)
 		if !reflect.DeepEqual(answer, again) || reflect.DeepEqual(answer, other) {
 			t.Fatalf("answer %d does not follow from the seed", id)
 		}
 		switch msg := answer.(type) {
 		case *lnwire.UpdateFulfillHTLC:
-			settles++
 			attributed += min(len(msg.ExtraData), 1)
 		case *lnwire.UpdateFailHTLC:
 			attributed += min(len(msg.ExtraData), 1)
 		}
-	}
-	if settles < answers*6/10 || settles > answers*8/10 {
-		t.Errorf("%d of %d settle", settles, answers)
+		if _, fails := answer.(*lnwire.UpdateFailHTLC); fails != (id%2 == 0) {
+			t.Fatalf("answer %d is %v", id, answer.MsgType())
+		}
 	}
 	if attributed < answers*4/10 || attributed > answers*6/10 {
 		t.Errorf("%d of %d have attribution data", attributed, answers)
@@ -130,13 +324,17 @@ func TestSecrets_AnswersFollowFromTheSeed(t *testing.T) {
 func TestPrint_EachPromiseCanBeBroken(t *testing.T) {
 	run := NewRun(Options{Seed: 1})
 	for name, tally := range map[string]Tally{
-		"":                          {dispatchedOnce: 1, neverLeft: 1, settled: 1, rolledBack: 1},
-		"dispatched twice":          {dispatchedTwice: 1},
-		"acknowledged and lost":     {lost: 1},
-		"rolled back after it left": {rolledBackThoughLeft: 1},
-		"unresolved":                {unresolved: 1},
-		"results without an event":  {notBooked: 1},
-		"contradictions":            {inconsistent: 1},
+		"":                                    {payments: 1, succeeded: 1, dispatchedOnce: 1},
+		"hashes paid twice":                   {paidTwice: 1},
+		"receivers sent more than the amount": {oversent: 1},
+		"ended otherwise than the receiver knows":   {endedOtherwise: 1},
+		"attempts dispatched twice":                 {dispatchedTwice: 1},
+		"acknowledged and lost":                     {lost: 1},
+		"rolled back after it left":                 {rolledBackThoughLeft: 1},
+		"unfinished":                                {unfinished: 1},
+		"ends not told by exactly one event":        {notOnce: 1},
+		"repeats answered otherwise than the first": {mistold: 1},
+		"contradictions":                            {inconsistent: 1},
 	} {
 		var out bytes.Buffer
 		good := run.Print(&out, &tally)
