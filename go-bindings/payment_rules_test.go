@@ -96,6 +96,26 @@ func TestComputeState_SumsWhatDidNotFail(t *testing.T) {
 	want(t, err, lnkeep.ErrInvalidArgument)
 }
 
+func TestPayment_State_LateSettlesMayCoverTooMuch(t *testing.T) {
+	_, payments := newPayments(t)
+	ctx := soon(t)
+	initiated(t, payments, 1, 1000)
+	for id := range uint64(2) {
+		paid(t)(payments.Register(ctx, hashOf(1), whole(id, 1000)))
+		if id == 0 {
+			paid(t)(payments.FailAttempt(ctx, hashOf(1), key(0), noRoute))
+		}
+	}
+	payment := paid(t)(payments.Settle(ctx, hashOf(1), key(1), settleOf(1)))
+	obeysTheRules(t, payment)
+	payment = paid(t)(payments.Settle(ctx, hashOf(1), key(0), settleOf(1)))
+	if payment.RemainingMsat != 0 || !payment.LateSettle || payment.Status != lnkeep.PaymentSucceeded {
+		t.Fatalf("%+v", payment)
+	}
+	_, err := payment.State()
+	want(t, err, lnkeep.ErrSentExceedsTotal)
+}
+
 func TestVerifyAttempt_LooksAtTheOtherAttempts(t *testing.T) {
 	total := uint64(1000)
 	blinded := whole(2, 400)

@@ -104,6 +104,18 @@ func TestPayments_Submit_DeletesFailedAttemptsStepByStep(t *testing.T) {
 	if payment := fetch(t, payments, hashOf(1)); len(payment.Attempts) != 0 || steps < 2 {
 		t.Fatalf("%+v after %d steps", payment, steps)
 	}
+	// A bounded step joins an atomic group like any other operation.
+	initiated(t, payments, 2, 1000)
+	paid(t)(payments.Register(ctx, hashOf(2), whole(50, 1000)))
+	outcomes, err := store.SubmitAtomic(ctx, payments.OpFailAttempt(hashOf(2), key(50), noRoute),
+		payments.OpFail(hashOf(2), lnkeep.FailureReasonNoRoute), payments.OpDeleteFailedAttempts(hashOf(2)),
+		payments.OpDelete(hashOf(2)), payments.OpInit(lnkeep.PaymentInit{Hash: hashOf(2)}))
+	must(t, err)
+	for i, outcome := range outcomes {
+		if !outcome.Done || outcome.Left != 0 {
+			t.Errorf("%d: %+v", i, outcome)
+		}
+	}
 }
 
 func TestPayments_SubmitAtomic_JoinsPaymentsAndAttempts(t *testing.T) {

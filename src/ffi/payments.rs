@@ -174,6 +174,9 @@ unsafe fn init_of(init: *const lnkeep_payment_init) -> Result<PaymentInit> {
 /// # Safety
 /// The views of the request point to readable memory.
 unsafe fn intent_of(given: &lnkeep_payment_init) -> Result<Option<Intent>> {
+    if given.intent_reserved != [0; 7] {
+        return Err(invalid("init.intent_reserved must be 0"));
+    }
     let has = |flag: u32| given.present & flag != 0;
     let given_share =
         has(LNKEEP_PAYMENT_HAS_AMP_ROOT_SHARE) || given.intent_amp_root_share != [0; 32];
@@ -189,9 +192,6 @@ unsafe fn intent_of(given: &lnkeep_payment_init) -> Result<Option<Intent>> {
             true => Ok(None),
             false => Err(invalid("init has intent_ fields and not LNKEEP_PAYMENT_HAS_INTENT")),
         };
-    }
-    if given.intent_reserved != [0; 7] {
-        return Err(invalid("init.intent_reserved must be 0"));
     }
     let share = Secret::new(given.intent_amp_root_share);
     Ok(Some(Intent {
@@ -311,7 +311,8 @@ unsafe fn fail_attempt_of(
     // SAFETY: promised by the caller.
     let (failure, note) = unsafe { (failure_of(failure)?, args::bytes(note, "note")?) };
     if flags & LNKEEP_FAIL_FORCED != 0 {
-        return Ok(Operation::ForceFail(hash, key, failure, note.to_vec()));
+        let strictness = strictness_of(flags & !LNKEEP_FAIL_FORCED, 0)?;
+        return Ok(Operation::ForceFail(hash, key, failure, note.to_vec(), strictness));
     }
     if !note.is_empty() {
         return Err(invalid("note is kept only with LNKEEP_FAIL_FORCED"));

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
+use super::Common;
 use super::FailureReason;
-use super::Shared;
 use super::payment::{
     AttemptRequest, Failure, Marks, Payment, PaymentAttempt, PaymentInit, PaymentStatus, Settle,
 };
@@ -44,7 +44,7 @@ pub enum Operation {
     /// See [`super::Payments::fail`].
     Fail(PaymentHash, FailureReason),
     /// See [`super::Payments::force_fail`].
-    ForceFail(PaymentHash, AttemptKey, Failure, Vec<u8>),
+    ForceFail(PaymentHash, AttemptKey, Failure, Vec<u8>, Strictness),
     /// See [`super::Payments::delete`].
     Delete(PaymentHash, Retain),
     /// One step of [`super::Payments::delete_failed_attempts`]: the reply's value tells how many are left.
@@ -119,7 +119,7 @@ impl Operation {
             Operation::FailAttempt(_, _, failure, _) => {
                 &[("failure message", failure.message.len(), MESSAGE_BYTES_MAX)]
             }
-            Operation::ForceFail(_, _, failure, note) => &[
+            Operation::ForceFail(_, _, failure, note, _) => &[
                 ("failure message", failure.message.len(), MESSAGE_BYTES_MAX),
                 ("note", note.len(), NOTE_BYTES_MAX),
             ],
@@ -144,7 +144,7 @@ impl Operation {
                 request.route.len() + request.first_hop_records.len()
             }
             Operation::FailAttempt(_, _, failure, _) => failure.message.len(),
-            Operation::ForceFail(_, _, failure, note) => failure.message.len() + note.len(),
+            Operation::ForceFail(_, _, failure, note, _) => failure.message.len() + note.len(),
             _ => 0,
         }
     }
@@ -165,7 +165,7 @@ pub(super) struct Left {
 pub(crate) struct Change {
     pub(super) operation: Operation,
     pub(super) profile: Profile,
-    pub(super) shared: Arc<Shared>,
+    pub(super) common: Arc<Common>,
     pub(super) left: Mutex<Left>,
 }
 
@@ -186,15 +186,15 @@ impl Command for Change {
     fn committed(&self, reply: &Reply) {
         let left = self.left.lock();
         if let Some((key, result)) = self.operation.attempt().zip(left.attempt_result.as_ref()) {
-            self.shared.attempt_subscriptions.deliver(key, result);
+            self.common.attempt_subscriptions.deliver(key, result);
         }
         if let Some(sequence) = left.deleted {
-            self.shared.subscriptions.deleted(self.operation.hash(), sequence);
+            self.common.subscriptions.deleted(self.operation.hash(), sequence);
         } else if let Some(payment) = left.payment.as_ref().filter(|_| left.announced) {
-            self.shared.subscriptions.tell(payment);
+            self.common.subscriptions.tell(payment);
         }
         if reply.flags & Reply::LEFTOVERS != 0 {
-            self.shared.has_doomed.store(true, std::sync::atomic::Ordering::Relaxed);
+            self.common.has_doomed.store(true, std::sync::atomic::Ordering::Relaxed);
         }
     }
 
@@ -288,7 +288,7 @@ impl Change {
                 let taken = self.profile == Profile::Strict
                     && payment.attempt(request.key).is_none()
                     && table::id_is_taken(batch, request.key)?;
-                let checks = self.shared.options.checks();
+                let checks = self.common.options.checks();
                 let decision =
                     rules::register(self.profile, payment, request, *tracked, taken, checks)?;
                 if !matches!(decision, Decision::Repeat(_)) {
@@ -303,8 +303,8 @@ impl Change {
             Operation::FailAttempt(_, key, failure, strictness) => {
                 rules::fail_attempt(payment, *key, failure, *strictness)
             }
-            Operation::ForceFail(_, key, failure, note) => {
-                rules::force_fail(payment, *key, failure, note)
+            Operation::ForceFail(_, key, failure, note, strictness) => {
+                rules::force_fail(payment, *key, failure, note, *strictness)
             }
             Operation::Fail(_, reason) => rules::give_up(self.profile, payment, *reason),
             _ => Err(Status::Internal.into()),
@@ -498,7 +498,7 @@ pub(super) struct DeleteStep {
     pub(super) payments: Vec<(PaymentHash, u64)>,
     pub(super) statuses: super::Statuses,
     pub(super) retain: Retain,
-    pub(super) shared: Arc<Shared>,
+    pub(super) common: Arc<Common>,
     pub(super) profile: Profile,
     pub(super) deleted: Mutex<Vec<(PaymentHash, u64)>>,
 }
@@ -521,10 +521,10 @@ impl Command for DeleteStep {
     }
 
     fn committed(&self, _reply: &Reply) {
-        self.shared.has_doomed.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.common.has_doomed.store(true, std::sync::atomic::Ordering::Relaxed);
         if self.profile == Profile::Strict {
             for (hash, sequence) in self.deleted.lock().iter() {
-                self.shared.subscriptions.deleted(*hash, *sequence);
+                self.common.subscriptions.deleted(*hash, *sequence);
             }
         }
     }

@@ -71,13 +71,18 @@ impl PaymentsOptions {
     }
 }
 
-/// What every opener of a store's payments shares.
-pub(crate) struct Shared {
+/// What commands need of their payments. A command may outlive the call that made it, and the payments.
+pub(crate) struct Common {
     options: PaymentsOptions,
     subscriptions: Arc<Streams>,
     attempt_subscriptions: Arc<AttemptSubscriptions>,
     /// Rows of deleted payments are left for a purge.
     has_doomed: AtomicBool,
+}
+
+/// What every opener of a store's payments shares.
+struct Shared {
+    common: Arc<Common>,
     forgetting: Mutex<ForgetPlace>,
     /// Sequence number at which the pass of retention over finished payments goes on.
     retiring: Mutex<u64>,
@@ -103,7 +108,9 @@ pub struct Payments {
 
 impl std::fmt::Debug for Payments {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Payments").field("options", &self.shared.options).finish_non_exhaustive()
+        f.debug_struct("Payments")
+            .field("options", &self.shared.common.options)
+            .finish_non_exhaustive()
     }
 }
 
@@ -124,17 +131,11 @@ impl Payments {
             let listener: Weak<dyn CommitListener> = Arc::<Streams>::downgrade(&subscriptions);
             store.on_commit(listener);
             let has_doomed = AtomicBool::new(true);
+            let common = Common { options, subscriptions, attempt_subscriptions, has_doomed };
             let (forgetting, retiring) = (Mutex::default(), Mutex::default());
-            Ok(Shared {
-                options,
-                subscriptions,
-                attempt_subscriptions,
-                has_doomed,
-                forgetting,
-                retiring,
-            })
+            Ok(Shared { common: Arc::new(common), forgetting, retiring })
         })?;
-        if shared.options != options {
+        if shared.common.options != options {
             return Err(Error::new(
                 Status::AlreadyOpen,
                 "the payments of this store are open with other options",
@@ -236,7 +237,13 @@ impl Payments {
         failure: Failure,
         note: &[u8],
     ) -> Result<Changed> {
-        self.change(Operation::ForceFail(hash, attempt, failure, note.to_vec()))
+        self.change(Operation::ForceFail(
+            hash,
+            attempt,
+            failure,
+            note.to_vec(),
+            Strictness::default(),
+        ))
     }
 
     /// The payment of a hash.
@@ -317,7 +324,7 @@ impl Payments {
     /// # Errors
     /// `PaymentNotInitiated`; `CorruptRecord`; `Busy` when too many exist; the store's errors.
     pub fn subscribe(&self, hash: PaymentHash) -> Result<u64> {
-        let streams = &self.shared.subscriptions;
+        let streams = &self.shared.common.subscriptions;
         let id = streams.register(Some(hash))?;
         match self.fetch(hash) {
             Ok(payment) => {
@@ -336,7 +343,7 @@ impl Payments {
     /// # Errors
     /// `Busy` when too many exist; the store's errors.
     pub fn subscribe_all(&self) -> Result<u64> {
-        let streams = &self.shared.subscriptions;
+        let streams = &self.shared.common.subscriptions;
         let id = streams.register(None)?;
         match self.unfinished() {
             Ok(page) => {
@@ -352,7 +359,7 @@ impl Payments {
 
     /// What a subscription has next; never waits.
     pub fn next(&self, subscription: u64) -> Next {
-        self.shared.subscriptions.next(subscription)
+        self.shared.common.subscriptions.next(subscription)
     }
 
     /// Ends a subscription.
@@ -360,17 +367,17 @@ impl Payments {
     /// # Errors
     /// `NotFound` when it is not open.
     pub fn unsubscribe(&self, subscription: u64) -> Result<()> {
-        self.shared.subscriptions.cancel(subscription)
+        self.shared.common.subscriptions.cancel(subscription)
     }
 
     /// Numbers of subscriptions that have news, at most `max`, each told again once it was read empty.
     pub fn ready(&self, max: usize) -> Vec<u64> {
-        self.shared.subscriptions.take_ready(max)
+        self.shared.common.subscriptions.take_ready(max)
     }
 
     /// A descriptor that is readable while subscriptions have news. Poll it; never read or close it.
     pub fn ready_descriptor(&self) -> std::os::fd::RawFd {
-        self.shared.subscriptions.descriptor()
+        self.shared.common.subscriptions.descriptor()
     }
 
     /// The command of an operation, after what can be checked without the store.
@@ -381,9 +388,9 @@ impl Payments {
 
     fn command_of(&self, operation: Operation) -> Result<Arc<Change>> {
         operation.validate()?;
-        let shared = Arc::clone(&self.shared);
+        let common = Arc::clone(&self.shared.common);
         let left = Mutex::default();
-        Ok(Arc::new(Change { operation, profile: self.profile, shared, left }))
+        Ok(Arc::new(Change { operation, profile: self.profile, common, left }))
     }
 
     /// Applies one operation and answers the payment after it.

@@ -632,13 +632,14 @@ pub fn force_fail(
     key: AttemptKey,
     failure: &Failure,
     note: &[u8],
+    strictness: Strictness,
 ) -> Result<Decision> {
     let same = |known: &&PaymentAttempt| {
         known.marks.has(Marks::FORCED)
             && matches!(&known.outcome, AttemptOutcome::Failed(stored) if is_repeat(stored, failure))
             && known.note.expose() == note
     };
-    if payment.attempt(key).filter(same).is_some() {
+    if payment.attempt(key).filter(same).is_some() && !strictness.refuse_repeat {
         return Ok(Decision::Repeat(Status::Already));
     }
     let mut forced = open_attempt(payment, key)?.clone();

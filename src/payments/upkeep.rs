@@ -138,10 +138,10 @@ impl Payments {
         if payments.is_empty() {
             return Ok(0);
         }
-        let shared = std::sync::Arc::clone(&self.shared);
+        let common = std::sync::Arc::clone(&self.shared.common);
         let deleted = Default::default();
         let step =
-            DeleteStep { payments, statuses, retain, shared, profile: self.profile, deleted };
+            DeleteStep { payments, statuses, retain, common, profile: self.profile, deleted };
         Ok(self.store.submit_one(step)?.value)
     }
 
@@ -163,7 +163,7 @@ impl Payments {
     /// Purges what calls left, a bounded number of steps at a time. What was asked for is done by then, so
     /// that an error here is nobody's: the rows wait for the next purge.
     pub(super) fn purge_some(&self) {
-        if !self.shared.has_doomed.swap(false, Ordering::Relaxed) {
+        if !self.shared.common.has_doomed.swap(false, Ordering::Relaxed) {
             return;
         }
         for _ in 0..STEP_PAYMENTS {
@@ -173,12 +173,12 @@ impl Payments {
                 Err(_) => break,
             }
         }
-        self.shared.has_doomed.store(true, Ordering::Relaxed);
+        self.shared.common.has_doomed.store(true, Ordering::Relaxed);
     }
 
     /// Deletes finished payments that are too old, too many, or take too much space; oldest first.
     fn retire(&self) -> Result<u64> {
-        let options = &self.shared.options;
+        let options = &self.shared.common.options;
         let surplus = self.surplus()?;
         let now_ms = self.store.clock().unix_ms;
         let age_ms = options.finished_retention_secs.saturating_mul(1000);
@@ -216,7 +216,7 @@ impl Payments {
 
     /// Finished payments above what number and size allow; a step's worth when it is size.
     fn surplus(&self) -> Result<u64> {
-        let options = &self.shared.options;
+        let options = &self.shared.common.options;
         let counts = self.counts()?;
         let finished = counts.payments.saturating_sub(counts.unfinished);
         let by_number = match options.finished_max {
@@ -255,7 +255,7 @@ impl Payments {
 
     /// Forgets tombstones and idempotency keys of payments that are gone, a stretch of each table per call.
     fn forget_old(&self) -> Result<u64> {
-        let secs = self.shared.options.tombstone_retention_secs;
+        let secs = self.shared.common.options.tombstone_retention_secs;
         let now_ms = self.store.clock().unix_ms;
         let before_unix_ms = now_ms.saturating_sub(secs.saturating_mul(1000));
         if secs == 0 || now_ms == 0 || before_unix_ms == 0 {

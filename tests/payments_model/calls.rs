@@ -56,7 +56,7 @@ pub fn call(payments: &Payments, operation: &Operation, plain: bool) -> Outcome 
             payments.fail_attempt(hash, key, failure, strictness).map(changed)
         }
         Operation::Fail(hash, reason) => payments.fail(hash, reason).map(changed),
-        Operation::ForceFail(hash, key, failure, note) => {
+        Operation::ForceFail(hash, key, failure, note, _) => {
             payments.force_fail(hash, key, failure, &note).map(changed)
         }
         other => unreachable!("{other:?} is not generated"),

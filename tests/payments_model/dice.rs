@@ -145,7 +145,7 @@ impl Dice {
             87..=90 => {
                 let (key, failure) = self.failure(payment);
                 let note = self.bytes(3);
-                Operation::ForceFail(hash, key, failure, note)
+                Operation::ForceFail(hash, key, failure, note, Strictness::default())
             }
             91..=93 => Operation::Delete(hash, self.retain()),
             94..=96 => Operation::DeleteFailedAttempts(hash),

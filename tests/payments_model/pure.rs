@@ -92,8 +92,8 @@ fn decide(tower: &Tower, operation: &Operation) -> Result<Effect, Status> {
             rules::fail_attempt(payment, *key, failure, *strictness)
         }
         Operation::Fail(_, reason) => rules::give_up(profile, payment, *reason),
-        Operation::ForceFail(_, key, failure, note) => {
-            rules::force_fail(payment, *key, failure, note)
+        Operation::ForceFail(_, key, failure, note, strictness) => {
+            rules::force_fail(payment, *key, failure, note, *strictness)
         }
         Operation::Delete(..) => {
             let removed = rules::may_remove(payment.status).map(|()| Effect::Removed);

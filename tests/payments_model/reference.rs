@@ -124,7 +124,7 @@ impl Tower {
                 self.fail_attempt(*hash, *key, failure, *strictness)
             }
             Operation::Fail(hash, reason) => self.fail(*hash, *reason),
-            Operation::ForceFail(hash, key, failure, note) => {
+            Operation::ForceFail(hash, key, failure, note, _) => {
                 self.force_fail(*hash, *key, failure, note)
             }
             Operation::Delete(hash, retain) => self.delete(*hash, *retain),

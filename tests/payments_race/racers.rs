@@ -159,7 +159,7 @@ impl Racer<'_> {
         let key = self.attempt_of(seen);
         let failure = Failure::new(AttemptFailure::Message);
         match self.below(8) {
-            0 => Operation::ForceFail(hash, key, failure, b"note".to_vec()),
+            0 => Operation::ForceFail(hash, key, failure, b"note".to_vec(), Strictness::default()),
             _ => Operation::FailAttempt(hash, key, failure, self.strictness()),
         }
     }

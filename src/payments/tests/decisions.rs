@@ -382,14 +382,20 @@ fn the_first_reason_is_kept_beside_the_last() {
 #[test]
 fn a_forced_failure_keeps_its_note_and_repeats_only_as_itself() {
     let out = payment(&[(part(1, 100, 1_000), Out)], false);
-    let forced = decided(out.clone(), force_fail(&out, key(1), &failure(), b"why").unwrap(), 0);
+    let forced = decided(
+        out.clone(),
+        force_fail(&out, key(1), &failure(), b"why", Strictness::default()).unwrap(),
+        0,
+    );
     assert!(forced.marks.has(Marks::FORCED) && forced.attempts[0].marks.has(Marks::FORCED));
     assert_eq!(forced.attempts[0].note.expose(), b"why");
-    let again = |note| leads_to(force_fail(&forced, key(1), &failure(), note));
+    let again =
+        |note| leads_to(force_fail(&forced, key(1), &failure(), note, Strictness::default()));
     assert_eq!(again(b"why"), "ALREADY");
     assert_eq!(again(b"who"), "ATTEMPT_ALREADY_FAILED");
     let plain = payment(&[(part(1, 100, 1_000), AttemptFailed)], false);
-    let after_plain = leads_to(force_fail(&plain, key(1), &failure(), b"why"));
+    let after_plain =
+        leads_to(force_fail(&plain, key(1), &failure(), b"why", Strictness::default()));
     assert_eq!(after_plain, "ATTEMPT_ALREADY_FAILED");
 }
 
