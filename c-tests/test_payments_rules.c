@@ -17,8 +17,8 @@ typedef struct allowed_row {
 } allowed_row;
 
 #define ST(name) LNKEEP_PAYMENT_STATUS_##name
-#define DID LNKEEP_PAYMENT_HAS_SETTLED
-#define UP LNKEEP_PAYMENT_GIVEN_UP
+#define DID LNKEEP_PAYMENT_STATE_HAS_SETTLED
+#define UP LNKEEP_PAYMENT_STATE_GIVEN_UP
 #define WRONG LNKEEP_PAYMENT_INTERNAL
 #define P_SETTLED LNKEEP_PAYMENT_PENDING_SETTLED
 #define P_FAILED LNKEEP_PAYMENT_PENDING_FAILED
@@ -139,7 +139,7 @@ static void the_status_follows_the_attempts(void) {
         CHECK_EQUAL(state.in_flight, in_flight ? 1 : 0);
         CHECK_EQUAL(state.remaining_msat, 100 - 10 * alive);
         CHECK_EQUAL(state.fees_msat, 2 * alive);
-        uint32_t flags = settled ? LNKEEP_PAYMENT_HAS_SETTLED : reason ? LNKEEP_PAYMENT_GIVEN_UP : 0;
+        uint32_t flags = settled ? LNKEEP_PAYMENT_STATE_HAS_SETTLED : reason ? LNKEEP_PAYMENT_STATE_GIVEN_UP : 0;
         CHECK_EQUAL(state.flags, flags);
         CHECK_EQUAL(state.size, sizeof state);
     }
@@ -311,8 +311,8 @@ static void a_store_follows_the_same_rules(void) {
         lnkeep_payment_rules rules = LNKEEP_PAYMENT_RULES_INIT;
         uint32_t flags = 0;
         if (!payment) continue;
-        if (payment->terminal == LNKEEP_PAYMENT_TERMINAL_SETTLED) flags = LNKEEP_PAYMENT_HAS_SETTLED;
-        else if (payment->failure_reason) flags = LNKEEP_PAYMENT_GIVEN_UP;
+        if (payment->terminal == LNKEEP_PAYMENT_TERMINAL_SETTLED) flags = LNKEEP_PAYMENT_STATE_HAS_SETTLED;
+        else if (payment->failure_reason) flags = LNKEEP_PAYMENT_STATE_GIVEN_UP;
         CHECK_DONE(lnkeep_payment_allows(payment->status, payment->remaining_msat, flags, &rules, NULL));
         lnkeep_payment_free(payment);
         lnkeep_status answer = register_whole(number, 200 + number, AMOUNT, 0);

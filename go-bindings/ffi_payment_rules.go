@@ -8,7 +8,7 @@ import "unsafe"
 func cPaymentAllows(s *PaymentState) (PaymentRules, error) {
 	var c C.lnkeep_payment_rules
 	c.size = C.sizeof_lnkeep_payment_rules
-	flags := flag(s.HasSettled, C.LNKEEP_PAYMENT_HAS_SETTLED) | flag(s.GivenUp, C.LNKEEP_PAYMENT_GIVEN_UP)
+	flags := flag(s.HasSettled, C.LNKEEP_PAYMENT_STATE_HAS_SETTLED) | flag(s.GivenUp, C.LNKEEP_PAYMENT_STATE_GIVEN_UP)
 	detail := newError()
 	status := C.lnkeep_payment_allows(C.uint32_t(s.Status), C.uint64_t(s.RemainingMsat), flags, &c, &detail)
 	if err := check("allows", status, &detail); err != nil {
@@ -53,8 +53,8 @@ func cPaymentComputeState(
 	}
 	return PaymentState{
 		Status:        PaymentStatus(c.status),
-		HasSettled:    c.flags&C.LNKEEP_PAYMENT_HAS_SETTLED != 0,
-		GivenUp:       c.flags&C.LNKEEP_PAYMENT_GIVEN_UP != 0,
+		HasSettled:    c.flags&C.LNKEEP_PAYMENT_STATE_HAS_SETTLED != 0,
+		GivenUp:       c.flags&C.LNKEEP_PAYMENT_STATE_GIVEN_UP != 0,
 		InFlight:      uint64(c.in_flight),
 		RemainingMsat: uint64(c.remaining_msat),
 		FeesMsat:      uint64(c.fees_msat),

@@ -30,7 +30,8 @@
  *
  * (a) A view {pointer, length} passed in is borrowed until the call returns. (b) A buffer belongs
  * to the caller and is filled up to its capacity; what did not fit comes with the next call. (c) What the
- * library allocated is freed by the function named in its description, never by free(). The detail
+ * library allocated is freed by the function named in its description, never by free(); an array in it that
+ * is empty is NULL. The detail
  * of a failure goes to the caller's own lnkeep_error: nothing to free, and no hidden state tied
  * to a thread.
  *
@@ -775,7 +776,7 @@
 /** Begin at the newest. The page is in ascending order all the same. */
 #define LNKEEP_PAYMENT_QUERY_REVERSED 2
 
-/** Leave the attempts out: statuses, amounts and requests alone. */
+/** Leave the attempts out: in_flight, remaining_msat, fees_msat and terminal are then 0. */
 #define LNKEEP_PAYMENT_QUERY_WITHOUT_ATTEMPTS 4
 
 /** It settled; preimage is read. */
@@ -830,10 +831,10 @@
 #define LNKEEP_STUCK_ABANDONED 5
 
 /** An attempt settled. */
-#define LNKEEP_PAYMENT_HAS_SETTLED 1
+#define LNKEEP_PAYMENT_STATE_HAS_SETTLED 1
 
 /** The payment was given up and nothing settled. */
-#define LNKEEP_PAYMENT_GIVEN_UP 2
+#define LNKEEP_PAYMENT_STATE_GIVEN_UP 2
 
 /** Initiate a payment: body.payment_init. */
 #define LNKEEP_OP_PAYMENT_INIT 513
@@ -851,7 +852,7 @@
 #define LNKEEP_OP_PAYMENT_FAIL 517
 
 /**
- * Delete a payment: body.payment_delete; flags, bits of LNKEEP_DELETE_*. With LNKEEP_DELETE_FAILED_ATTEMPTS
+ * Delete a payment: body.payment_delete; flags, 0 or one LNKEEP_DELETE_*. With LNKEEP_DELETE_FAILED_ATTEMPTS
  * one step is done and lnkeep_outcome.value tells how many failed attempts are left.
  */
 #define LNKEEP_OP_PAYMENT_DELETE 518
@@ -868,7 +869,7 @@
 /** Refuse a settle after a failure instead of letting it win. */
 #define LNKEEP_RESULT_REFUSE_LATE 4
 
-/** Delete the failed attempts of a payment and keep the payment. */
+/** Delete the failed attempts of a payment and keep the payment. Those failed by force stay with it. */
 #define LNKEEP_DELETE_FAILED_ATTEMPTS 2
 
 /** Forget that a payment deleted earlier was paid: its hash may be paid again. */
@@ -1521,7 +1522,7 @@ typedef struct lnkeep_payment_state {
     size_t size;
     /** LNKEEP_PAYMENT_STATUS_INITIATED, _IN_FLIGHT, _SUCCEEDED or _FAILED. */
     uint32_t status;
-    /** Bits of LNKEEP_PAYMENT_HAS_SETTLED, LNKEEP_PAYMENT_GIVEN_UP. */
+    /** Bits of LNKEEP_PAYMENT_STATE_HAS_SETTLED, LNKEEP_PAYMENT_STATE_GIVEN_UP. */
     uint32_t flags;
     /** Attempts in flight. */
     uint64_t in_flight;
@@ -2690,8 +2691,8 @@ lnkeep_status lnkeep_attempts_acknowledge_restore(lnkeep_attempts attempts,
  * What the rules allow a payment in one state.
  *
  * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_STATUS; LNKEEP_INVALID_ARGUMENT.
- * In: status, LNKEEP_PAYMENT_STATUS_*; remaining_msat; flags, bits of LNKEEP_PAYMENT_HAS_SETTLED,
- *   LNKEEP_PAYMENT_GIVEN_UP.
+ * In: status, LNKEEP_PAYMENT_STATUS_*; remaining_msat; flags, bits of LNKEEP_PAYMENT_STATE_HAS_SETTLED,
+ *   LNKEEP_PAYMENT_STATE_GIVEN_UP.
  * Out: allowed, whose size the caller set; start with LNKEEP_PAYMENT_RULES_INIT.
  * Threads: any; looks at no store.
  */
@@ -3078,7 +3079,9 @@ lnkeep_status lnkeep_payments_ready_descriptor(lnkeep_payments payments,
  * What the attempt store knows of an attempt registered with LNKEEP_REGISTER_WITH_RECORD counts before the
  * host's answer. A payment that could go on is given up with LNKEEP_PAYMENT_REASON_NO_ROUTE, or, with
  * LNKEEP_RESUME_SENDING and an intent whose deadline lies ahead, handed back as LNKEEP_RESUME_MAY_SEND.
- * List what is in flight with lnkeep_payments_list before, to ask the dispatcher.
+ * List what is in flight with lnkeep_payments_list before, to ask the dispatcher. Deadlines are compared with
+ * the time of lnkeep_store_tick: tell it first. Failed attempts are deleted unless
+ * LNKEEP_RESUME_KEEP_FAILED_ATTEMPTS is set; those failed by force stay.
  *
  * Returns: LNKEEP_DONE; LNKEEP_DUPLICATE_ID when an attempt is answered twice; LNKEEP_INVALID_ARGUMENT,
  *   LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED; LNKEEP_UNKNOWN: reopen

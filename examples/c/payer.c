@@ -117,8 +117,8 @@ static bool may_send_more(const lnkeep_payment *payment)
     lnkeep_error err = LNKEEP_ERROR_INIT;
     bool settled = payment->terminal == LNKEEP_PAYMENT_TERMINAL_SETTLED;
     bool given_up = payment->terminal == LNKEEP_PAYMENT_TERMINAL_FAILED;
-    uint32_t flags = (settled ? LNKEEP_PAYMENT_HAS_SETTLED : 0) |
-                     (given_up ? LNKEEP_PAYMENT_GIVEN_UP : 0);
+    uint32_t flags = (settled ? LNKEEP_PAYMENT_STATE_HAS_SETTLED : 0) |
+                     (given_up ? LNKEEP_PAYMENT_STATE_GIVEN_UP : 0);
     lnkeep_status status =
         lnkeep_payment_allows(payment->status, payment->remaining_msat, flags, &rules, &err);
     outcome_expect("rules", status, &err);

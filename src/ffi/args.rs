@@ -123,6 +123,16 @@ pub(super) unsafe fn sized<T: Copy>(pointer: *const T, name: &str) -> Result<T> 
     Ok(ours)
 }
 
+/// As [`sized`], for a structure that must be given.
+///
+/// # Safety
+/// As for [`sized`].
+pub(super) unsafe fn sized_required<T: Copy>(pointer: *const T, name: &str) -> Result<T> {
+    check_pointer(pointer, name)?;
+    // SAFETY: promised by the caller.
+    unsafe { sized(pointer, name) }
+}
+
 /// One of an array of structures that begin with their size: the first one's size is the way to the next.
 ///
 /// # Safety
@@ -196,6 +206,11 @@ pub(super) fn flags(given: u32, known: u32, name: &str) -> Result<()> {
 
 pub(super) fn reserved(given: u32, name: &str) -> Result<()> {
     if given == 0 { Ok(()) } else { Err(invalid(format!("{name} must be 0, not {given}"))) }
+}
+
+/// Pointer to the first of some elements, NULL without any: what dangles is no pointer for a Go stack.
+pub(super) fn first<T>(elements: &[T]) -> *const T {
+    if elements.is_empty() { std::ptr::null() } else { elements.as_ptr() }
 }
 
 pub(super) fn key(key: &lnkeep_attempt_key) -> AttemptKey {

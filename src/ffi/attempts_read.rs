@@ -88,7 +88,7 @@ fn c_result(result: &AttemptResult) -> lnkeep_attempt_result {
         failure_code: u32::from(result.failure_code()),
         reserved: 0,
         preimage,
-        message: lnkeep_bytes { ptr: message.as_ptr(), len: message.len() },
+        message: lnkeep_bytes { ptr: args::first(message), len: message.len() },
     }
 }
 
@@ -255,8 +255,7 @@ pub unsafe extern "C" fn lnkeep_attempts_list(
     unsafe {
         guarded_done(err, || {
             let output = Output::required(page, "page")?;
-            args::input(query, "query")?;
-            let query = query_of(&args::sized(query, "query")?)?;
+            let query = query_of(&args::sized_required(query, "query")?)?;
             let found = handle::with_attempts(attempts.bits, |attempts| attempts.list(&query))?;
             output.set(owned_page(found));
             Ok(())
@@ -286,9 +285,9 @@ fn owned_page(page: Page) -> *mut lnkeep_attempt_page {
     let face = lnkeep_attempt_page {
         size: std::mem::size_of::<lnkeep_attempt_page>(),
         stride: std::mem::size_of::<lnkeep_attempt>(),
-        attempts: attempts.as_ptr(),
+        attempts: args::first(&attempts),
         attempts_len: attempts.len(),
-        unreadable: unreadable.as_ptr(),
+        unreadable: args::first(&unreadable),
         unreadable_len: unreadable.len(),
         next: page.next.map_or(nothing, args::c_key),
         has_more: u32::from(page.next.is_some()),
@@ -432,11 +431,11 @@ fn circuit_of(given: &lnkeep_circuit) -> Result<(u64, Circuit)> {
 fn owned_recovery(source: Recovered) -> *mut lnkeep_recovery {
     let face = lnkeep_recovery {
         size: std::mem::size_of::<lnkeep_recovery>(),
-        failed: source.failed.as_ptr(),
+        failed: args::first(&source.failed),
         failed_len: source.failed.len(),
-        unresolved: source.unresolved.as_ptr(),
+        unresolved: args::first(&source.unresolved),
         unresolved_len: source.unresolved.len(),
-        unreadable: source.unreadable.as_ptr(),
+        unreadable: args::first(&source.unreadable),
         unreadable_len: source.unreadable.len(),
     };
     let owned = OwnedRecovery { face, source };

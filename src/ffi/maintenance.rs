@@ -97,7 +97,7 @@ fn c_finding(finding: &Finding, texts: &[CString; 2]) -> lnkeep_finding {
     lnkeep_finding {
         page: finding.page,
         table: table.as_ptr(),
-        key: lnkeep_bytes { ptr: finding.key.as_ptr(), len: finding.key.len() },
+        key: lnkeep_bytes { ptr: args::first(&finding.key), len: finding.key.len() },
         fault: fault.as_ptr(),
         flags: if finding.row_only { LNKEEP_FINDING_ROW_ONLY } else { 0 },
         reserved: 0,
@@ -126,7 +126,7 @@ fn owned_report(report: CheckReport) -> *mut lnkeep_check_report {
     let face = lnkeep_check_report {
         size: std::mem::size_of::<lnkeep_check_report>(),
         stride: std::mem::size_of::<lnkeep_finding>(),
-        findings: findings.as_ptr(),
+        findings: args::first(&findings),
         findings_len: findings.len(),
         flags,
         block_height: report.clock.block_height,

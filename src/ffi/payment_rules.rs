@@ -15,8 +15,8 @@ use crate::types::{PaymentHash, RawMessage};
 /// What the rules allow a payment in one state.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_STATUS; LNKEEP_INVALID_ARGUMENT.
-/// In: status, LNKEEP_PAYMENT_STATUS_*; remaining_msat; flags, bits of LNKEEP_PAYMENT_HAS_SETTLED,
-///   LNKEEP_PAYMENT_GIVEN_UP.
+/// In: status, LNKEEP_PAYMENT_STATUS_*; remaining_msat; flags, bits of LNKEEP_PAYMENT_STATE_HAS_SETTLED,
+///   LNKEEP_PAYMENT_STATE_GIVEN_UP.
 /// Out: allowed, whose size the caller set; start with LNKEEP_PAYMENT_RULES_INIT.
 /// Threads: any; looks at no store.
 #[must_use]
@@ -32,9 +32,13 @@ pub unsafe extern "C" fn lnkeep_payment_allows(
     unsafe {
         guarded_done(err, || {
             let output = SizedOutput::new(allowed, "allowed")?;
-            args::flags(flags, LNKEEP_PAYMENT_HAS_SETTLED | LNKEEP_PAYMENT_GIVEN_UP, "flags")?;
-            let settled = flags & LNKEEP_PAYMENT_HAS_SETTLED != 0;
-            let failed = flags & LNKEEP_PAYMENT_GIVEN_UP != 0;
+            args::flags(
+                flags,
+                LNKEEP_PAYMENT_STATE_HAS_SETTLED | LNKEEP_PAYMENT_STATE_GIVEN_UP,
+                "flags",
+            )?;
+            let settled = flags & LNKEEP_PAYMENT_STATE_HAS_SETTLED != 0;
+            let failed = flags & LNKEEP_PAYMENT_STATE_GIVEN_UP != 0;
             let status = u8::try_from(status).ok().and_then(PaymentStatus::from_number);
             let status = status.ok_or_else(|| Error::from(Status::UnknownStatus))?;
             let more = rules::allow_more(status, remaining_msat, settled, failed);
@@ -96,10 +100,10 @@ pub unsafe extern "C" fn lnkeep_payment_compute_state(
             );
             let mut flags = 0;
             if computed.has_settled {
-                flags |= LNKEEP_PAYMENT_HAS_SETTLED;
+                flags |= LNKEEP_PAYMENT_STATE_HAS_SETTLED;
             }
             if computed.payment_failed {
-                flags |= LNKEEP_PAYMENT_GIVEN_UP;
+                flags |= LNKEEP_PAYMENT_STATE_GIVEN_UP;
             }
             output.set(lnkeep_payment_state {
                 size: std::mem::size_of::<lnkeep_payment_state>(),
@@ -165,8 +169,7 @@ pub unsafe extern "C" fn lnkeep_payment_verify_attempt(
                 let (marks, note) = (Marks::default(), RawMessage::default());
                 payment.attempts.push(PaymentAttempt { request, marks, outcome, note });
             }
-            args::input(attempt, "attempt")?;
-            let new = attempt_of(&args::sized(attempt, "attempt")?)?;
+            let new = attempt_of(&args::sized_required(attempt, "attempt")?)?;
             let checks = Checks { totals: flags & LNKEEP_PAYMENTS_CHECK_TOTALS != 0 };
             rules::verify_attempt(&payment, &new, checks)
         })

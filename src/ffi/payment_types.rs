@@ -306,7 +306,7 @@ pub struct lnkeep_payment_page {
 pub const LNKEEP_PAYMENT_QUERY_OFFSET: u32 = 1;
 /// Begin at the newest. The page is in ascending order all the same.
 pub const LNKEEP_PAYMENT_QUERY_REVERSED: u32 = 2;
-/// Leave the attempts out: statuses, amounts and requests alone.
+/// Leave the attempts out: in_flight, remaining_msat, fees_msat and terminal are then 0.
 pub const LNKEEP_PAYMENT_QUERY_WITHOUT_ATTEMPTS: u32 = 4;
 
 /// Which payments to list. Start with LNKEEP_PAYMENT_QUERY_INIT.
@@ -504,9 +504,9 @@ pub struct lnkeep_stuck_list {
 }
 
 /// An attempt settled.
-pub const LNKEEP_PAYMENT_HAS_SETTLED: u32 = 1;
+pub const LNKEEP_PAYMENT_STATE_HAS_SETTLED: u32 = 1;
 /// The payment was given up and nothing settled.
-pub const LNKEEP_PAYMENT_GIVEN_UP: u32 = 2;
+pub const LNKEEP_PAYMENT_STATE_GIVEN_UP: u32 = 2;
 
 /// What the rules allow a payment in one state. Statuses are what the call that asks would answer.
 #[repr(C)]
@@ -554,7 +554,7 @@ pub struct lnkeep_payment_state {
     pub size: usize,
     /// LNKEEP_PAYMENT_STATUS_INITIATED, _IN_FLIGHT, _SUCCEEDED or _FAILED.
     pub status: u32,
-    /// Bits of LNKEEP_PAYMENT_HAS_SETTLED, LNKEEP_PAYMENT_GIVEN_UP.
+    /// Bits of LNKEEP_PAYMENT_STATE_HAS_SETTLED, LNKEEP_PAYMENT_STATE_GIVEN_UP.
     pub flags: u32,
     /// Attempts in flight.
     pub in_flight: u64,
@@ -640,7 +640,7 @@ pub const LNKEEP_OP_PAYMENT_SETTLE: u32 = 0x203;
 pub const LNKEEP_OP_PAYMENT_FAIL_ATTEMPT: u32 = 0x204;
 /// Give a payment up: body.payment_fail.
 pub const LNKEEP_OP_PAYMENT_FAIL: u32 = 0x205;
-/// Delete a payment: body.payment_delete; flags, bits of LNKEEP_DELETE_*. With LNKEEP_DELETE_FAILED_ATTEMPTS
+/// Delete a payment: body.payment_delete; flags, 0 or one LNKEEP_DELETE_*. With LNKEEP_DELETE_FAILED_ATTEMPTS
 /// one step is done and lnkeep_outcome.value tells how many failed attempts are left.
 pub const LNKEEP_OP_PAYMENT_DELETE: u32 = 0x206;
 
@@ -651,7 +651,7 @@ pub const LNKEEP_REGISTER_WITH_RECORD: u32 = 1;
 pub const LNKEEP_RESULT_REFUSE_REPEAT: u32 = 2;
 /// Refuse a settle after a failure instead of letting it win.
 pub const LNKEEP_RESULT_REFUSE_LATE: u32 = 4;
-/// Delete the failed attempts of a payment and keep the payment.
+/// Delete the failed attempts of a payment and keep the payment. Those failed by force stay with it.
 pub const LNKEEP_DELETE_FAILED_ATTEMPTS: u32 = 2;
 /// Forget that a payment deleted earlier was paid: its hash may be paid again.
 pub const LNKEEP_DELETE_TOMBSTONE: u32 = 4;

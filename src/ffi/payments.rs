@@ -152,8 +152,7 @@ pub(super) unsafe fn operation_of(op: &lnkeep_op) -> Result<Operation> {
 unsafe fn init_of(init: *const lnkeep_payment_init) -> Result<PaymentInit> {
     // SAFETY: promised by the caller.
     unsafe {
-        args::input(init, "init")?;
-        let given = args::sized(init, "init")?;
+        let given = args::sized_required(init, "init")?;
         let known = LNKEEP_PAYMENT_HAS_INTENT
             | LNKEEP_PAYMENT_HAS_DESTINATION
             | LNKEEP_PAYMENT_HAS_AMP_ROOT_SHARE;
@@ -178,16 +177,24 @@ unsafe fn intent_of(given: &lnkeep_payment_init) -> Result<Option<Intent>> {
         return Err(invalid("init.intent_reserved must be 0"));
     }
     let has = |flag: u32| given.present & flag != 0;
-    let given_share =
-        has(LNKEEP_PAYMENT_HAS_AMP_ROOT_SHARE) || given.intent_amp_root_share != [0; 32];
-    let given_destination =
-        has(LNKEEP_PAYMENT_HAS_DESTINATION) || given.intent_destination != [0; 33];
+    let (share_flag, destination_flag) =
+        (has(LNKEEP_PAYMENT_HAS_AMP_ROOT_SHARE), has(LNKEEP_PAYMENT_HAS_DESTINATION));
+    refuse_unsaid(
+        share_flag,
+        given.intent_amp_root_share == [0; 32],
+        "init.intent_amp_root_share",
+    )?;
+    refuse_unsaid(
+        destination_flag,
+        given.intent_destination == [0; 33],
+        "init.intent_destination",
+    )?;
     if !has(LNKEEP_PAYMENT_HAS_INTENT) {
         let says_nothing = given.intent_deadline_unix_ns == 0
             && given.intent_fee_limit_msat == 0
             && given.intent_data.len == 0
-            && !given_share
-            && !given_destination;
+            && !share_flag
+            && !destination_flag;
         return match says_nothing {
             true => Ok(None),
             false => Err(invalid("init has intent_ fields and not LNKEEP_PAYMENT_HAS_INTENT")),
@@ -221,11 +228,32 @@ unsafe fn register_of(
     args::flags(flags, LNKEEP_REGISTER_WITH_RECORD, "flags")?;
     let with_record = flags & LNKEEP_REGISTER_WITH_RECORD != 0;
     // SAFETY: promised by the caller.
-    let request = unsafe {
-        args::input(attempt, "attempt")?;
-        attempt_of(&args::sized(attempt, "attempt")?)?
-    };
+    let request = unsafe { attempt_of(&args::sized_required(attempt, "attempt")?)? };
     Ok(Operation::Register(PaymentHash(hash), request, with_record))
+}
+
+/// A field that is set without its flag would be dropped: the caller forgot one of the two.
+fn refuse_unsaid(is_said: bool, is_zero: bool, name: &str) -> Result<()> {
+    if is_said || is_zero {
+        return Ok(());
+    }
+    Err(invalid(format!("{name} is set and its bit of present is not")))
+}
+
+fn refuse_unsaid_of_attempt(given: &lnkeep_payment_attempt_request) -> Result<()> {
+    let has = |flag: u32| given.present & flag != 0;
+    let hash = has(LNKEEP_PAYMENT_ATTEMPT_HAS_HASH);
+    refuse_unsaid(hash, given.attempt_hash == [0; 32], "attempt.attempt_hash")?;
+    let mpp = given.mpp_payment_address == [0; 32] && given.mpp_total_msat == 0;
+    refuse_unsaid(has(LNKEEP_PAYMENT_ATTEMPT_HAS_MPP), mpp, "attempt.mpp_total_msat")?;
+    let amp = given.amp_root_share == [0; 32]
+        && given.amp_set_id == [0; 32]
+        && given.amp_child_index == 0;
+    refuse_unsaid(has(LNKEEP_PAYMENT_ATTEMPT_HAS_AMP), amp, "attempt.amp_set_id")?;
+    let blinded = has(LNKEEP_PAYMENT_ATTEMPT_IS_BLINDED);
+    refuse_unsaid(blinded, given.blinded_total_msat == 0, "attempt.blinded_total_msat")?;
+    let first_hop = has(LNKEEP_PAYMENT_ATTEMPT_HAS_FIRST_HOP_AMOUNT);
+    refuse_unsaid(first_hop, given.first_hop_amount_msat == 0, "attempt.first_hop_amount_msat")
 }
 
 /// # Safety
@@ -237,6 +265,7 @@ pub(super) unsafe fn attempt_of(given: &lnkeep_payment_attempt_request) -> Resul
         | LNKEEP_PAYMENT_ATTEMPT_IS_BLINDED
         | LNKEEP_PAYMENT_ATTEMPT_HAS_FIRST_HOP_AMOUNT;
     args::flags(given.present, known, "attempt.present")?;
+    refuse_unsaid_of_attempt(given)?;
     let has = |flag: u32| given.present & flag != 0;
     let mpp = Mpp { payment_address: given.mpp_payment_address, total_msat: given.mpp_total_msat };
     let amp = Amp {

@@ -60,7 +60,7 @@ impl Drop for OwnedPage {
 }
 
 fn view(bytes: &[u8]) -> lnkeep_bytes {
-    lnkeep_bytes { ptr: bytes.as_ptr(), len: bytes.len() }
+    lnkeep_bytes { ptr: args::first(bytes), len: bytes.len() }
 }
 
 fn message(message: &RawMessage) -> lnkeep_bytes {
@@ -209,7 +209,7 @@ fn c_payment(payment: &Payment, attempts: &Attempts) -> lnkeep_payment {
         terminal,
         terminal_attempt,
         attempt_stride: std::mem::size_of::<lnkeep_payment_attempt>(),
-        attempts: attempts.0.as_ptr(),
+        attempts: args::first(&attempts.0),
         attempts_len: attempts.0.len(),
     }
 }
@@ -284,10 +284,9 @@ pub unsafe extern "C" fn lnkeep_payments_list(
     unsafe {
         guarded_done(err, || {
             let output = Output::required(page, "page")?;
-            args::input(query, "query")?;
-            let query = query_of(&args::sized(query, "query")?)?;
+            let query = query_of(&args::sized_required(query, "query")?)?;
             let found = handle::with_payments(payments.bits, |payments| payments.query(&query))?;
-            output.set(owned_page(found));
+            output.set(owned_page(found, query.without_attempts));
             Ok(())
         })
     }
@@ -319,10 +318,25 @@ fn query_of(given: &lnkeep_payment_query) -> Result<Query> {
     })
 }
 
-fn owned_page(page: Page) -> *mut lnkeep_payment_page {
+/// What follows from attempts is not told where they are left out.
+fn without_sums(face: lnkeep_payment) -> lnkeep_payment {
+    let (in_flight, remaining_msat, fees_msat) = (0, 0, 0);
+    lnkeep_payment {
+        in_flight,
+        remaining_msat,
+        fees_msat,
+        terminal: 0,
+        terminal_attempt: 0,
+        ..face
+    }
+}
+
+fn owned_page(page: Page, without_attempts: bool) -> *mut lnkeep_payment_page {
     let attempts: Vec<_> = page.payments.iter().map(c_attempts).collect();
     let faces = page.payments.iter().zip(&attempts);
-    let payments: Vec<_> = faces.map(|(payment, attempts)| c_payment(payment, attempts)).collect();
+    let faces = faces.map(|(payment, attempts)| c_payment(payment, attempts));
+    let payments: Vec<_> =
+        faces.map(|face| if without_attempts { without_sums(face) } else { face }).collect();
     let unreadable = |(sequence, hash): &(u64, Option<PaymentHash>)| lnkeep_payment_unreadable {
         sequence: *sequence,
         has_hash: u32::from(hash.is_some()),
@@ -333,9 +347,9 @@ fn owned_page(page: Page) -> *mut lnkeep_payment_page {
     let face = lnkeep_payment_page {
         size: std::mem::size_of::<lnkeep_payment_page>(),
         stride: std::mem::size_of::<lnkeep_payment>(),
-        payments: payments.as_ptr(),
+        payments: args::first(&payments),
         payments_len: payments.len(),
-        unreadable: unreadable.as_ptr(),
+        unreadable: args::first(&unreadable),
         unreadable_len: unreadable.len(),
         next: page.next.unwrap_or(0),
         has_more: u32::from(page.next.is_some()),

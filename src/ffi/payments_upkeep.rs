@@ -79,7 +79,9 @@ unsafe fn answers_of(given: &[lnkeep_resume_answer]) -> Result<Answers> {
 /// What the attempt store knows of an attempt registered with LNKEEP_REGISTER_WITH_RECORD counts before the
 /// host's answer. A payment that could go on is given up with LNKEEP_PAYMENT_REASON_NO_ROUTE, or, with
 /// LNKEEP_RESUME_SENDING and an intent whose deadline lies ahead, handed back as LNKEEP_RESUME_MAY_SEND.
-/// List what is in flight with lnkeep_payments_list before, to ask the dispatcher.
+/// List what is in flight with lnkeep_payments_list before, to ask the dispatcher. Deadlines are compared with
+/// the time of lnkeep_store_tick: tell it first. Failed attempts are deleted unless
+/// LNKEEP_RESUME_KEEP_FAILED_ATTEMPTS is set; those failed by force stay.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_DUPLICATE_ID when an attempt is answered twice; LNKEEP_INVALID_ARGUMENT,
 ///   LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED; LNKEEP_UNKNOWN: reopen
@@ -131,9 +133,9 @@ fn owned_resume(resumed: &Resume) -> *mut lnkeep_resume {
     let payments: Vec<_> = payments.collect();
     let face = lnkeep_resume {
         size: std::mem::size_of::<lnkeep_resume>(),
-        keep: keep.as_ptr(),
+        keep: args::first(&keep),
         keep_len: keep.len(),
-        payments: payments.as_ptr(),
+        payments: args::first(&payments),
         payments_len: payments.len(),
     };
     let owned = OwnedResume { face, keep, payments };
@@ -201,7 +203,7 @@ fn owned_stuck_list(found: &[Stuck], next: Option<u64>) -> *mut lnkeep_stuck_lis
     let found: Vec<_> = found.collect();
     let face = lnkeep_stuck_list {
         size: std::mem::size_of::<lnkeep_stuck_list>(),
-        found: found.as_ptr(),
+        found: args::first(&found),
         found_len: found.len(),
         next: next.unwrap_or(0),
         has_more: u32::from(next.is_some()),

@@ -13,7 +13,7 @@ use super::FailureReason;
 use super::payment::{
     AttemptRequest, Failure, Marks, Payment, PaymentAttempt, PaymentInit, PaymentStatus, Settle,
 };
-use super::record::{self, HashRow};
+use super::record::{self, HashRow, KeyRow};
 use super::rules::{self, Decision, Strictness};
 use super::table::{self, Loaded};
 use crate::attempts::AttemptResult;
@@ -467,8 +467,12 @@ pub(super) fn delete_payment(
         batch.delete(Table::PaymentHashes, &hash.0)?;
     }
     let key = &payment.init.idempotency_key;
-    if retain == Retain::Forget && !key.is_empty() {
+    if !key.is_empty() && retain == Retain::Forget {
         batch.delete(Table::PaymentKeys, key)?;
+    } else if !key.is_empty() {
+        // Its retention counts from here, as the tombstone's: until now the payment kept it.
+        let (sequence, unix_ms) = (payment.sequence, batch.clock().unix_ms);
+        batch.put(Table::PaymentKeys, key, &KeyRow { hash, sequence, unix_ms }.encode())?;
     }
     let event_sequence = table::announce(batch, payment, EventKind::PaymentDeleted, None, false)?;
     let mut reply = Reply { event_sequence, ..Reply::done() };
@@ -548,32 +552,38 @@ pub(super) struct PurgeStep;
 
 /// Attempts that one step of a purge removes.
 const PURGE_ATTEMPTS: usize = 128;
+/// Deleted payments that it ends with at most.
+const PURGE_PAYMENTS: usize = 128;
 
 impl Command for PurgeStep {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
-        let mut doomed = None;
+        let mut doomed = Vec::new();
         batch.scan(Table::PaymentsDoomed, &[], |key, _| {
-            doomed = <[u8; 8]>::try_from(key).ok().map(u64::from_be_bytes);
-            false
+            doomed.extend(<[u8; 8]>::try_from(key).ok().map(u64::from_be_bytes));
+            doomed.len() < PURGE_PAYMENTS
         })?;
-        let Some(sequence) = doomed else {
+        if doomed.is_empty() {
             return Ok(Reply::already(Status::Already));
-        };
-        // Against PI4, and never at the cost of a payment.
-        if table::head_is_there(batch, sequence)? {
-            batch.delete(Table::PaymentsDoomed, &sequence.to_be_bytes())?;
-            return Ok(Reply::done());
         }
-        let keys = table::attempt_rows(batch, sequence, PURGE_ATTEMPTS)?;
-        table::remove_attempts(batch, sequence, &keys)?;
-        if keys.len() < PURGE_ATTEMPTS {
+        let mut removed = 0;
+        for sequence in doomed {
+            // Against PI4, and never at the cost of a payment.
+            let keys = match table::head_is_there(batch, sequence)? {
+                true => Vec::new(),
+                false => table::attempt_rows(batch, sequence, PURGE_ATTEMPTS - removed)?,
+            };
+            table::remove_attempts(batch, sequence, &keys)?;
+            removed += keys.len();
+            if removed == PURGE_ATTEMPTS {
+                break;
+            }
             batch.delete(Table::PaymentsDoomed, &sequence.to_be_bytes())?;
         }
-        Ok(Reply { value: keys.len() as u64, ..Reply::done() })
+        Ok(Reply { value: removed as u64, ..Reply::done() })
     }
 
     fn cost(&self) -> Cost {
-        let rows = 3 * PURGE_ATTEMPTS as u64 + 1;
+        let rows = (3 * PURGE_ATTEMPTS + PURGE_PAYMENTS) as u64;
         Cost { rows, bytes: rows * 64 }
     }
 

@@ -84,8 +84,9 @@ pub(crate) struct Common {
 struct Shared {
     common: Arc<Common>,
     forgetting: Mutex<ForgetPlace>,
-    /// Sequence number at which the pass of retention over finished payments goes on.
-    retiring: Mutex<u64>,
+    /// Sequence numbers at which the passes of retention over finished payments go on: over those that are
+    /// too many, and over those that are too old.
+    retiring: Mutex<[u64; 2]>,
 }
 
 /// A payment after a change, from the transaction that made it.
@@ -420,7 +421,8 @@ impl Payments {
         let reply = outcomes.pop().unwrap_or_else(|| Err(Status::Internal.into()))?;
         let payment = command.left.lock().payment.take();
         if reply.flags & Reply::LEFTOVERS != 0 {
-            self.purge_some();
+            // Its caller waits: the rest is for the next purge.
+            self.purge_some(1);
         }
         Ok((reply, payment))
     }

@@ -3,7 +3,7 @@
 //! A page reads heads first and attempts only of what it returns; it visits a bounded number of rows and
 //! takes bounded memory, and says where to go on.
 
-use super::payment::{Payment, PaymentStatus};
+use super::payment::{AttemptOutcome, Payment, PaymentStatus};
 use super::record::Head;
 use super::{Payments, table};
 use crate::error::Result;
@@ -148,10 +148,21 @@ impl<R: Rows> Reading<'_, R> {
     }
 }
 
-/// Memory of a payment, roughly.
+/// Memory of a payment, roughly: everything whose length others choose counts.
 fn bytes_of(payment: &Payment) -> usize {
-    let attempts = payment.attempts.iter().map(|attempt| 512 + attempt.request.route.len());
-    512 + payment.init.payment_request.len() + attempts.sum::<usize>()
+    let init = &payment.init;
+    let intent = init.intent.as_ref().map_or(0, |intent| intent.data.len());
+    let attempts = payment.attempts.iter().map(|attempt| {
+        let request = &attempt.request;
+        let message = match &attempt.outcome {
+            AttemptOutcome::Failed(failure) => failure.message.len(),
+            AttemptOutcome::InFlight | AttemptOutcome::Settled(_) => 0,
+        };
+        let records = request.first_hop_records.len();
+        512 + request.route.len() + records + message + attempt.note.len()
+    });
+    let texts = init.payment_request.len() + init.first_hop_records.len() + intent;
+    512 + texts + attempts.sum::<usize>()
 }
 
 fn matches(query: &Query, head: &Head) -> bool {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -69,9 +70,12 @@ impl Stream {
     }
 }
 
+/// Number of the last stream of this process: of the store alone it would begin anew with the next opening of
+/// its payments (PU4).
+static LAST_ID: AtomicU64 = AtomicU64::new(0);
+
 #[derive(Default)]
 struct Table {
-    last_id: u64,
     streams: BTreeMap<u64, Stream>,
     of_payments: HashMap<[u8; 32], Vec<u64>>,
     of_all: Vec<u64>,
@@ -105,8 +109,7 @@ impl Streams {
                 format!("{} subscriptions exist; cancel some", self.max),
             ));
         }
-        table.last_id += 1;
-        let id = table.last_id;
+        let id = LAST_ID.fetch_add(1, Ordering::Relaxed) + 1;
         table.streams.insert(id, Stream { of, ..Stream::default() });
         match of {
             Some(hash) => table.of_payments.entry(hash.0).or_default().push(id),
@@ -125,8 +128,13 @@ impl Streams {
         // A deletion of an earlier payment of the hash is not this one's.
         let end = stream.deleted.filter(|deleted| stream.of.is_some() && *deleted >= newest);
         stream.started = true;
-        stream.room = present.len();
         stream.shown = present.iter().map(|view| (view.hash().0, view.version())).collect();
+        // Read in several steps: a payment may have ended and started over in between. Its earlier life is
+        // over, and its end was dropped with what the present holds already.
+        let shown = &stream.shown;
+        let mut present = present;
+        present.retain(|view| shown.get(&view.hash().0) == Some(&view.version()));
+        stream.room = present.len();
         stream.closed |=
             stream.of.is_some() && present.iter().any(|view| view.status.is_terminal());
         stream.views.extend(present);

@@ -5,6 +5,8 @@
 //! row for each row of `payment_attempts`. PI4 a sequence in `payments_doomed` has no head: its rows mean
 //! nothing and are removed step by step.
 
+use std::collections::BTreeSet;
+
 use super::payment::{AttemptState, Marks, Payment, PaymentAttempt, PaymentInit};
 use super::record::{self, HashRow, Head, KeyRow};
 use super::rules::{self, KeyOwner, Stored};
@@ -331,17 +333,17 @@ pub(super) fn remove_attempts(
 
 /// Attempts whose rows a sequence still has, at most `max`.
 pub(super) fn attempt_rows(rows: &impl Rows, sequence: u64, max: usize) -> Result<Vec<AttemptKey>> {
-    let mut keys = Vec::new();
+    let mut keys = BTreeSet::new();
     for table in [Table::PaymentAttempts, Table::PaymentOutcomes] {
         rows.scan(table, &sequence.to_be_bytes(), |key, _| {
             let Some((_, key)) = row_of(key, sequence) else { return false };
-            if keys.len() < max && !keys.contains(&key) {
-                keys.push(key);
+            if keys.len() < max {
+                keys.insert(key);
             }
             keys.len() < max
         })?;
     }
-    Ok(keys)
+    Ok(keys.into_iter().collect())
 }
 
 /// Writes the event of a change.
@@ -401,9 +403,13 @@ pub(super) fn announce_corrupt(batch: &mut Batch<'_>, hash: PaymentHash) -> Resu
     events::append(batch, event)
 }
 
-/// Attempts that failed, at most `max`, and whether there are more.
+/// Attempts that failed and may be deleted, at most `max`, and whether there are more. What was failed by
+/// force stays with its payment: the note is the audit, and its HTLC may settle all the same (Y6).
 pub(super) fn failed_attempts(payment: &Payment, max: usize) -> (Vec<AttemptKey>, bool) {
-    let failed = payment.attempts.iter().filter(|attempt| attempt.state() == AttemptState::Failed);
+    let goes = |attempt: &&PaymentAttempt| {
+        attempt.state() == AttemptState::Failed && !attempt.marks.has(Marks::FORCED)
+    };
+    let failed = payment.attempts.iter().filter(goes);
     let mut keys: Vec<_> = failed.map(|attempt| attempt.request.key).take(max + 1).collect();
     let more = keys.len() > max;
     keys.truncate(max);

@@ -112,7 +112,7 @@ impl Payments {
             true => self.prune_many(&found)?,
             false => self.delete_step(found, statuses, filter.retain)?,
         };
-        self.purge_some();
+        self.purge_some(STEP_PAYMENTS);
         Ok(Deleted { payments, next: page.next })
     }
 
@@ -162,11 +162,11 @@ impl Payments {
 
     /// Purges what calls left, a bounded number of steps at a time. What was asked for is done by then, so
     /// that an error here is nobody's: the rows wait for the next purge.
-    pub(super) fn purge_some(&self) {
+    pub(super) fn purge_some(&self, steps: usize) {
         if !self.shared.common.has_doomed.swap(false, Ordering::Relaxed) {
             return;
         }
-        for _ in 0..STEP_PAYMENTS {
+        for _ in 0..steps {
             match self.store.submit_one(PurgeStep) {
                 Ok(reply) if reply.changed() => {}
                 Ok(_) => return,
@@ -186,31 +186,39 @@ impl Payments {
         if surplus == 0 && old_before == 0 {
             return Ok(0);
         }
-        // A pass goes over all heads, a stretch per call: what cannot be deleted bars nothing behind it.
-        let mut place = self.shared.retiring.lock();
+        // A pass goes over all heads, a stretch per call: what cannot be deleted bars nothing behind it. For
+        // the surplus each pass begins at the oldest again and ends with the last that is too many.
+        let pass = usize::from(surplus == 0);
+        let mut places = self.shared.retiring.lock();
+        if surplus == 0 {
+            places[0] = 0;
+        }
+        let place = &mut places[pass];
         let (mut doomed, mut next) = (Vec::new(), None);
         self.store.read(|view| {
             let mut visited = 0;
             view.scan(Table::Payments, &place.to_be_bytes(), |key, body| {
                 let Ok(sequence) = key.try_into().map(u64::from_be_bytes) else { return true };
+                if surplus != 0 && doomed.len() as u64 >= surplus {
+                    return false;
+                }
                 if doomed.len() == STEP_PAYMENTS || visited == SCAN_ROWS_MAX {
                     next = Some(sequence);
                     return false;
                 }
                 visited += 1;
                 let Some(head) = body.ok().and_then(Head::decode) else { return true };
-                let over = (doomed.len() as u64) < surplus;
                 let old = head.updated_unix_ms != 0 && head.updated_unix_ms < old_before;
-                if head.status.is_terminal() && (over || old) {
+                if head.status.is_terminal() && (surplus != 0 || old) {
                     doomed.push((head.hash, sequence));
                 }
                 true
             })
         })?;
         *place = next.unwrap_or(0);
-        drop(place);
+        drop(places);
         let deleted = self.delete_step(doomed, Statuses::FINISHED, Retain::Tombstone)?;
-        self.purge_some();
+        self.purge_some(STEP_PAYMENTS);
         Ok(deleted.max(u64::from(next.is_some())))
     }
 

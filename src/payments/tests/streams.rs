@@ -251,7 +251,18 @@ fn a_stream_that_began_with_more_than_it_keeps_stays_bounded() {
     let streams = Streams::new(9).unwrap();
     let all = streams.register(None).unwrap();
     let many = PAYMENT_VIEWS_MAX + 500;
-    streams.start(all, (1..=many as u64).map(|sequence| view(sequence, 1, Initiated)).collect());
+    streams.start(
+        all,
+        (1..=many as u64)
+            .map(|sequence| {
+                let mut bytes = [0; 32];
+                bytes[..8].copy_from_slice(&sequence.to_be_bytes());
+                let mut one = (*view(sequence, 1, Initiated)).clone();
+                one.init.hash = PaymentHash(bytes);
+                Arc::new(one)
+            })
+            .collect(),
+    );
     let told = 2 * many as u64;
     let first = many as u64 + 1;
     (first..first + told).for_each(|sequence| streams.tell(&view(sequence, 1, Initiated)));
