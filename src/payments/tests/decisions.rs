@@ -402,7 +402,11 @@ fn a_forced_failure_keeps_its_note_and_repeats_only_as_itself() {
 #[test]
 fn an_id_used_again_under_lnds_rules_keeps_how_it_ended() {
     let out = payment(&[(part(1, 100, 1_000), Out)], false);
-    let forced = decided(out.clone(), force_fail(&out, key(1), &failure(), b"why").unwrap(), 0);
+    let forced = decided(
+        out.clone(),
+        force_fail(&out, key(1), &failure(), b"why", Strictness::default()).unwrap(),
+        0,
+    );
     let new = part(1, 200, 1_000);
     let again = register(Profile::Lnd, &forced, &new, false, true, Checks::default()).unwrap();
     let after = decided(forced.clone(), again, 0);
