@@ -3,7 +3,9 @@
 # on the flush. `sh benches/run.sh callers` runs only the benches named:
 #
 #   callers    rows made durable by 1 to 1,000 callers: lnkeep, bbolt, bare LMDB, a log file, SQLite
+#   payments   payments registered and settled by 1 and 16 callers: lnkeep, and bbolt as lnd uses it
 #   million    a million attempts in lnkeep and in bbolt
+#   payments_million   a million payments in both: start, pages, fetches, memory
 #   attempts   Rust API and C ABI beside the same rows put by hand in bare LMDB
 #   files      check, backup, compaction; an init while 50 MiB are staged
 #   memory     what lnkeep holds in memory with a million attempts
@@ -125,11 +127,11 @@ rust() {
     fi
 }
 
-[ $# -gt 0 ] || set -- callers million attempts files memory
+[ $# -gt 0 ] || set -- callers payments million payments_million attempts files memory
 tables=
 for bench in "$@"; do
     case $bench in
-    callers | million) tables=${tables:+$tables,}$bench ;;
+    callers | payments | million | payments_million) tables=${tables:+$tables,}$bench ;;
     attempts | files | memory | calls) ;;
     *) echo "there is no bench $bench" >&2; exit 2 ;;
     esac

@@ -237,12 +237,12 @@ static void *change_all_the_time(void *unused) {
 /* Subscribes in the middle of the changes: the views begin somewhere and then rise by one. */
 static void *follow(void *unused) {
     hash hash = hash_of(1);
-    for (unsigned round = 0; round < h_rounds(30, 4); round++) {
+    for (unsigned round = 0; round < h_rounds(150, 8); round++) {
         uint64_t subscription = 0, revision = 0;
         int is_all = round % 2;
         const uint8_t *one = is_all ? NULL : hash.bytes;
         if (!CHECK_DONE(lnkeep_payments_subscribe(payments, one, &subscription, NULL))) break;
-        for (unsigned views = 0; views < 8;) {
+        for (unsigned views = 0; views < 4;) {
             lnkeep_payment *view = NULL;
             uint32_t state = 99;
             uint64_t missed = 0;

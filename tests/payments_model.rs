@@ -36,8 +36,7 @@ fn seed() -> u64 {
 }
 
 /// Half of the steps for each set of rules.
-fn steps(debug: u64, release: u64) -> u64 {
-    let default = if cfg!(debug_assertions) { debug } else { release };
+fn steps(default: u64) -> u64 {
     number_from("LNKEEP_MODEL_STEPS", default) / 2
 }
 
@@ -60,7 +59,7 @@ fn quiet_hook() {
 fn a_million_random_steps_of_the_rules_agree_with_the_specification() {
     quiet_hook();
     let seed = seed();
-    let steps = steps(1_000_000, 4_000_000);
+    let steps = steps(1_000_000);
     let started = std::time::Instant::now();
     for lnd in [false, true] {
         let mut world = PureWorld::new(seed, lnd);
@@ -75,7 +74,7 @@ fn a_million_random_steps_of_the_rules_agree_with_the_specification() {
 fn random_steps_of_the_store_agree_with_the_specification() {
     quiet_hook();
     let seed = seed();
-    let steps = steps(60_000, 200_000);
+    let steps = steps(60_000);
     for lnd in [false, true] {
         let started = std::time::Instant::now();
         let mut world = World::new(seed, lnd);

@@ -157,7 +157,7 @@ fn number_from(name: &str, default: u64) -> u64 {
 
 fn race(lnd: bool, late_settles: bool) {
     let seed = number_from("LNKEEP_RACE_SEED", std::process::id().into());
-    let rounds = number_from("LNKEEP_RACE_ROUNDS", if cfg!(debug_assertions) { 20 } else { 60 });
+    let rounds = number_from("LNKEEP_RACE_ROUNDS", 20);
     println!("race: {rounds} rounds, LNKEEP_RACE_SEED={seed}");
     let mut arena = Arena::new(lnd);
     let (mut changes, mut refusals, mut overlaps) = (0, 0, 0);

@@ -1,3 +1,5 @@
+/* Options, chance, shared memory and files of all harnesses. */
+
 #define _GNU_SOURCE
 #include "common.h"
 

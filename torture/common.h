@@ -34,6 +34,9 @@ void chance_fill(uint64_t *state, void *bytes, size_t len);
 /* FNV-1a: tells equal from different; nobody attacks it here. */
 uint64_t digest_add(uint64_t digest, const void *bytes, size_t len);
 
+/* FIPS 180-4, of at most 55 bytes. */
+void sha256(const void *bytes, size_t len, uint8_t digest[32]);
+
 /* --- Memory that a killed process leaves to the others. */
 
 void *shared_memory(size_t len);
@@ -43,6 +46,8 @@ void *shared_memory(size_t len);
 enum finding {
     FOUND_LOST,          /* acknowledged, and not there */
     FOUND_GRANTED_TWICE, /* a second permission to dispatch one id */
+    FOUND_PAID_TWICE,    /* a payment that was paid may be paid again, or more than its amount */
+    FOUND_HALF,          /* one of a payment and its attempt's record changed without the other */
     FOUND_WRONG,         /* another value or answer than the right one */
     FOUND_EVENT,         /* a hole, a repeat or a wrong event */
     FOUND_STATUS,        /* a class that promises what does not hold */
@@ -70,6 +75,9 @@ void findings_silent(int silent);
 int findings_report(const char *name, uint64_t seed, uint64_t points, const char *details);
 int findings_report_control(const char *name, const char *control, uint64_t seed, uint64_t points,
                             enum finding wanted);
+
+/* Bits of all kinds of event that lnkeep.h knows. */
+enum { EVENT_KINDS_ALL = (1 << 15) - 1 };
 
 /* --- Processes. */
 

@@ -28,6 +28,7 @@ enum control { CONTROL_NONE, CONTROL_OLDER, CONTROL_BARE };
 struct tally {
     atomic_uint_fast64_t outcomes[WAYS][DAMAGES_ALL][OUTCOMES];
     atomic_uint_fast64_t found[WAYS][FINDINGS], meta_old_found[FINDINGS];
+    atomic_uint_fast64_t quarantined, mended; /* payments */
 };
 
 static struct run {
@@ -153,6 +154,8 @@ static int judge_end(const struct point *point, struct ended ended, const struct
     if (is_bad) return 0;
     if (ended.code != 0) give_up("a child that judges a store");
     atomic_fetch_add(&run.tally->outcomes[point->way][point->kind][verdict->outcome], 1);
+    atomic_fetch_add(&run.tally->quarantined, verdict->quarantined);
+    atomic_fetch_add(&run.tally->mended, verdict->mended);
     return 1;
 }
 
@@ -267,10 +270,12 @@ int main(int argc, char **argv) {
     uint64_t count = run.tells ? 1 : option_number(argc, argv, "--count", 5000);
     uint64_t ran = run_points(count, run_point, NULL);
     if (run.control == CONTROL_OLDER) {
-        return findings_report_control("damage", "older", run.seed, ran, FOUND_GRANTED_TWICE);
+        int silent = findings_count(FOUND_PAID_TWICE) == 0;
+        return findings_report_control("damage", "older", run.seed, ran, FOUND_GRANTED_TWICE) ||
+               silent;
     }
     if (run.control == CONTROL_BARE) {
-        int silent = findings_count(FOUND_LOST) == 0;
+        int silent = findings_count(FOUND_LOST) == 0 || findings_count(FOUND_PAID_TWICE) == 0;
         return findings_report_control("damage", "bare", run.seed, ran, FOUND_SIGNAL) || silent;
     }
     if (run.tells) return findings_total() != 0;
@@ -280,5 +285,8 @@ int main(int argc, char **argv) {
     if (run.only_kind == DAMAGE_META_OLD) {
         print_found("an old meta page (documented, not counted)", run.tally->meta_old_found);
     }
-    return findings_report("damage", run.seed, ran, "");
+    char details[100];
+    snprintf(details, sizeof details, "%llu payments quarantined, %llu mended",
+             (unsigned long long)run.tally->quarantined, (unsigned long long)run.tally->mended);
+    return findings_report("damage", run.seed, ran, details);
 }

@@ -10,7 +10,13 @@
 
 #include "common.h"
 
-enum { IDS_MAX = 4096, KEYS_MAX = 128, EVENTS_KEPT_MAX = 16384, PATH_BYTES = 4200 };
+enum {
+    IDS_MAX = 4096,
+    KEYS_MAX = 128,
+    PAYMENTS_MAX = 1024,
+    EVENTS_KEPT_MAX = 16384,
+    PATH_BYTES = 4200,
+};
 
 /* --- What a store holds. */
 
@@ -20,14 +26,24 @@ struct known_id {
     uint64_t digest;      /* of all fields */
 };
 
+struct known_payment {
+    lnkeep_status fetched;             /* DONE or PAYMENT_NOT_INITIATED */
+    lnkeep_status asked, asked_by_key; /* of an init: by its hash alone, then under its key */
+    uint64_t digest;                   /* of all fields */
+};
+
 struct truth {
-    size_t ids_len, keys_len, events_len;
-    uint64_t listed;
+    size_t ids_len, keys_len, payments_len, events_len;
+    uint64_t listed, payments_listed, unfinished;
+    unsigned request_bytes; /* of each payment */
     lnkeep_attempt_counts counts;
+    lnkeep_payment_counts payment_counts;
     struct known_id ids[IDS_MAX]; /* every id that was granted and not forgotten */
     uint64_t keys[KEYS_MAX];      /* ids of allocated keys, in order */
     uint64_t events[EVENTS_KEPT_MAX];
+    struct known_payment payments[PAYMENTS_MAX];
     uint64_t bare[IDS_MAX]; /* digests of the rows, read without lnkeep */
+    uint64_t bare_hashes[PAYMENTS_MAX];
 };
 
 /* --- Shapes. */
@@ -53,7 +69,26 @@ void base_build(struct base *base, unsigned shape, int is_clean);
 void base_restore(const struct base *base, const struct image *image);
 /* Key of an allocation of the shapes; text has room for 24 bytes. */
 lnkeep_bytes base_external_key(size_t number, char *text);
+/* Hash of a payment of the shapes. */
+void base_payment_hash(size_t number, uint8_t hash[32]);
 size_t page_bytes(void);
+
+/* A store that is open, to be filled or read. */
+struct making {
+    lnkeep_store store;
+    lnkeep_attempts attempts;
+    lnkeep_payments payments;
+    struct truth *truth;
+    unsigned request_bytes; /* of each payment */
+    int forgets; /* of payments that were paid and deleted some are forgotten */
+};
+
+/* Payments of all fates, in commits of about `batch` operations. */
+lnkeep_status base_add_payments(const struct making *m, size_t from, size_t len, size_t batch);
+/* Asks for the first `len` payments again: by their hashes alone, or under the keys they had. */
+void base_ask_payments(const struct making *m, size_t len, int by_key, lnkeep_status *answers);
+/* By its hash alone. */
+lnkeep_status base_ask_payment(const struct making *m, size_t number);
 
 /* --- Damage. */
 
@@ -63,6 +98,7 @@ enum damage_kind {
     DAMAGE_HEAD_BYTE, /* in the header or the offsets of a page, where it does most */
     DAMAGE_BRANCH_BYTE, /* in a page that leads to other pages, where it hides rows */
     DAMAGE_META_BYTE, /* in the newer meta page */
+    DAMAGE_PAYMENT_BYTE, /* in or beside the hash of a payment: in a row that is about it */
     DAMAGE_SECTOR_ZERO,
     DAMAGE_SECTOR_RANDOM,
     DAMAGE_PAGE_ZERO,
@@ -103,6 +139,7 @@ struct verdict {
     volatile int outcome;
     volatile lnkeep_status open_status, check_status;
     volatile size_t checked; /* findings of lnkeep_check before the open */
+    volatile unsigned quarantined, mended; /* payments that could not be read */
     char text[200]; /* of the first finding */
 };
 
@@ -112,6 +149,17 @@ struct reading {
     const struct truth *truth;
     struct verdict *verdict;
 };
+
+/* What a reader makes of an answer. */
+void found(const struct reading *reading, enum finding kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void report_damage(const struct reading *reading);
+int is_restored(const struct reading *reading);
+
+/* Fills the truth about payments, by changing them; 0 when they could all be read. */
+int learn_payments(const struct making *m);
+/* Reads all payments, asks for each again, and has those quarantined that cannot be read. */
+void judge_payments(const struct reading *reading, const struct making *m);
 
 /* For run_child: opens the store, reads everything and asks for every id again. */
 int read_and_judge(void *context);

@@ -28,7 +28,7 @@ int lnkeep_mdb_get(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *data);
 struct bare {
     MDB_env *env;
     MDB_txn *txn;
-    MDB_dbi attempts;
+    MDB_dbi attempts, payment_hashes;
 };
 
 static int bare_open(struct bare *bare, const char *directory) {
@@ -38,7 +38,16 @@ static int bare_open(struct bare *bare, const char *directory) {
         error = lnkeep_mdb_env_open(bare->env, directory, MDB_RDONLY | MDB_NOLOCK, 0600);
     }
     if (error == 0) error = lnkeep_mdb_txn_begin(bare->env, NULL, MDB_RDONLY, &bare->txn);
-    return error ? error : lnkeep_mdb_dbi_open(bare->txn, "attempts", 0, &bare->attempts);
+    if (error == 0) error = lnkeep_mdb_dbi_open(bare->txn, "attempts", 0, &bare->attempts);
+    if (error != 0) return error;
+    return lnkeep_mdb_dbi_open(bare->txn, "payment_hashes", 0, &bare->payment_hashes);
+}
+
+static int bare_get_hash(const struct bare *bare, size_t payment, MDB_val *row) {
+    uint8_t hash[32];
+    MDB_val view = {sizeof hash, hash};
+    base_payment_hash(payment, hash);
+    return lnkeep_mdb_get(bare->txn, bare->payment_hashes, &view, row);
 }
 
 /* Key of the table: namespace, then the id with its highest byte first (docs/format.md). */
@@ -59,6 +68,12 @@ int bare_truth(void *context) {
         if (bare_get(&bare, &learning->truth->ids[i].key, &row) != 0) return 2;
         learning->truth->bare[i] = digest_add(DIGEST_START, row.mv_data, row.mv_size);
     }
+    for (size_t i = 0; i < learning->truth->payments_len; i++) {
+        /* A payment that was forgotten has no row. */
+        int is_there = bare_get_hash(&bare, i, &row) == 0;
+        uint64_t digest = is_there ? digest_add(DIGEST_START, row.mv_data, row.mv_size) : 0;
+        learning->truth->bare_hashes[i] = digest;
+    }
     return 0;
 }
 
@@ -77,6 +92,12 @@ int bare_judge(void *context) {
         else if (digest_add(DIGEST_START, row.mv_data, row.mv_size) != reading->truth->bare[i]) {
             verdict->found[FOUND_WRONG]++;
         }
+    }
+    for (size_t i = 0; i < reading->truth->payments_len; i++) {
+        if (reading->truth->bare_hashes[i] == 0) continue;
+        int error = bare_get_hash(&bare, i, &row);
+        if (error == MDB_NOTFOUND) verdict->found[FOUND_PAID_TWICE]++;
+        else if (error != 0) verdict->outcome = OUTCOME_REPORTED;
     }
     return 0;
 }

@@ -13,11 +13,11 @@
 enum { SECTOR_BYTES = 512, PAGE_HEAD_BYTES = 64, TRIES_MAX = 200 };
 
 const char *const damage_names[DAMAGES_ALL] = {
-    "bit",         "byte",        "head byte",  "branch byte", "meta byte",  "sector zeroed",
-    "sector random", "page zeroed", "page random", "page copy", "page swap", "page old",
-    "truncation",  "owner.lock",  "lock.mdb",   "both metas",  "file old",   "meta old",
+    "bit",         "byte",          "head byte",   "branch byte", "meta byte",
+    "payment byte", "sector zeroed", "sector random", "page zeroed", "page random",
+    "page copy",   "page swap",     "page old",    "truncation",  "owner.lock",
+    "lock.mdb",    "both metas",    "file old",    "meta old",
 };
-
 
 struct damaging {
     const struct base *base;
@@ -66,6 +66,30 @@ static void flip_in_branch(struct damaging *d, char *what, size_t len) {
     size_t at = (size_t)chance_below(&d->chance, used);
     if (at >= lower) at += upper - lower;
     change_byte(d, page * page_bytes() + at, (int)chance_below(&d->chance, 2), what, len);
+}
+
+/* A byte of a row that holds the hash of a payment: of what leads to it, of itself, of an event. */
+static void flip_beside_hash(struct damaging *d, char *what, size_t len) {
+    enum { AROUND_BYTES = 64, PLACES_MAX = 16 };
+    size_t places[PLACES_MAX], places_len = 0, payments = d->base->truth->payments_len;
+    const uint8_t *data = d->base->now.data, *end = data + d->base->now.data_len;
+    uint8_t hash[32];
+    if (payments != 0) base_payment_hash((size_t)chance_below(&d->chance, payments), hash);
+    const uint8_t *at = payments ? data : end;
+    while (places_len < PLACES_MAX && at < end) {
+        at = memmem(at, (size_t)(end - at), hash, sizeof hash);
+        if (!at) break;
+        places[places_len++] = (size_t)(at - data);
+        at++;
+    }
+    if (places_len == 0) {
+        flip(d, page_bytes(), 0, what, len);
+        return;
+    }
+    size_t place = places[chance_below(&d->chance, places_len)];
+    size_t byte = place + (size_t)chance_below(&d->chance, AROUND_BYTES);
+    change_byte(d, byte < d->base->now.data_len ? byte : place,
+                (int)chance_below(&d->chance, 2), what, len);
 }
 
 enum { META_USED_BYTES = 152, META_TRANSACTION_AT = 144 };
@@ -184,6 +208,7 @@ static void apply(struct damaging *d, enum damage_kind kind, uint64_t turn, char
     case DAMAGE_HEAD_BYTE: flip(d, PAGE_HEAD_BYTES, 0, what, len); break;
     case DAMAGE_BRANCH_BYTE: flip_in_branch(d, what, len); break;
     case DAMAGE_META_BYTE: flip_in_meta(d, what, len); break;
+    case DAMAGE_PAYMENT_BYTE: flip_beside_hash(d, what, len); break;
     case DAMAGE_SECTOR_ZERO: overwrite(d, SECTOR_BYTES, 0, what, len); break;
     case DAMAGE_SECTOR_RANDOM: overwrite(d, SECTOR_BYTES, 1, what, len); break;
     case DAMAGE_PAGE_ZERO: overwrite(d, page_bytes(), 0, what, len); break;

@@ -12,10 +12,7 @@ enum { BATCH = 1000, NEW_IDS = 20, FIRST_NEW_ID = 5000000 };
 
 const char *const outcome_names[OUTCOMES] = {"harmless", "refused", "reported", "restored"};
 
-static void found(const struct reading *reading, enum finding kind, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void found(const struct reading *reading, enum finding kind, const char *format, ...) {
+void found(const struct reading *reading, enum finding kind, const char *format, ...) {
     struct verdict *verdict = reading->verdict;
     va_list arguments;
     va_start(arguments, format);
@@ -27,22 +24,24 @@ static void found(const struct reading *reading, enum finding kind, const char *
 }
 
 struct host {
-    lnkeep_store store;
-    lnkeep_attempts attempts;
+    struct making m;
     lnkeep_store_report report;
 };
 
 static lnkeep_status open_host(struct host *host, const char *directory, uint32_t flags) {
     lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
     options.flags = flags | LNKEEP_STORE_EVENT_KINDS | LNKEEP_STORE_MUST_EXIST;
-    options.event_kinds = 0x3f;
+    options.event_kinds = EVENT_KINDS_ALL;
     host->report = (lnkeep_store_report)LNKEEP_STORE_REPORT_INIT;
     lnkeep_status status =
-        lnkeep_store_open(directory, &options, &host->store, &host->report, NULL);
+        lnkeep_store_open(directory, &options, &host->m.store, &host->report, NULL);
     if (status != LNKEEP_DONE) return status;
-    status = lnkeep_attempts_open(host->store, NULL, &host->attempts, NULL);
+    status = lnkeep_attempts_open(host->m.store, NULL, &host->m.attempts, NULL);
+    if (status == LNKEEP_DONE) {
+        status = lnkeep_payments_open(host->m.store, NULL, &host->m.payments, NULL);
+    }
     if (status == LNKEEP_DONE) return status;
-    lnkeep_status closed = lnkeep_store_close(&host->store, NULL);
+    lnkeep_status closed = lnkeep_store_close(&host->m.store, NULL);
     return closed == LNKEEP_DONE ? status : closed;
 }
 
@@ -71,7 +70,7 @@ static uint64_t digest_of(const lnkeep_attempt *attempt) {
 static struct known_id read_id(const struct host *host, lnkeep_attempt_key key) {
     lnkeep_attempt *attempt = NULL;
     struct known_id known = {.key = key};
-    known.status = lnkeep_attempts_get(host->attempts, &key, &attempt, NULL);
+    known.status = lnkeep_attempts_get(host->m.attempts, &key, &attempt, NULL);
     if (known.status == LNKEEP_DONE) known.digest = digest_of(attempt);
     lnkeep_attempt_free(attempt);
     return known;
@@ -85,7 +84,7 @@ static lnkeep_status count_listed(const struct host *host, uint64_t *listed, uin
     *listed = *unreadable = 0;
     while (more) {
         lnkeep_attempt_page *page = NULL;
-        lnkeep_status status = lnkeep_attempts_list(host->attempts, &query, &page, NULL);
+        lnkeep_status status = lnkeep_attempts_list(host->m.attempts, &query, &page, NULL);
         if (status != LNKEEP_DONE) return status;
         *listed += page->attempts_len + page->unreadable_len;
         *unreadable += page->unreadable_len;
@@ -105,7 +104,7 @@ static lnkeep_status each_event(const struct host *host,
     lnkeep_bytes name = {(const uint8_t *)"reader", 6};
     lnkeep_events events;
     size_t len = 1;
-    lnkeep_status status = lnkeep_events_open(host->store, name, 0, &events, NULL);
+    lnkeep_status status = lnkeep_events_open(host->m.store, name, 0, &events, NULL);
     if (status != LNKEEP_DONE) return status;
     while (status == LNKEEP_DONE && len > 0) {
         status = lnkeep_events_take(events, taken, BATCH, &len, NULL);
@@ -140,16 +139,19 @@ int read_truth(void *context) {
     }
     lnkeep_status listed = count_listed(&host, &truth->listed, &unreadable);
     if (listed != LNKEEP_DONE || unreadable != 0) return 3;
-    if (lnkeep_attempts_counts(host.attempts, NULL, &truth->counts, NULL) != LNKEEP_DONE) return 4;
+    listed = lnkeep_attempts_counts(host.m.attempts, NULL, &truth->counts, NULL);
+    if (listed != LNKEEP_DONE) return 4;
     if (each_event(&host, learn_event, truth) != LNKEEP_DONE) return 5;
-    return 0;
+    host.m.truth = truth;
+    host.m.request_bytes = truth->request_bytes;
+    return learn_payments(&host.m) ? 7 : 0;
 }
 
-static void report_damage(const struct reading *reading) {
+void report_damage(const struct reading *reading) {
     if (reading->verdict->outcome == OUTCOME_HARMLESS) reading->verdict->outcome = OUTCOME_REPORTED;
 }
 
-static int is_restored(const struct reading *reading) {
+int is_restored(const struct reading *reading) {
     return reading->verdict->outcome == OUTCOME_RESTORED;
 }
 
@@ -187,7 +189,7 @@ static void judge_list(const struct reading *reading, const struct host *host) {
 
 static void judge_counts(const struct reading *reading, const struct host *host) {
     lnkeep_attempt_counts counts = LNKEEP_ATTEMPT_COUNTS_INIT;
-    lnkeep_status status = lnkeep_attempts_counts(host->attempts, NULL, &counts, NULL);
+    lnkeep_status status = lnkeep_attempts_counts(host->m.attempts, NULL, &counts, NULL);
     if (status == LNKEEP_CORRUPT_RECORD) report_damage(reading);
     if (status != LNKEEP_DONE || is_restored(reading)) return;
     if (memcmp(&counts, &reading->truth->counts, sizeof counts) == 0) return;
@@ -232,10 +234,10 @@ static void judge_grants(const struct reading *reading, const struct host *host)
         memset(ops, 0, sizeof ops);
         for (size_t i = 0; i < len; i++) {
             ops[i].kind = LNKEEP_OP_ATTEMPT_INIT;
-            ops[i].component = host->attempts.bits;
+            ops[i].component = host->m.attempts.bits;
             ops[i].body.attempt_init.key = truth->ids[at + i].key;
         }
-        lnkeep_status status = lnkeep_submit(host->store, ops, len, 0, outcomes, NULL);
+        lnkeep_status status = lnkeep_submit(host->m.store, ops, len, 0, outcomes, NULL);
         if (status != LNKEEP_DONE) report_damage(reading);
         for (size_t i = 0; i < len; i++) {
             if (outcomes[i].status != LNKEEP_DONE) continue;
@@ -245,7 +247,7 @@ static void judge_grants(const struct reading *reading, const struct host *host)
     }
     for (uint64_t id = FIRST_NEW_ID; id < FIRST_NEW_ID + NEW_IDS; id++) {
         lnkeep_attempt_request request = {.key.id = id};
-        lnkeep_status status = lnkeep_attempts_init(host->attempts, &request, NULL, NULL);
+        lnkeep_status status = lnkeep_attempts_init(host->m.attempts, &request, NULL, NULL);
         if (status != LNKEEP_DONE) report_damage(reading);
     }
 }
@@ -257,7 +259,7 @@ static void judge_keys(const struct reading *reading, const struct host *host) {
         uint64_t id = 0, before = reading->truth->keys[i];
         lnkeep_bytes key = base_external_key(i, text);
         lnkeep_status status =
-            lnkeep_attempts_allocate(host->attempts, name_space, key, &id, NULL);
+            lnkeep_attempts_allocate(host->m.attempts, name_space, key, &id, NULL);
         if (status == LNKEEP_ALREADY && id == before) continue;
         if (status == LNKEEP_DONE || status == LNKEEP_ALREADY) {
             found(reading, FOUND_GRANTED_TWICE, "key %zu: %s, id %llu, not %llu", i,
@@ -291,10 +293,13 @@ int read_and_judge(void *context) {
     judge_list(reading, &host);
     judge_counts(reading, &host);
     judge_events(reading, &host);
+    host.m.request_bytes = reading->truth->request_bytes;
+    judge_payments(reading, &host.m);
     judge_grants(reading, &host);
     judge_keys(reading, &host);
-    lnkeep_status status = lnkeep_attempts_close(&host.attempts, NULL);
-    if (status == LNKEEP_DONE) status = lnkeep_store_close(&host.store, NULL);
+    lnkeep_status status = lnkeep_payments_close(&host.m.payments, NULL);
+    if (status == LNKEEP_DONE) status = lnkeep_attempts_close(&host.m.attempts, NULL);
+    if (status == LNKEEP_DONE) status = lnkeep_store_close(&host.m.store, NULL);
     if (status != LNKEEP_DONE) report_damage(reading);
     return 0;
 }

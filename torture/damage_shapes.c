@@ -17,12 +17,13 @@ static const struct shape {
     unsigned first, second, last; /* attempts registered at each of the three stages */
     unsigned keys, message_bytes;
     int deletes; /* most attempts are deleted again, so that the free list is long */
+    unsigned payments[3], request_bytes; /* initiated at each stage; of each payment */
 } shapes[SHAPES] = {
-    {"empty", 0, 0, 0, 0, 0, 0},
-    {"small", 10, 5, 3, 3, 50, 0},
-    {"large", 2400, 500, 100, 60, 90, 0},
-    {"deleted", 2800, 0, 40, 10, 300, 1},
-    {"overflow", 30, 10, 5, 3, 60000, 0},
+    {"empty", 0, 0, 0, 0, 0, 0, {0, 0, 0}, 0},
+    {"small", 10, 5, 3, 3, 50, 0, {8, 5, 3}, 60},
+    {"large", 2400, 500, 100, 60, 90, 0, {400, 120, 40}, 120},
+    {"deleted", 2800, 0, 40, 10, 300, 1, {300, 0, 16}, 120},
+    {"overflow", 30, 10, 5, 3, 60000, 0, {16, 8, 8}, 8000},
 };
 
 const char *const shape_names[SHAPES] = {"empty", "small", "large", "deleted", "overflow"};
@@ -42,11 +43,9 @@ lnkeep_bytes base_external_key(size_t number, char *text) {
 struct building {
     char directory[PATH_BYTES];
     const struct shape *shape;
-    struct truth *truth;
     int is_clean;
     atomic_int paused;
-    lnkeep_store store;
-    lnkeep_attempts attempts;
+    struct making m;
 };
 
 static void need(lnkeep_status status, const char *what) {
@@ -60,12 +59,13 @@ static void open_base(struct building *b) {
     lnkeep_bytes name = {(const uint8_t *)"reader", 6};
     lnkeep_events events;
     options.flags = LNKEEP_STORE_EVENT_KINDS;
-    options.event_kinds = 0x3f;
-    need(lnkeep_store_open(b->directory, &options, &b->store, NULL, NULL), "open");
-    need(lnkeep_attempts_open(b->store, NULL, &b->attempts, NULL), "attempts");
+    options.event_kinds = EVENT_KINDS_ALL;
+    need(lnkeep_store_open(b->directory, &options, &b->m.store, NULL, NULL), "open");
+    need(lnkeep_attempts_open(b->m.store, NULL, &b->m.attempts, NULL), "attempts");
+    need(lnkeep_payments_open(b->m.store, NULL, &b->m.payments, NULL), "payments");
     /* It acknowledges nothing, so that every event stays. */
-    need(lnkeep_events_open(b->store, name, 0, &events, NULL), "events");
-    need(lnkeep_store_tick(b->store, 1700000000000u, 800000, NULL), "tick");
+    need(lnkeep_events_open(b->m.store, name, 0, &events, NULL), "events");
+    need(lnkeep_store_tick(b->m.store, 1700000000000u, 800000, NULL), "tick");
 }
 
 static lnkeep_attempt_key key_of(size_t number) {
@@ -75,7 +75,7 @@ static lnkeep_attempt_key key_of(size_t number) {
 }
 
 static lnkeep_op init_op(const struct building *b, size_t number) {
-    lnkeep_op op = {.kind = LNKEEP_OP_ATTEMPT_INIT, .component = b->attempts.bits};
+    lnkeep_op op = {.kind = LNKEEP_OP_ATTEMPT_INIT, .component = b->m.attempts.bits};
     lnkeep_attempt_request *request = &op.body.attempt_init;
     request->key = key_of(number);
     request->present = LNKEEP_HAS_FINGERPRINT;
@@ -87,7 +87,7 @@ static lnkeep_op init_op(const struct building *b, size_t number) {
 /* What happens to an attempt after it was registered: a third of each. */
 static lnkeep_op next_op(const struct building *b, size_t number) {
     static uint8_t message[65536];
-    lnkeep_op op = {.component = b->attempts.bits};
+    lnkeep_op op = {.component = b->m.attempts.bits};
     if (number % 3 == 0) {
         op.kind = LNKEEP_OP_ATTEMPT_MARK_HANDED_OFF;
         op.body.attempt_key = key_of(number);
@@ -107,7 +107,7 @@ static lnkeep_op next_op(const struct building *b, size_t number) {
 
 static void submit(struct building *b, const lnkeep_op *ops, size_t len) {
     static lnkeep_outcome outcomes[BATCH];
-    if (len > 0) need(lnkeep_submit(b->store, ops, len, 0, outcomes, NULL), "submit");
+    if (len > 0) need(lnkeep_submit(b->m.store, ops, len, 0, outcomes, NULL), "submit");
 }
 
 /* Registers attempts and carries them on, in commits of at most `batch` operations. */
@@ -124,7 +124,7 @@ static void add_attempts(struct building *b, size_t from, size_t len, size_t bat
         submit(b, ops, filled);
     }
     for (size_t number = from; number < from + len; number++) {
-        b->truth->ids[b->truth->ids_len++].key = key_of(number);
+        b->m.truth->ids[b->m.truth->ids_len++].key = key_of(number);
     }
 }
 
@@ -132,9 +132,9 @@ static void add_keys(struct building *b, size_t len) {
     uint8_t name_space[16] = {[15] = 9};
     char text[24];
     for (size_t i = 0; i < len; i++) {
-        size_t at = b->truth->keys_len++;
+        size_t at = b->m.truth->keys_len++;
         lnkeep_bytes key = base_external_key(at, text);
-        need(lnkeep_attempts_allocate(b->attempts, name_space, key, &b->truth->keys[at], NULL),
+        need(lnkeep_attempts_allocate(b->m.attempts, name_space, key, &b->m.truth->keys[at], NULL),
              "allocate");
     }
 }
@@ -143,7 +143,7 @@ static void add_keys(struct building *b, size_t len) {
 static void delete_most(struct building *b) {
     static lnkeep_attempt_key keys[IDS_MAX];
     static lnkeep_outcome outcomes[IDS_MAX];
-    struct truth *truth = b->truth;
+    struct truth *truth = b->m.truth;
     size_t kept = 0;
     for (uint32_t flags = 0; flags <= LNKEEP_DELETE_FORGET; flags++) {
         size_t len = 0;
@@ -153,12 +153,14 @@ static void delete_most(struct building *b) {
         }
         for (size_t at = 0; at < len; at += BATCH) {
             size_t part = len - at < BATCH ? len - at : BATCH;
-            need(lnkeep_attempts_delete(b->attempts, keys + at, part, flags, outcomes, NULL),
+            need(lnkeep_attempts_delete(b->m.attempts, keys + at, part, flags, outcomes, NULL),
                  "delete");
         }
     }
     for (size_t number = 0; number < truth->ids_len; number++) {
-        int forgotten = number % 3 != 0 && number % 2 == 1 && number % 50 != 1;
+        /* Attempts of payments come after those of the first stage. */
+        int forgotten = number < b->shape->first && number % 3 != 0 && number % 2 == 1 &&
+                        number % 50 != 1;
         if (!forgotten) truth->ids[kept++] = truth->ids[number];
     }
     truth->ids_len = kept;
@@ -169,24 +171,38 @@ static void pause_for_copy(struct building *b) {
     while (atomic_load(&b->paused)) sleep_us(200);
 }
 
+static void add_payments(struct building *b, unsigned stage, size_t batch) {
+    const unsigned *lens = b->shape->payments;
+    size_t from = 0;
+    for (unsigned before = 0; before < stage; before++) from += lens[before];
+    need(base_add_payments(&b->m, from, lens[stage], batch), "payments");
+}
+
+static void close_base(struct building *b) {
+    need(lnkeep_payments_close(&b->m.payments, NULL), "close");
+    need(lnkeep_attempts_close(&b->m.attempts, NULL), "close");
+    need(lnkeep_store_close(&b->m.store, NULL), "close");
+}
+
 static int build(void *context) {
     struct building *b = context;
     const struct shape *shape = b->shape;
     open_base(b);
     add_attempts(b, 0, shape->first, BATCH);
     add_keys(b, shape->keys / 2);
-    need(lnkeep_attempts_close(&b->attempts, NULL), "close");
-    need(lnkeep_store_close(&b->store, NULL), "close");
+    add_payments(b, 0, BATCH - 8);
+    close_base(b);
     pause_for_copy(b);
     open_base(b);
     if (shape->deletes) delete_most(b);
     add_attempts(b, shape->first, shape->second, BATCH);
+    add_payments(b, 1, BATCH - 8);
     pause_for_copy(b);
     /* Small commits, so that the pages of the last ones are not the pages of the ones before. */
     add_attempts(b, shape->first + shape->second, shape->last, 3);
+    add_payments(b, 2, 3);
     add_keys(b, shape->keys - shape->keys / 2);
-    if (b->is_clean) need(lnkeep_attempts_close(&b->attempts, NULL), "close");
-    if (b->is_clean) need(lnkeep_store_close(&b->store, NULL), "close");
+    if (b->is_clean) close_base(b);
     return 0;
 }
 
@@ -244,8 +260,10 @@ void base_build(struct base *base, unsigned shape, int is_clean) {
     base->truth = shared_memory(sizeof *base->truth);
     memcpy(b->directory, base->directory, sizeof b->directory);
     b->shape = &shapes[shape];
-    b->truth = base->truth;
+    b->m.truth = base->truth;
     b->is_clean = is_clean;
+    b->m.forgets = b->shape->deletes;
+    b->m.request_bytes = base->truth->request_bytes = b->shape->request_bytes;
     int process = start_child(build, b);
     wait_for_pause(b, process);
     take_image(&base->old, base->directory);

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-    STEPS = 50,
+    STEPS = 66,
     NUMBERS_MAX = 512,
     /* Libraries repeat an interrupted call by contract; nothing interrupts it for ever. */
     INTERRUPTS_MAX = 100,
@@ -61,7 +61,7 @@ struct fault {
 };
 
 struct shared {
-    atomic_uint_fast64_t reached, went_on, stopped, internals, by_class[8];
+    atomic_uint_fast64_t reached, went_on, stopped, internals, cut_offs, by_class[8];
 };
 
 static struct run {
@@ -169,6 +169,7 @@ static lnkeep_status run_fault(const struct fault *fault) {
     lnkeep_class class = lnkeep_status_class(life.ledger->status_seen);
     atomic_fetch_add(&run.shared->by_class[class], 1);
     expect_exit(run_child(life_verify, &life, 4 * HANG_MS), "the check");
+    atomic_fetch_add(&run.shared->cut_offs, life.ledger->cut_offs);
     return life.ledger->status_seen;
 }
 
@@ -251,8 +252,10 @@ static int tell_one(int argc, char **argv) {
 static void describe(char *text, size_t len) {
     const struct shared *shared = run.shared;
     size_t at = (size_t)snprintf(
-        text, len, "%llu reached; INTERNAL %llu; hosts that ended %llu, stopped %llu;",
-        (unsigned long long)shared->reached, (unsigned long long)shared->internals,
+        text, len,
+        "%llu reached, %llu cut a resume off; INTERNAL %llu; hosts that ended %llu, stopped %llu;",
+        (unsigned long long)shared->reached, (unsigned long long)shared->cut_offs,
+        (unsigned long long)shared->internals,
         (unsigned long long)shared->went_on, (unsigned long long)shared->stopped);
     for (unsigned class = 0; class < 6 && at < len; class++) {
         at += (size_t)snprintf(text + at, len - at, " %s %llu",

@@ -7,6 +7,7 @@
 #include "common.h"
 #include "life.h"
 #include "trace.h"
+#include "words.h"
 
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 enum {
-    STEPS = 200,
+    STEPS = 250,
     PLACES_MAX = 512,
     ENDS_WANTED = 8, /* runs that ended before their index: the indices shift a little */
     CHAIN_DEPTH = 3,
@@ -31,7 +32,7 @@ struct place {
 
 struct shared {
     atomic_int ends;
-    atomic_uint_fast64_t killed, dead_opening;
+    atomic_uint_fast64_t killed, dead_opening, cut_offs;
     atomic_int places_lock;
     unsigned places_len;
     struct place places[PLACES_MAX];
@@ -42,6 +43,8 @@ static struct run {
     const char *mode; /* before, after, random or chain */
     enum control control;
     int empties; /* control: the store is thrown away after the kill */
+    int forgets; /* control: after the kill somebody has it forget what was paid */
+    int gives_up; /* control: after the kill somebody gives payments up behind the host's back */
     int tells;
     struct script script;
     struct shared *shared;
@@ -106,9 +109,44 @@ static int live_until(struct life *life, uint64_t index, int is_entry) {
     return 1;
 }
 
+/* Frees a hash that was paid: a sound store, that lost what it was to protect. */
+static lnkeep_status forget(lnkeep_payments payments, const uint8_t *hash) {
+    lnkeep_status status = lnkeep_payments_delete(payments, hash, LNKEEP_DELETE_FORGET, NULL, NULL);
+    if (status == LNKEEP_DONE) return status;
+    return lnkeep_payments_delete(payments, hash, LNKEEP_DELETE_TOMBSTONE, NULL, NULL);
+}
+
+/* Between the kill and the check somebody has the store forget, or gives payments up. */
+static int meddle(void *context) {
+    const struct life *life = context;
+    lnkeep_store store;
+    lnkeep_payments payments;
+    if (lnkeep_store_open(life->directory, NULL, &store, NULL, NULL) != LNKEEP_DONE) return 0;
+    if (lnkeep_payments_open(store, NULL, &payments, NULL) != LNKEEP_DONE) return 1;
+    for (unsigned payment = 0; payment < PAYMENTS; payment++) {
+        uint8_t hash[32];
+        payment_hash(payment, hash);
+        lnkeep_status status = run.forgets
+                                   ? forget(payments, hash)
+                                   : lnkeep_payments_fail(payments, hash,
+                                                          LNKEEP_PAYMENT_REASON_ERROR, NULL, NULL,
+                                                          NULL);
+        if (lnkeep_status_class(status) > LNKEEP_CLASS_REFUSED) return 1;
+    }
+    if (lnkeep_payments_close(&payments, NULL) != LNKEEP_DONE) return 1;
+    return lnkeep_store_close(&store, NULL) != LNKEEP_DONE;
+}
+
+static void check(struct life *life) {
+    expect_exit(run_child(life_verify, life, 4 * HANG_MS), "the check");
+}
+
 static void verify(struct life *life) {
     if (run.empties) remove_tree(life->directory);
-    expect_exit(run_child(life_verify, life, 4 * HANG_MS), "the check");
+    int is_meddled = run.forgets || run.gives_up;
+    if (is_meddled && run_child(meddle, life, HANG_MS).code != 0) give_up("meddling");
+    check(life);
+    atomic_fetch_add(&run.shared->cut_offs, life->ledger->cut_offs);
 }
 
 static void say_where(uint64_t index) {
@@ -176,7 +214,7 @@ static uint64_t measure(void) {
     struct life life = life_new(&run.script, POLICY_NONE, run.control);
     say_where(0);
     uint64_t calls = trace_run(life_run, &life, kill_at, &target).calls;
-    verify(&life);
+    check(&life);
     life = life_new(&run.script, POLICY_NONE, run.control);
     uint64_t start_us = now_us();
     run_child(life_run, &life, 4 * HANG_MS);
@@ -217,16 +255,33 @@ static void read_options(int argc, char **argv) {
     run.first = option_number(argc, argv, "--only", 0);
     run.tells = option_given(argc, argv, "--only");
     run.stride = 1;
-    run.control = strcmp(control, "early") == 0 ? CONTROL_EARLY : CONTROL_NONE;
+    run.control = strcmp(control, "early") == 0   ? CONTROL_EARLY
+                  : strcmp(control, "apart") == 0 ? CONTROL_APART
+                  : strcmp(control, "late") == 0  ? CONTROL_LATE
+                                                  : CONTROL_NONE;
     run.empties = strcmp(control, "empty") == 0;
+    run.forgets = strcmp(control, "forget") == 0;
+    run.gives_up = strcmp(control, "meddle") == 0;
     findings_silent(*control != 0);
 }
 
+/* What a control has to cause. */
+static int report_control(const char *name, const char *control, uint64_t points) {
+    int is_paid_twice = run.forgets || run.control == CONTROL_LATE;
+    enum finding wanted = run.empties                    ? FOUND_GRANTED_TWICE
+                          : is_paid_twice                ? FOUND_PAID_TWICE
+                          : run.control == CONTROL_APART ? FOUND_HALF
+                                                         : FOUND_LOST;
+    return findings_report_control(name, control, run.seed, points, wanted);
+}
+
 static void describe(char *text, size_t len, uint64_t calls, int is_traced) {
-    int at = snprintf(text, len, "%llu kills", (unsigned long long)run.shared->killed);
+    int at = snprintf(text, len, "%llu kills, of which %llu cut a resume off after some commits",
+                      (unsigned long long)run.shared->killed,
+                      (unsigned long long)run.shared->cut_offs);
     if (!is_traced) return;
     snprintf(text + at, len - (size_t)at,
-             ", %llu of them before the first answer, at %u different (thread, call); a whole life "
+             ", %llu before the first answer; at %u different (thread, call); a whole life "
              "makes %llu calls",
              (unsigned long long)run.shared->dead_opening, run.shared->places_len,
              (unsigned long long)calls);
@@ -247,13 +302,14 @@ int main(int argc, char **argv) {
     }
     script_make(&run.script, run.seed, STEPS);
     uint64_t calls = measure();
+    if (control && run.control != CONTROL_LATE && findings_total() != 0) {
+        printf("%s control %s: it found something where nobody was killed\n", name, control);
+        return 1;
+    }
     uint64_t points = option_number(argc, argv, "--points", 0);
     if (run.tells || (points == 0 && (!is_traced || strcmp(run.mode, "chain") == 0))) points = 1;
     uint64_t ran = run_mode(points, calls);
-    if (control) {
-        enum finding wanted = run.empties ? FOUND_GRANTED_TWICE : FOUND_LOST;
-        return findings_report_control(name, control, run.seed, ran, wanted);
-    }
+    if (control) return report_control(name, control, ran);
     describe(details, sizeof details, calls, is_traced);
     return findings_report(name, run.seed, ran, details);
 }

@@ -1,13 +1,15 @@
+/* How a host goes through its script: what it concludes from answers, and when it repeats. */
+
 #define _GNU_SOURCE
 #include "life.h"
 
 #include "common.h"
+#include "words.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { TRIES_MAX = 4, TAKEN_MAX = 64 };
+enum { TRIES_MAX = 4 };
 
 static void note_allocation(struct session *session, const struct step *step, uint64_t value) {
     for (unsigned i = 0; i < step->ops_len && step->kind <= STEP_ATOMIC; i++) {
@@ -22,10 +24,15 @@ unsigned session_replay(struct session *session, const struct life *life) {
     for (unsigned at = 0; at < life->script->steps_len; at++) {
         const struct step *step = &life->script->steps[at];
         const struct entry *entry = &life->ledger->entries[at];
+        for (unsigned i = 0; i < entry->cut_offs; i++) {
+            model_resume(&session->model, step, entry->cut_off[i], NULL);
+        }
         if (entry->state == ENTRY_FRESH || entry->state == ENTRY_STARTED) return at;
         if (entry->state != ENTRY_ANSWERED) continue;
-        model_apply(&session->model, step, entry->left_out, expect);
-        note_allocation(session, step, entry->allocated);
+        for (unsigned time = 0; time <= entry->applied_before; time++) {
+            model_apply(&session->model, step, entry->left_out, expect);
+            note_allocation(session, step, entry->allocated);
+        }
     }
     return life->script->steps_len;
 }
@@ -35,7 +42,7 @@ lnkeep_status session_open(struct session *session, uint32_t flags) {
     lnkeep_bytes keep = {(const uint8_t *)"keep", 4}, work = {(const uint8_t *)"work", 4};
     lnkeep_events kept;
     options.flags = flags | LNKEEP_STORE_EVENT_KINDS;
-    options.event_kinds = 0x3f; /* all of them */
+    options.event_kinds = EVENT_KINDS_ALL;
     session->report = (lnkeep_store_report)LNKEEP_STORE_REPORT_INIT;
     session->event_taken = 0;
     lnkeep_status status = lnkeep_store_open(session->life->directory, &options, &session->store,
@@ -43,6 +50,9 @@ lnkeep_status session_open(struct session *session, uint32_t flags) {
     session->life->ledger->internals += status == LNKEEP_INTERNAL;
     if (status != LNKEEP_DONE) return status;
     status = lnkeep_attempts_open(session->store, NULL, &session->attempts, NULL);
+    if (status == LNKEEP_DONE) {
+        status = lnkeep_payments_open(session->store, NULL, &session->payments, NULL);
+    }
     /* This cursor never acknowledges, so that every event stays to be compared. */
     if (status == LNKEEP_DONE) status = lnkeep_events_open(session->store, keep, 0, &kept, NULL);
     if (status == LNKEEP_DONE) status = lnkeep_events_close(&kept, NULL);
@@ -57,6 +67,9 @@ void session_close(struct session *session) {
     if (session->attempts.bits != 0 && lnkeep_attempts_close(&session->attempts, NULL) < 0) {
         finding(FOUND_STATUS, "closing attempts was refused");
     }
+    if (session->payments.bits != 0 && lnkeep_payments_close(&session->payments, NULL) < 0) {
+        finding(FOUND_STATUS, "closing payments was refused");
+    }
     if (session->work.bits != 0 && lnkeep_events_close(&session->work, NULL) < 0) {
         finding(FOUND_STATUS, "closing events was refused");
     }
@@ -64,132 +77,6 @@ void session_close(struct session *session) {
     int poisoned = session->life->policy != POLICY_NONE && status == LNKEEP_POISONED;
     if (status != LNKEEP_DONE && !poisoned) {
         finding(FOUND_STATUS, "close answered %s", lnkeep_status_name(status));
-    }
-}
-
-/* What a call gave: one outcome per operation, or one for the whole call. */
-struct answers {
-    lnkeep_outcome outcomes[OPS_MAX];
-};
-
-static void check_event(struct session *session, const struct model *model,
-                        const lnkeep_event *event) {
-    unsigned long long number = event->sequence;
-    if (session->event_taken != 0 && number != session->event_taken + 1) {
-        finding(FOUND_EVENT, "event %llu follows %llu", number,
-                (unsigned long long)session->event_taken);
-    }
-    session->event_taken = number;
-    if (number == 0 || number > model->events_len) {
-        finding(FOUND_EVENT, "event %llu; only %u were acknowledged", number, model->events_len);
-        return;
-    }
-    const struct past_event *past = &model->events[number - 1];
-    unsigned slot = slot_of(model, event->subject, event->attempt_id);
-    if (past->kind != event->kind || past->state != event->state || past->slot != slot) {
-        finding(FOUND_EVENT, "event %llu: kind %u state %u slot %u, not kind %u state %u slot %u",
-                number, event->kind, event->state, slot, past->kind, past->state, past->slot);
-    }
-}
-
-/* Takes what is new up to a number, and acknowledges the number. */
-static lnkeep_status call_events(struct session *session, const struct step *step) {
-    lnkeep_event taken[TAKEN_MAX];
-    uint64_t until = step->ops[0].slot;
-    size_t len = 1;
-    if (until > session->model.events_len) until = session->model.events_len;
-    while (session->event_taken < until && len > 0) {
-        uint64_t left = until - session->event_taken;
-        size_t room = left < TAKEN_MAX ? (size_t)left : TAKEN_MAX;
-        lnkeep_status status = lnkeep_events_take(session->work, taken, room, &len, NULL);
-        if (status != LNKEEP_DONE) return status;
-        for (size_t i = 0; i < len; i++) check_event(session, &session->model, &taken[i]);
-    }
-    /* Nothing can be acknowledged before there is an event. */
-    if (until == 0) return LNKEEP_ALREADY;
-    return lnkeep_events_ack(session->work, until, NULL);
-}
-
-static lnkeep_status call_recover(struct session *session) {
-    lnkeep_recovery *recovery = NULL;
-    uint32_t flags = LNKEEP_RECOVER_CURRENT_EPOCH | LNKEEP_RECOVER_CIRCUITS_COMPLETE;
-    lnkeep_status status =
-        lnkeep_attempts_recover(session->attempts, NULL, NULL, 0, flags, &recovery, NULL);
-    if (status == LNKEEP_DONE && recovery->unreadable_len != 0) {
-        finding(FOUND_LOST, "recovery met %zu unreadable records", recovery->unreadable_len);
-    }
-    lnkeep_recovery_free(recovery);
-    return status;
-}
-
-static lnkeep_status call_read(struct session *session, unsigned slot) {
-    lnkeep_attempt_key key = slot_key(&session->model, slot);
-    const struct record *record = &session->model.records[slot];
-    lnkeep_attempt *attempt = NULL;
-    lnkeep_status status = lnkeep_attempts_get(session->attempts, &key, &attempt, NULL);
-    lnkeep_status wanted = record->state == 0                      ? LNKEEP_NOT_FOUND
-                           : record->state == LNKEEP_STATE_DELETED ? LNKEEP_DELETED
-                                                                   : LNKEEP_DONE;
-    if (status != wanted) return status == LNKEEP_DONE ? LNKEEP_CONFLICT : status;
-    if (status == LNKEEP_DONE && attempt->state != record->state) {
-        finding(FOUND_WRONG, "slot %u reads as state %u, not %u", slot, attempt->state,
-                record->state);
-    }
-    lnkeep_attempt_free(attempt);
-    return LNKEEP_DONE;
-}
-
-static lnkeep_status call_clean(struct session *session) {
-    uint8_t name_space[16] = {[15] = 1};
-    return lnkeep_attempts_clean(session->attempts, name_space, NULL, 0, 0, NULL, NULL, NULL);
-}
-
-static lnkeep_status call_reopen(struct session *session) {
-    session_close(session);
-    return session_open(session, 0);
-}
-
-static void call_submit(struct session *session, const struct step *step, struct answers *answers) {
-    lnkeep_op ops[OPS_MAX];
-    static uint8_t messages[OPS_MAX][MESSAGE_MAX];
-    uint32_t flags = step->kind == STEP_ATOMIC ? LNKEEP_SUBMIT_ATOMIC : 0;
-    for (unsigned i = 0; i < step->ops_len; i++) {
-        const struct op *op = &step->ops[i];
-        ops[i] = op_for_library(&session->model, op, session->attempts.bits);
-        lnkeep_bytes *message = NULL;
-        if (op->kind == OP_SETTLE || op->kind == OP_FAIL) {
-            message = &ops[i].body.attempt_result.result.message;
-        } else if (op->kind == OP_ROLLBACK) {
-            message = &ops[i].body.attempt_rollback.message;
-        }
-        if (!message) continue;
-        memcpy(messages[i], message->ptr, message->len);
-        message->ptr = messages[i];
-    }
-    lnkeep_status status = lnkeep_submit(session->store, ops, step->ops_len, flags,
-                                         answers->outcomes, NULL);
-    if (status == LNKEEP_DONE || status == LNKEEP_BATCH) return;
-    for (unsigned i = 0; i < step->ops_len; i++) {
-        if (answers->outcomes[i].status == status) continue;
-        finding(FOUND_STATUS, "submit answered %s and outcome %u %s", lnkeep_status_name(status), i,
-                lnkeep_status_name(answers->outcomes[i].status));
-    }
-}
-
-static void call(struct session *session, const struct step *step, unsigned at,
-                 struct answers *answers) {
-    lnkeep_outcome *first = &answers->outcomes[0];
-    memset(answers, 0, sizeof *answers);
-    switch ((enum step_kind)step->kind) {
-    case STEP_TICK:
-        first->status = lnkeep_store_tick(session->store, 1000000 + 1000 * at, 800000 + at, NULL);
-        break;
-    case STEP_EVENTS: first->status = call_events(session, step); break;
-    case STEP_CLEAN: first->status = call_clean(session); break;
-    case STEP_RECOVER: first->status = call_recover(session); break;
-    case STEP_REOPEN: first->status = call_reopen(session); break;
-    case STEP_READ: first->status = call_read(session, step->ops[0].slot); break;
-    default: call_submit(session, step, answers); break;
     }
 }
 
@@ -201,20 +88,60 @@ static int fits(const struct step *step, const struct expect *expect,
         if (outcome->status != expect[i].status) return 0;
         if (step->kind > STEP_ATOMIC || outcome->status != LNKEEP_DONE) continue;
         if (outcome->event_sequence != expect[i].event_sequence) return 0;
+        int is_conflict = (outcome->flags & LNKEEP_OUTCOME_CONFLICT) != 0;
+        if (is_conflict != expect[i].is_conflict) return 0;
     }
     return 1;
 }
 
-/* Each DONE of an init is a permission to dispatch, also when its answer is judged wrong below. */
+/* A permission to dispatch: each slot may get one, and no hash that was paid. */
+static void count_grant(struct ledger *ledger, const struct op *op) {
+    int is_part = op->kind == OP_REGISTER && part_is_tracked(op->seed);
+    if ((op->kind == OP_INIT || is_part) && ++ledger->grants[op->slot] == 2) {
+        finding(FOUND_GRANTED_TWICE, "slot %u was granted twice", op->slot);
+    }
+    if (op->kind == OP_PAYMENT_INIT && ledger->is_paid[op->payment]) {
+        finding(FOUND_PAID_TWICE, "payment %u was paid and may be paid again", op->payment);
+    }
+}
+
+/* Whatever was answered counts, also when it is judged wrong below. */
 static void count_grants(struct session *session, const struct step *step,
                          const struct answers *answers) {
+    struct ledger *ledger = session->life->ledger;
     for (unsigned i = 0; i < step->ops_len && step->kind <= STEP_ATOMIC; i++) {
         const struct op *op = &step->ops[i];
-        if (op->kind != OP_INIT || answers->outcomes[i].status != LNKEEP_DONE) continue;
-        if (++session->life->ledger->grants[op->slot] == 2) {
-            finding(FOUND_GRANTED_TWICE, "slot %u was granted twice", op->slot);
+        if (answers->outcomes[i].status < 0) continue;
+        if (answers->outcomes[i].status == LNKEEP_DONE) count_grant(ledger, op);
+        if (op->kind == OP_PART_SETTLE) ledger->is_paid[op->payment] = 1;
+        if (op->kind == OP_PAYMENT_FORGET || op->kind == OP_DROP_TOMBSTONE) {
+            ledger->is_paid[op->payment] = 0;
         }
     }
+}
+
+/* A change answers the payment as it is after it, from the same transaction. */
+static void check_view(struct session *session, const struct step *step,
+                       struct answers *answers) {
+    static struct model seen;
+    const struct op *op = &step->ops[0];
+    char why[300];
+    if (step->kind != STEP_SINGLE || !op_is_payment(op)) return;
+    int has_none = op->kind >= OP_PAYMENT_DELETE || answers->outcomes[0].status < 0;
+    if (has_none != (answers->view == NULL)) {
+        finding(FOUND_WRONG, "operation %u on a payment, view %p", op->kind,
+                (void *)answers->view);
+    }
+    if (!answers->view) return;
+    memset(&seen, 0, sizeof seen);
+    unsigned payment = read_payment(session, answers->view, &seen);
+    if (payment != op->payment) {
+        finding(FOUND_WRONG, "a view of payment %u, not %u", payment, op->payment);
+    } else if (model_payment_differs(&session->model, &seen, payment, why, sizeof why)) {
+        finding(FOUND_WRONG, "a view: %s", why);
+    }
+    lnkeep_payment_free(answers->view);
+    answers->view = NULL;
 }
 
 /* What the worst outcome lets the host conclude. */
@@ -229,13 +156,15 @@ static lnkeep_status worst_of(const struct step *step, const struct answers *ans
 }
 
 static int finish_step(struct session *session, unsigned at, const struct model *after,
-                       const struct answers *answers) {
+                       struct answers *answers) {
     const struct step *step = &session->life->script->steps[at];
     struct entry *entry = &session->life->ledger->entries[at];
+    int is_allocation = step->kind == STEP_SINGLE && step->ops[0].kind == OP_ALLOCATE;
     session->model = *after;
-    entry->allocated = answers->outcomes[0].value;
+    check_view(session, step, answers);
+    entry->allocated = is_allocation ? answers->outcomes[0].value : 0;
     note_allocation(session, step, entry->allocated);
-    for (unsigned slot = CHOSEN_SLOTS; entry->allocated != 0 && slot < SLOTS; slot++) {
+    for (unsigned slot = CHOSEN_SLOTS; entry->allocated != 0 && slot < PARTS_FROM; slot++) {
         if (slot == step->ops[0].slot || session->model.allocated[slot] != entry->allocated) {
             continue;
         }
@@ -256,29 +185,31 @@ static int reopen_for_repeat(struct session *session) {
     return 0;
 }
 
-/* What the two histories of a step in doubt would answer. */
-struct branches {
-    struct model fresh, applied;
-    struct expect expect_fresh[OPS_MAX], expect_applied[OPS_MAX];
+/* One history of a step: what the call answers, and what comes of it. */
+struct branch {
+    struct model after;
+    struct expect expect[OPS_MAX];
 };
 
-static void branch(const struct session *session, const struct step *step,
-                   struct branches *branches) {
-    branches->fresh = session->model;
-    model_apply(&branches->fresh, step, 0, branches->expect_fresh);
-    branches->applied = branches->fresh;
-    for (unsigned i = 0; i < step->ops_len && step->kind <= STEP_ATOMIC; i++) {
-        /* Any number: an allocation that was made answers ALREADY, whichever id it gave. */
-        if (step->ops[i].kind == OP_ALLOCATE) branches->applied.allocated[step->ops[i].slot] = 1;
+/* The step is carried out once more after it was some times: 0 for the first. */
+static void branch_after(const struct session *session, const struct step *step, unsigned times,
+                         struct branch *branch) {
+    branch->after = session->model;
+    for (unsigned time = 0; time <= times; time++) {
+        model_apply(&branch->after, step, 0, branch->expect);
+        for (unsigned i = 0; i < step->ops_len && step->kind <= STEP_ATOMIC; i++) {
+            /* Any number: an allocation that was made answers ALREADY, whichever id it gave. */
+            const struct op *op = &step->ops[i];
+            if (op->kind == OP_ALLOCATE) branch->after.allocated[op->slot] = 1;
+        }
     }
-    model_apply(&branches->applied, step, 0, branches->expect_applied);
 }
 
-static void report_misfit(unsigned at, const struct step *step, const struct branches *branches,
+static void report_misfit(unsigned at, const struct step *step, const struct branch *first,
                           const struct answers *answers) {
     for (unsigned i = 0; i < step_outcomes(step); i++) {
         const lnkeep_outcome *outcome = &answers->outcomes[i];
-        const struct expect *wanted = &branches->expect_fresh[i];
+        const struct expect *wanted = &first->expect[i];
         int same_event = outcome->event_sequence == wanted->event_sequence;
         if (outcome->status == wanted->status && same_event) continue;
         finding(FOUND_WRONG, "step %u (kind %u) operation %u (kind %u): %s event %llu, not %s %llu",
@@ -293,7 +224,7 @@ static void report_misfit(unsigned at, const struct step *step, const struct bra
  * A batch of which some operations were applied and the others refused for want of space: the
  * reserve of a full disk is for what finishes or removes. The host gives the refused ones up.
  */
-static int finish_partly(struct session *session, unsigned at, const struct answers *answers) {
+static int finish_partly(struct session *session, unsigned at, struct answers *answers) {
     const struct step *step = &session->life->script->steps[at];
     struct model after = session->model;
     struct expect expect[OPS_MAX];
@@ -317,45 +248,94 @@ static int go_on_after(struct session *session, lnkeep_status worst) {
     return reopen_for_repeat(session);
 }
 
-int session_step(struct session *session, unsigned at) {
+/* What the host of this control cannot do apart, or what its records do not protect it from. */
+static int is_beyond_control(const struct life *life, const struct step *step) {
+    int is_beyond = step->kind == STEP_RESUME || step->kind == STEP_CLEAN;
+    for (unsigned i = 0; i < step->ops_len && step->kind <= STEP_ATOMIC; i++) {
+        const struct op *op = &step->ops[i];
+        is_beyond |= op_is_payment(op) && step->kind != STEP_SINGLE;
+        is_beyond |= op->kind == OP_DELETE && op->slot >= PARTS_FROM;
+    }
+    return life->control == CONTROL_APART && is_beyond;
+}
+
+/* Answers whether the step is finished: by an answer that the model has, after any of its tries. */
+static int is_settled(struct session *session, unsigned at, struct answers *answers, int doubt) {
+    static struct branch branch;
     const struct life *life = session->life;
     const struct step *step = &life->script->steps[at];
     struct entry *entry = &life->ledger->entries[at];
-    struct branches branches;
-    struct answers answers;
-    int doubt = entry->state == ENTRY_STARTED;
-    if (!step_is_possible(&session->model, step)) {
-        entry->state = ENTRY_LEFT_OUT;
-        return LIFE_ENDED;
+    unsigned earlier = doubt && entry->tries > 1 ? entry->tries - 1 : 0;
+    for (unsigned times = 0; times <= earlier; times++) {
+        branch_after(session, step, times, &branch);
+        if (!fits(step, branch.expect, answers, 0)) continue;
+        entry->applied_before = times;
+        return finish_step(session, at, &branch.after, answers) == LIFE_ENDED;
     }
-    branch(session, step, &branches);
+    return !doubt && life->policy != POLICY_NONE && finish_partly(session, at, answers);
+}
+
+/* Repeats what has to be repeated. Answers LIFE_STOPPED when the host cannot or may not go on. */
+static int try_step(struct session *session, unsigned at, int doubt) {
+    static struct branch first;
+    const struct life *life = session->life;
+    const struct step *step = &life->script->steps[at];
+    struct entry *entry = &life->ledger->entries[at];
+    struct answers answers;
+    branch_after(session, step, 0, &first);
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         entry->state = life->control == CONTROL_EARLY ? ENTRY_ANSWERED : ENTRY_STARTED;
-        call(session, step, at, &answers);
+        entry->tries++;
+        session_call(session, step, at, first.expect, &answers);
         count_grants(session, step, &answers);
-        if (fits(step, branches.expect_fresh, &answers, 0)) {
-            return finish_step(session, at, &branches.fresh, &answers);
-        }
-        if (doubt && fits(step, branches.expect_applied, &answers, 0)) {
-            return finish_step(session, at, &branches.fresh, &answers);
-        }
-        if (!doubt && life->policy != POLICY_NONE && finish_partly(session, at, &answers)) {
-            return LIFE_ENDED;
-        }
+        if (is_settled(session, at, &answers, doubt)) return LIFE_ENDED;
+        lnkeep_payment_free(answers.view);
         lnkeep_status worst = worst_of(step, &answers);
         lnkeep_class class = lnkeep_status_class(worst);
         int refused = class <= LNKEEP_CLASS_REFUSED && step->kind != STEP_REOPEN;
         if (life->policy == POLICY_NONE || refused) {
-            report_misfit(at, step, &branches, &answers);
+            report_misfit(at, step, &first, &answers);
             return LIFE_STOPPED;
         }
         life->ledger->status_seen = worst;
         life->ledger->internals += worst == LNKEEP_INTERNAL;
-        doubt |= class == LNKEEP_CLASS_UNKNOWN && life->control != CONTROL_UNKNOWN;
+        /* Whatever a resume answers, the commits before it may have been made. */
+        doubt |= step->kind == STEP_RESUME || class == LNKEEP_CLASS_UNKNOWN;
+        doubt &= life->control != CONTROL_UNKNOWN;
+        /* What was definitely not applied is not counted among the tries that may have been. */
+        if (class != LNKEEP_CLASS_UNKNOWN && step->kind != STEP_RESUME) entry->tries--;
         if (!doubt) entry->state = ENTRY_REFUSED;
         if (life->control == CONTROL_UNKNOWN || !go_on_after(session, worst)) return LIFE_STOPPED;
+        if (step->kind != STEP_RESUME) continue;
+        session_find_cut_off(session, at);
+        branch_after(session, step, 0, &first);
     }
     return doubt || session->store.bits == 0 ? LIFE_STOPPED : LIFE_ENDED;
+}
+
+int session_step(struct session *session, unsigned at) {
+    const struct step *step = &session->life->script->steps[at];
+    struct entry *entry = &session->life->ledger->entries[at];
+    int doubt = entry->state == ENTRY_STARTED;
+    if (!step_is_possible(&session->model, step) || is_beyond_control(session->life, step)) {
+        entry->state = ENTRY_LEFT_OUT;
+        return LIFE_ENDED;
+    }
+    if (doubt && step->kind == STEP_RESUME) session_find_cut_off(session, at);
+    return try_step(session, at, doubt);
+}
+
+void session_perform(struct session *session, const struct step *step) {
+    static struct branch first;
+    struct answers answers;
+    branch_after(session, step, 0, &first);
+    session_call(session, step, STEPS_MAX, first.expect, &answers);
+    count_grants(session, step, &answers);
+    if (!fits(step, first.expect, &answers, 0)) {
+        report_misfit(STEPS_MAX, step, &first, &answers);
+    }
+    session->model = first.after;
+    check_view(session, step, &answers);
 }
 
 struct life life_new(const struct script *script, enum policy policy, enum control control) {

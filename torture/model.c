@@ -1,36 +1,45 @@
 #include "model.h"
 
 #include "common.h"
+#include "words.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-static int is_pending(const struct record *record) {
+int record_is_pending(const struct record *record) {
     return record->state == LNKEEP_STATE_INTENT || record->state == LNKEEP_STATE_HANDED_OFF;
 }
 
-static int is_final(const struct record *record) {
+int record_is_final(const struct record *record) {
     return record->state == LNKEEP_STATE_SETTLED || record->state == LNKEEP_STATE_FAILED;
 }
 
-static uint64_t add_event(struct model *model, unsigned slot, unsigned kind) {
+uint64_t model_add_event(struct model *model, struct past_event event) {
     if (model->events_len == EVENTS_MAX) give_up("the script makes too many events");
-    struct record *record = &model->records[slot];
-    /* The record of a forgotten attempt is gone; its event says deleted. */
-    uint8_t state = record->state ? record->state : LNKEEP_STATE_DELETED;
-    model->events[model->events_len++] = (struct past_event){(uint8_t)kind, state, (uint16_t)slot};
+    model->events[model->events_len++] = event;
     return model->events_len;
 }
 
-static struct expect answer(lnkeep_status status) { return (struct expect){status, 0}; }
+struct expect expect_answer(lnkeep_status status) { return (struct expect){.status = status}; }
 
-static struct expect changed(struct model *model, unsigned slot, unsigned event) {
-    return (struct expect){LNKEEP_DONE, add_event(model, slot, event)};
+static struct expect changed(struct model *model, unsigned slot, unsigned kind) {
+    const struct record *record = &model->records[slot];
+    struct past_event event = {
+        .kind = (uint8_t)kind,
+        /* The record of a forgotten attempt is gone; its event says deleted. */
+        .state = record->state ? record->state : LNKEEP_STATE_DELETED,
+        .payment = PAYMENTS,
+        .slot = (uint16_t)slot,
+    };
+    uint64_t event_sequence = model_add_event(model, event);
+    int is_conflict = kind == LNKEEP_EVENT_ATTEMPT_CONFLICT;
+    return (struct expect){LNKEEP_DONE, is_conflict, event_sequence};
 }
 
 static struct expect apply_init(struct model *model, unsigned slot) {
     struct record *record = &model->records[slot];
-    if (record->state) return answer(LNKEEP_ALREADY_EXISTS);
+    if (record->state) return expect_answer(LNKEEP_ALREADY_EXISTS);
     *record = (struct record){.state = LNKEEP_STATE_INTENT, .has_request = 1};
     return changed(model, slot, LNKEEP_EVENT_ATTEMPT_INIT);
 }
@@ -38,38 +47,39 @@ static struct expect apply_init(struct model *model, unsigned slot) {
 static struct expect apply_mark(struct model *model, unsigned slot) {
     struct record *record = &model->records[slot];
     switch (record->state) {
-    case 0: return answer(LNKEEP_NOT_FOUND);
+    case 0: return expect_answer(LNKEEP_NOT_FOUND);
     case LNKEEP_STATE_INTENT:
         record->state = LNKEEP_STATE_HANDED_OFF;
         return changed(model, slot, LNKEEP_EVENT_ATTEMPT_HANDED_OFF);
-    case LNKEEP_STATE_HANDED_OFF: return answer(LNKEEP_ALREADY);
-    case LNKEEP_STATE_DELETED: return answer(LNKEEP_DELETED);
-    default: return answer(LNKEEP_NOT_PENDING);
+    case LNKEEP_STATE_HANDED_OFF: return expect_answer(LNKEEP_ALREADY);
+    case LNKEEP_STATE_DELETED: return expect_answer(LNKEEP_DELETED);
+    default: return expect_answer(LNKEEP_NOT_PENDING);
     }
 }
 
-static struct expect resolve(struct model *model, const struct op *op, unsigned event) {
+struct expect model_resolve(struct model *model, const struct op *op, unsigned event) {
     lnkeep_attempt_result result = op_result(op);
     struct record *record = &model->records[op->slot];
     int settles = result.kind == LNKEEP_RESULT_SETTLE;
     record->state = settles ? LNKEEP_STATE_SETTLED : LNKEEP_STATE_FAILED;
     record->result_digest = result_digest(&result);
+    record->result_seed = op->seed;
     return changed(model, op->slot, event);
 }
 
 static struct expect apply_result(struct model *model, const struct op *op) {
     struct record *record = &model->records[op->slot];
     lnkeep_attempt_result result = op_result(op);
-    if (record->state == LNKEEP_STATE_DELETED) return answer(LNKEEP_CONFLICT);
-    if (!is_final(record)) return resolve(model, op, LNKEEP_EVENT_ATTEMPT_RESOLVED);
-    if (record->result_digest == result_digest(&result)) return answer(LNKEEP_ALREADY);
+    if (record->state == LNKEEP_STATE_DELETED) return expect_answer(LNKEEP_CONFLICT);
+    if (!record_is_final(record)) return model_resolve(model, op, LNKEEP_EVENT_ATTEMPT_RESOLVED);
+    if (record->result_digest == result_digest(&result)) return expect_answer(LNKEEP_ALREADY);
     if (record->state == LNKEEP_STATE_SETTLED || op->kind == OP_FAIL) {
-        return answer(LNKEEP_CONFLICT);
+        return expect_answer(LNKEEP_CONFLICT);
     }
     /* Money moved after a failure was reported, so the host has to look again. */
     record->flags |= LNKEEP_ATTEMPT_CONFLICT;
     record->flags &= (uint8_t)~LNKEEP_ATTEMPT_ACKED;
-    return resolve(model, op, LNKEEP_EVENT_ATTEMPT_CONFLICT);
+    return model_resolve(model, op, LNKEEP_EVENT_ATTEMPT_CONFLICT);
 }
 
 static struct expect apply_rollback(struct model *model, const struct op *op) {
@@ -77,32 +87,37 @@ static struct expect apply_rollback(struct model *model, const struct op *op) {
     switch (record->state) {
     case LNKEEP_STATE_INTENT:
         record->flags |= LNKEEP_ATTEMPT_ROLLED_BACK;
-        return resolve(model, op, LNKEEP_EVENT_ATTEMPT_RESOLVED);
-    case LNKEEP_STATE_HANDED_OFF: return answer(LNKEEP_HANDED_OFF);
+        return model_resolve(model, op, LNKEEP_EVENT_ATTEMPT_RESOLVED);
+    case LNKEEP_STATE_HANDED_OFF: return expect_answer(LNKEEP_HANDED_OFF);
     case 0:
-    case LNKEEP_STATE_DELETED: return answer(LNKEEP_NOT_FOUND);
-    default: return answer(LNKEEP_NOT_PENDING);
+    case LNKEEP_STATE_DELETED: return expect_answer(LNKEEP_NOT_FOUND);
+    default: return expect_answer(LNKEEP_NOT_PENDING);
     }
 }
 
 static struct expect apply_ack(struct model *model, unsigned slot) {
     struct record *record = &model->records[slot];
-    if (!record->state) return answer(LNKEEP_NOT_FOUND);
-    if (is_pending(record)) return answer(LNKEEP_RESULT_PENDING);
-    int repeated = !is_final(record) || record->flags & LNKEEP_ATTEMPT_ACKED;
-    record->flags |= is_final(record) ? LNKEEP_ATTEMPT_ACKED : 0;
-    return answer(repeated ? LNKEEP_ALREADY : LNKEEP_DONE);
+    if (!record->state) return expect_answer(LNKEEP_NOT_FOUND);
+    if (record_is_pending(record)) return expect_answer(LNKEEP_RESULT_PENDING);
+    int repeated = !record_is_final(record) || record->flags & LNKEEP_ATTEMPT_ACKED;
+    record->flags |= record_is_final(record) ? LNKEEP_ATTEMPT_ACKED : 0;
+    return expect_answer(repeated ? LNKEEP_ALREADY : LNKEEP_DONE);
 }
 
 static struct expect apply_delete(struct model *model, unsigned slot, int forget) {
     struct record *record = &model->records[slot];
-    if (is_pending(record)) return answer(LNKEEP_PENDING);
-    if (!is_final(record)) return answer(LNKEEP_NOT_FOUND);
+    if (record_is_pending(record)) return expect_answer(LNKEEP_PENDING);
+    if (!record_is_final(record)) return expect_answer(LNKEEP_NOT_FOUND);
+    /* Its payment has not taken the result yet. */
+    int is_acked = (record->flags & LNKEEP_ATTEMPT_ACKED) != 0;
+    if (record->flags & LNKEEP_ATTEMPT_OF_PAYMENT && !is_acked) {
+        return expect_answer(LNKEEP_PENDING);
+    }
     *record = (struct record){.state = forget ? 0 : LNKEEP_STATE_DELETED, .burned = !forget};
     return changed(model, slot, LNKEEP_EVENT_ATTEMPT_DELETED);
 }
 
-static struct expect apply_op(struct model *model, const struct op *op) {
+struct expect model_record_op(struct model *model, const struct op *op) {
     switch ((enum op_kind)op->kind) {
     case OP_INIT: return apply_init(model, op->slot);
     case OP_MARK: return apply_mark(model, op->slot);
@@ -112,10 +127,16 @@ static struct expect apply_op(struct model *model, const struct op *op) {
     case OP_ACK: return apply_ack(model, op->slot);
     case OP_DELETE:
     case OP_FORGET: return apply_delete(model, op->slot, op->kind == OP_FORGET);
-    case OP_ALLOCATE: break;
+    default: break;
     }
     /* Which id it is, the library says; the caller of the model notes it. */
-    return answer(model->allocated[op->slot] ? LNKEEP_ALREADY : LNKEEP_DONE);
+    return expect_answer(model->allocated[op->slot] ? LNKEEP_ALREADY : LNKEEP_DONE);
+}
+
+int op_is_payment(const struct op *op) { return op->kind >= OP_PAYMENT_INIT; }
+
+static struct expect apply_op(struct model *model, const struct op *op) {
+    return op_is_payment(op) ? model_payment_op(model, op) : model_record_op(model, op);
 }
 
 static void apply_atomic(struct model *model, const struct step *step, struct expect *expect) {
@@ -124,7 +145,7 @@ static void apply_atomic(struct model *model, const struct step *step, struct ex
         expect[i] = apply_op(&tried, &step->ops[i]);
         if (expect[i].status >= 0) continue;
         for (unsigned other = 0; other < step->ops_len; other++) {
-            if (other != i) expect[other] = answer(LNKEEP_ABORTED);
+            if (other != i) expect[other] = expect_answer(LNKEEP_ABORTED);
         }
         return;
     }
@@ -133,13 +154,13 @@ static void apply_atomic(struct model *model, const struct step *step, struct ex
 
 /* Recovery rolls back what was not handed off, clean removes what ended; both in order of ids. */
 static void apply_to_namespace(struct model *model, uint8_t name_space, int is_clean) {
-    for (unsigned slot = 0; slot < CHOSEN_SLOTS; slot++) {
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
         struct record *record = &model->records[slot];
         if (slot_key(model, slot).namespace_bytes[15] != name_space) continue;
-        if (is_clean && is_final(record)) apply_delete(model, slot, 0);
+        if (is_clean && record_is_final(record)) apply_delete(model, slot, 0);
         if (!is_clean && record->state == LNKEEP_STATE_INTENT) {
             /* Seed 0 has no message, as a recovery's failure has none. */
-            struct op rollback = {OP_ROLLBACK, 0, (uint16_t)slot};
+            struct op rollback = {.kind = OP_ROLLBACK, .slot = (uint16_t)slot};
             apply_rollback(model, &rollback);
         }
     }
@@ -147,7 +168,7 @@ static void apply_to_namespace(struct model *model, uint8_t name_space, int is_c
 
 void model_apply(struct model *model, const struct step *step, unsigned left_out,
                  struct expect *expect) {
-    expect[0] = answer(LNKEEP_DONE);
+    expect[0] = expect_answer(LNKEEP_DONE);
     switch ((enum step_kind)step->kind) {
     case STEP_SINGLE:
     case STEP_BATCH:
@@ -160,15 +181,18 @@ void model_apply(struct model *model, const struct step *step, unsigned left_out
         uint64_t before = model->cursor_acked;
         uint64_t until = step->ops[0].slot;
         if (until > model->events_len) until = model->events_len;
-        if (until <= before) expect[0] = answer(LNKEEP_ALREADY);
+        if (until <= before) expect[0] = expect_answer(LNKEEP_ALREADY);
         else model->cursor_acked = until;
         break;
     }
-    case STEP_CLEAN: apply_to_namespace(model, 1, 1); break;
-    case STEP_RECOVER: apply_to_namespace(model, 0, 0); break;
+    case STEP_CLEAN: apply_to_namespace(model, step->ops[0].seed, 1); break;
+    case STEP_RECOVER: apply_to_namespace(model, step->ops[0].seed, 0); break;
+    case STEP_RESUME: model_resume(model, step, UINT_MAX, NULL); break;
     case STEP_TICK:
     case STEP_REOPEN:
-    case STEP_READ: break;
+    case STEP_READ:
+    case STEP_FETCH:
+    case STEP_SWEEP: break;
     }
 }
 
@@ -179,7 +203,8 @@ unsigned step_outcomes(const struct step *step) {
 int step_is_possible(const struct model *model, const struct step *step) {
     for (unsigned i = 0; i < step->ops_len && step->kind <= STEP_ATOMIC; i++) {
         const struct op *op = &step->ops[i];
-        if (op->kind == OP_ALLOCATE || op->slot < CHOSEN_SLOTS) continue;
+        int is_allocated = op->slot >= CHOSEN_SLOTS && op->slot < PARTS_FROM;
+        if (op->kind == OP_ALLOCATE || !is_allocated) continue;
         if (!model->allocated[op->slot]) return 0;
     }
     return 1;
@@ -187,12 +212,40 @@ int step_is_possible(const struct model *model, const struct step *step) {
 
 static int records_differ(const struct record *wanted, const struct record *given) {
     if (wanted->state != given->state) return 1;
-    if (!is_pending(wanted) && !is_final(wanted)) return 0;
+    if (!record_is_pending(wanted) && !record_is_final(wanted)) return 0;
     return wanted->flags != given->flags || wanted->has_request != given->has_request ||
            wanted->result_digest != given->result_digest;
 }
 
+static int events_differ(const struct past_event *one, const struct past_event *two) {
+    return one->kind != two->kind || one->state != two->state || one->slot != two->slot ||
+           one->payment != two->payment || one->part_state != two->part_state ||
+           one->reason != two->reason || one->flags != two->flags ||
+           one->amount_msat != two->amount_msat || one->remaining_msat != two->remaining_msat ||
+           one->fees_msat != two->fees_msat;
+}
+
+static void describe_event(const struct past_event *event, char *text, size_t len) {
+    snprintf(text, len,
+             "kind %u state %u slot %u payment %u part state %u reason %u flags %u amount %llu "
+             "remaining %llu fees %llu",
+             event->kind, event->state, event->slot, event->payment, event->part_state,
+             event->reason, event->flags, (unsigned long long)event->amount_msat,
+             (unsigned long long)event->remaining_msat, (unsigned long long)event->fees_msat);
+}
+
+int model_event_differs(const struct past_event *wanted, const struct past_event *given, char *why,
+                        size_t len) {
+    char one[200], two[200];
+    if (!events_differ(wanted, given)) return 0;
+    describe_event(given, one, sizeof one);
+    describe_event(wanted, two, sizeof two);
+    snprintf(why, len, "%s; not %s", one, two);
+    return 1;
+}
+
 int model_differs(const struct model *wanted, const struct model *given, char *why, size_t len) {
+    char text[300];
     for (unsigned slot = 0; slot < SLOTS; slot++) {
         const struct record *one = &wanted->records[slot], *two = &given->records[slot];
         if (!records_differ(one, two)) continue;
@@ -201,6 +254,9 @@ int model_differs(const struct model *wanted, const struct model *given, char *w
                  one->result_digest != two->result_digest ? ", another result" : "");
         return 1;
     }
+    for (unsigned payment = 0; payment < PAYMENTS; payment++) {
+        if (model_payment_differs(wanted, given, payment, why, len)) return 1;
+    }
     if (wanted->cursor_acked != given->cursor_acked || wanted->events_len != given->events_len) {
         snprintf(why, len, "%u events, cursor at %llu; not %u events, cursor at %llu",
                  given->events_len, (unsigned long long)given->cursor_acked, wanted->events_len,
@@ -208,11 +264,10 @@ int model_differs(const struct model *wanted, const struct model *given, char *w
         return 1;
     }
     for (unsigned i = 0; i < wanted->events_len; i++) {
-        const struct past_event *one = &wanted->events[i], *two = &given->events[i];
-        if (one->kind == two->kind && one->state == two->state && one->slot == two->slot) continue;
-        snprintf(why, len, "event %u: kind %u state %u slot %u, not kind %u state %u slot %u",
-                 i + 1, two->kind, two->state, two->slot, one->kind, one->state, one->slot);
-        return 1;
+        if (model_event_differs(&wanted->events[i], &given->events[i], text, sizeof text)) {
+            snprintf(why, len, "event %u: %s", i + 1, text);
+            return 1;
+        }
     }
     return 0;
 }

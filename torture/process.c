@@ -22,7 +22,8 @@ enum { PRINTED_MAX = 25, WORKERS_MAX = 64 };
 unsigned worker_index;
 
 const char *const finding_names[FINDINGS] = {
-    "lost", "granted twice", "wrong", "event", "status", "signal", "hang", "reopen",
+    "lost",  "granted twice", "paid twice", "half", "wrong",
+    "event", "status",        "signal",     "hang", "reopen",
 };
 
 static struct {

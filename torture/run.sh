@@ -37,10 +37,14 @@ fi
 SEED=${LNKEEP_TORTURE_SEED:-1}
 OUT=build/torture
 NATIVE=$(cat build/lib/native-libs)
-SHARED_PARTS='torture/common.c torture/process.c'
-LIFE_PARTS='torture/model.c torture/script.c torture/life.c torture/verify.c torture/trace.c'
+SHARED_PARTS='torture/common.c torture/process.c torture/sha256.c'
+LIFE_PARTS='torture/model.c torture/model_payments.c torture/model_resume.c
+    torture/words.c torture/payment_words.c torture/script.c torture/script_payments.c
+    torture/life.c torture/life_calls.c torture/life_payments.c
+    torture/verify.c torture/verify_payments.c torture/trace.c'
 DAMAGE_PARTS='torture/damage_shapes.c torture/damage_kinds.c torture/damage_read.c
-    torture/damage_bare.c'
+    torture/damage_payments.c torture/damage_payments_read.c torture/damage_bare.c'
+FULL_DISK_PARTS='torture/full_disk_payments.c'
 mkdir -p "$OUT"
 trap 'exit 1' INT TERM # so that what is set for the exit is done
 
@@ -74,6 +78,11 @@ run_kill() {
     run kill_chain "$OUT/kill" --chain --points "$CHAINS"
     run kill_before_control_early "$OUT/kill" --before --control early --points "$CONTROLS"
     run kill_after_control_empty "$OUT/kill" --after --control empty --points "$CONTROLS"
+    # Seldom does a kill fall between two calls that belong together, so this one takes more points.
+    run kill_before_control_apart "$OUT/kill" --before --control apart --points "$((CONTROLS * 4))"
+    run kill_after_control_forget "$OUT/kill" --after --control forget --points "$CONTROLS"
+    run kill_after_control_meddle "$OUT/kill" --after --control meddle --points "$CONTROLS"
+    run kill_after_control_late "$OUT/kill" --after --control late --points "$CONTROLS"
     run kill_random_control_early "$OUT/kill" --random --control early --points "$CONTROLS"
     run kill_chain_control_early "$OUT/kill" --chain --control early --points "$CONTROLS"
 }
@@ -105,7 +114,7 @@ on_small_disk() {
 }
 
 run_full_disk() {
-    build full_disk '' || return 0
+    build full_disk "$FULL_DISK_PARTS" || return 0
     if [ "$(id -u)" -ne 0 ] || ! have mkfs.ext4; then
         skip full_disk 'mounting a small ext4 takes root and mkfs.ext4'
         return 0

@@ -1,3 +1,5 @@
+/* A small ptrace driver: every thread of a child stops at every system call. */
+
 #define _GNU_SOURCE
 #include "trace.h"
 

@@ -2,9 +2,11 @@
 
 #include "common.h"
 #include "life.h"
+#include "words.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TAKEN_MAX = 256, FRESH_ID = 5000 };
 
@@ -22,7 +24,17 @@ static void read_attempt(struct session *session, unsigned slot, struct record *
         if (attempt->present & LNKEEP_HAS_RESULT) {
             seen->result_digest = result_digest(&attempt->result);
         }
-        if (seen->has_request && attempt->amount_msat != request.amount_msat) {
+        int is_apart = session->life->control == CONTROL_APART && slot >= PARTS_FROM;
+        if (is_apart && seen->has_request) seen->flags |= LNKEEP_ATTEMPT_OF_PAYMENT;
+        const struct part *part = &session->model.parts[slot];
+        /* The HTLC of a part carries its fee as well; of a part that is gone nobody knows it. */
+        uint64_t amount_msat = request.amount_msat;
+        if (part->payment) {
+            amount_msat = part_amount_msat(part->payment - 1u, part->seed) +
+                          part_fee_msat(slot, part->seed);
+        }
+        int is_known = slot < PARTS_FROM || part->payment;
+        if (seen->has_request && is_known && attempt->amount_msat != amount_msat) {
             finding(FOUND_WRONG, "slot %u: another amount", slot);
         }
     } else if (status != LNKEEP_DELETED && status != LNKEEP_NOT_FOUND) {
@@ -47,9 +59,7 @@ static void read_events(struct session *session, struct model *seen) {
                         (unsigned long long)taken[i].sequence, at + 1);
                 return;
             }
-            unsigned slot = slot_of(&session->model, taken[i].subject, taken[i].attempt_id);
-            seen->events[at] = (struct past_event){(uint8_t)taken[i].kind, (uint8_t)taken[i].state,
-                                                   (uint16_t)slot};
+            seen->events[at] = read_event(&session->model, &taken[i]);
         }
     }
     if (status == LNKEEP_DONE) status = lnkeep_events_close(&keep, NULL);
@@ -88,30 +98,66 @@ static void check_counts(struct session *session, const struct model *seen) {
     }
 }
 
-static void read_store(struct session *session, struct model *seen) {
+static int is_allocated(unsigned slot) { return slot >= CHOSEN_SLOTS && slot < PARTS_FROM; }
+
+void session_read(struct session *session, struct model *seen) {
     memset(seen, 0, sizeof *seen);
     for (unsigned slot = 0; slot < SLOTS; slot++) {
-        if (slot < CHOSEN_SLOTS || session->model.allocated[slot] != 0) {
+        if (!is_allocated(slot) || session->model.allocated[slot] != 0) {
             read_attempt(session, slot, &seen->records[slot]);
         }
     }
+    read_payments(session, seen);
     read_events(session, seen);
     read_cursor(session, seen);
     check_counts(session, seen);
+    check_pairs(seen);
+}
+
+void session_find_cut_off(struct session *session, unsigned at) {
+    static struct model seen, tried;
+    const struct step *step = &session->life->script->steps[at];
+    struct entry *entry = &session->life->ledger->entries[at];
+    char why[300] = "";
+    unsigned commits = 0;
+    session_read(session, &seen);
+    for (;; commits++) {
+        tried = session->model;
+        unsigned made = model_resume(&tried, step, commits, NULL);
+        if (!model_differs(&tried, &seen, why, sizeof why)) break;
+        if (made == commits) continue;
+        finding(FOUND_LOST, "step %u, cut off, is at none of its commits: %s", at, why);
+        return;
+    }
+    if (commits == 0) return;
+    if (entry->cut_offs == CUT_OFFS_MAX) give_up("a step was cut off too often");
+    session->model = tried;
+    entry->cut_off[entry->cut_offs] = commits;
+    entry->cut_offs++;
+    session->life->ledger->cut_offs++;
+}
+
+static int is_in_doubt(const struct life *life, unsigned at) {
+    return at < life->script->steps_len && life->ledger->entries[at].state == ENTRY_STARTED;
 }
 
 /* Either the step in doubt was applied, or it was not: anything else is a loss. */
 static void check_prefix(struct session *session, unsigned at) {
     static struct model seen;
-    struct model applied = session->model;
+    static struct model applied;
     struct expect expect[OPS_MAX];
     const struct life *life = session->life;
-    char why[200];
-    read_store(session, &seen);
+    char why[300];
+    int doubt = is_in_doubt(life, at);
+    if (doubt && life->script->steps[at].kind == STEP_RESUME) {
+        session_find_cut_off(session, at);
+        return;
+    }
+    session_read(session, &seen);
     if (!model_differs(&session->model, &seen, why, sizeof why)) return;
-    int doubt = at < life->script->steps_len && life->ledger->entries[at].state == ENTRY_STARTED;
-    if (doubt) {
-        char other[200];
+    applied = session->model;
+    for (unsigned tries = doubt ? life->ledger->entries[at].tries : 0; tries > 0; tries--) {
+        char other[300];
         model_apply(&applied, &life->script->steps[at], 0, expect);
         if (!model_differs(&applied, &seen, other, sizeof other)) return;
     }
@@ -133,7 +179,7 @@ static void check_id(struct session *session, unsigned slot) {
 static void check_key(struct session *session, unsigned slot) {
     char text[16];
     uint8_t name_space[16] = {[15] = 2};
-    uint64_t id = 0, before = session->model.allocated[slot];
+    uint64_t id = 0, before = is_allocated(slot) ? session->model.allocated[slot] : 0;
     if (before == 0) return;
     lnkeep_bytes key = slot_external_key(slot, text);
     lnkeep_status status =
@@ -166,36 +212,69 @@ static int open_for_check(struct session *session, uint32_t flags) {
     return 0;
 }
 
+/* The file itself, before anybody opens it and after the last one closed it. */
+static void check_file(const struct life *life, unsigned at) {
+    lnkeep_check_report *report = NULL;
+    char path[4200];
+    snprintf(path, sizeof path, "%s/data.mdb", life->directory);
+    /* A host that died before its first answer may not have got as far as a store. */
+    if (at == 0 && access(path, F_OK) != 0) return;
+    lnkeep_status status = lnkeep_check(life->directory, &report, NULL);
+    if (status != LNKEEP_DONE) {
+        finding(FOUND_WRONG, "the check answered %s", lnkeep_status_name(status));
+    } else if (report->findings_len != 0) {
+        finding(FOUND_WRONG, "the check found %zu things, first in table '%s': %s",
+                report->findings_len, report->findings[0].table, report->findings[0].fault);
+    }
+    lnkeep_check_report_free(report);
+}
+
+static void check_all(struct session *session, const char *when) {
+    static struct model seen;
+    char why[300];
+    session_read(session, &seen);
+    if (model_differs(&session->model, &seen, why, sizeof why)) {
+        finding(FOUND_LOST, "after %s: %s", when, why);
+    }
+}
+
+/* What a host does after a restart, and its dispatcher answers anything that it may. */
+static void restart_payments(struct session *session, unsigned at) {
+    struct step recover = {STEP_RECOVER, 1, {{0, 3, 0, 0}}};
+    struct step resume = {STEP_RESUME, 1, {{0, (uint8_t)(at * 7), 0, 0}}};
+    session_perform(session, &recover);
+    session_perform(session, &resume);
+}
+
 int life_verify(void *context) {
     struct life life = *(const struct life *)context;
     static struct session session;
-    static struct model seen;
-    char why[200];
     life.policy = POLICY_NONE;
-    life.control = CONTROL_NONE;
+    if (life.control == CONTROL_EARLY || life.control == CONTROL_UNKNOWN) {
+        life.control = CONTROL_NONE;
+    }
     unsigned at = session_replay(&session, &life);
+    check_file(&life, at);
     if (!open_for_check(&session, LNKEEP_STORE_VERIFY)) return 0;
     check_report(&session, at);
     check_prefix(&session, at);
     /* The same call again, as after every crash: it changes nothing that was changed before. */
-    int doubt = at < life.script->steps_len && life.ledger->entries[at].state == ENTRY_STARTED;
-    if (doubt && session_step(&session, at) == LIFE_ENDED) {
-        read_store(&session, &seen);
-        if (model_differs(&session.model, &seen, why, sizeof why)) {
-            finding(FOUND_LOST, "after the repeat of step %u: %s", at, why);
-        }
+    if (is_in_doubt(&life, at) && session_step(&session, at) == LIFE_ENDED) {
+        check_all(&session, "the repeat");
     }
     for (unsigned slot = 0; slot < SLOTS; slot++) {
         check_id(&session, slot);
         check_key(&session, slot);
     }
+    if (life.control != CONTROL_APART) {
+        ask_payments_again(&session);
+        restart_payments(&session, at);
+    }
     session_close(&session);
     if (!open_for_check(&session, 0)) return 0;
-    read_store(&session, &seen);
-    if (model_differs(&session.model, &seen, why, sizeof why)) {
-        finding(FOUND_LOST, "after a clean close: %s", why);
-    }
+    check_all(&session, "a clean close");
     check_fresh_id(&session);
     session_close(&session);
+    check_file(&life, life.script->steps_len);
     return 0;
 }

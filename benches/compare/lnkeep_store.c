@@ -8,8 +8,7 @@
 
 static struct keep threads_store, flight_store;
 
-/* SHA-256 of the preimage that settles every attempt. */
-static const uint8_t payment_hash[32] = {
+const uint8_t keep_settle_hash[32] = {
     0x4b, 0xb0, 0x6f, 0x8e, 0x4e, 0x3a, 0x77, 0x15,
     0xd2, 0x01, 0xd5, 0x73, 0xd0, 0xaa, 0x42, 0x37,
     0x62, 0xe5, 0x5d, 0xab, 0xd6, 0x1a, 0x2c, 0x02,
@@ -52,7 +51,7 @@ lnkeep_attempt_request keep_request(uint64_t id)
         .first_hop_scid = UINT64_C(7) << 40,
     };
     memset(request.fingerprint, (int)(id & 0xff), sizeof request.fingerprint);
-    memcpy(request.payment_hash, payment_hash, sizeof request.payment_hash);
+    memcpy(request.payment_hash, keep_settle_hash, sizeof request.payment_hash);
     return request;
 }
 

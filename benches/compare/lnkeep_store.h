@@ -15,8 +15,9 @@ struct keep {
 uint32_t keep_open(struct keep *keep, const char *folder, uint32_t flags);
 void keep_close(struct keep *keep);
 
-/* Every byte of the preimage whose hash every request carries. */
+/* Every byte of the preimage that settles every attempt, and its SHA-256. */
 #define PREIMAGE_BYTE 7
+extern const uint8_t keep_settle_hash[32];
 
 /* A request with every optional field, so that its record is the longest an init writes. */
 lnkeep_attempt_request keep_request(uint64_t id);

@@ -96,6 +96,14 @@ struct round run_callers(const struct contestant *contestant, unsigned callers, 
     return round;
 }
 
+uint64_t scatter(uint64_t number)
+{
+    uint64_t z = number + UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
 static int ascending(const void *a, const void *b)
 {
     uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;

@@ -4,11 +4,8 @@
  */
 #include "lnkeep_store.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define UNFINISHED 100
 /* Length of update_fulfill_htlc: type, channel, id, preimage (BOLT 2). */
@@ -89,15 +86,6 @@ static uint64_t lone_commit(uint64_t count, uint64_t *ns)
     return 1;
 }
 
-/* The same number in every run, spread over all ids. */
-static uint64_t scatter(uint64_t number)
-{
-    uint64_t z = number + UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
 static uint64_t get(uint64_t count, uint64_t *ns)
 {
     (void)ns;
@@ -150,18 +138,15 @@ static uint64_t delete_most(uint64_t count, uint64_t *ns)
     return deleted;
 }
 
-/* Of a closed store: what the file takes on disk. */
+/* Of a closed store. */
 static uint64_t size_on_disk(uint64_t count, uint64_t *ns)
 {
     (void)count;
-    struct stat file;
-    char *path = path_in(store_folder, "data.mdb");
     keep_close(&keep);
-    must(stat(path, &file) == 0, "stat of data.mdb");
-    free(path);
+    uint64_t bytes = data_bytes(store_folder);
     keep_open(&keep, store_folder, LNKEEP_STORE_MUST_EXIST);
     *ns = 0;
-    return (uint64_t)file.st_blocks * 512;
+    return bytes;
 }
 
 /* The library keeps the old file when it cannot compact; that would be no figure. */
@@ -176,10 +161,7 @@ static uint64_t compact(uint64_t count, uint64_t *ns)
     return 1;
 }
 
-static const struct phase {
-    const char *name;
-    uint64_t (*run)(uint64_t count, uint64_t *ns);
-} phases[] = {
+static const struct phase phases[] = {
     {"insert", insert},
     {"open", reopen},
     {"commit", lone_commit},
@@ -188,29 +170,22 @@ static const struct phase {
     {"delete", delete_most},
     {"size", size_on_disk},
     {"compact", compact},
+    {0},
 };
 
-void run_phase(const char *folder, const char *name, uint64_t count)
+static void open_store(const char *folder)
 {
-    if (!store_folder) {
-        store_folder = path_in(folder, "million");
-        keep_open(&keep, store_folder, 0);
-    }
-    for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++) {
-        if (strcmp(phases[i].name, name) != 0)
-            continue;
-        uint64_t before = now_ns(), part_ns = UINT64_MAX;
-        uint64_t figure = phases[i].run(count, &part_ns);
-        uint64_t all_ns = now_ns() - before;
-        printf("phase %" PRIu64 " %" PRIu64 "\n", part_ns == UINT64_MAX ? all_ns : part_ns, figure);
+    if (store_folder)
         return;
-    }
-    must(0, name);
+    store_folder = path_in(folder, "million");
+    keep_open(&keep, store_folder, 0);
 }
 
-void end_phases(void)
+static void close_store(void)
 {
     if (store_folder)
         keep_close(&keep);
     free(store_folder);
 }
+
+const struct phases attempt_phases = {phases, open_store, close_store};

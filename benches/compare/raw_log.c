@@ -98,6 +98,10 @@ static void dsync_close(void)
 
 const struct contestant log_contestants[] = {
     {.name = "log", .open = log_open, .put = log_put, .close = log_close},
+    {0},
+};
+
+const struct contestant flush_contestants[] = {
     {.name = "fdatasync", .open = plain_open, .put = plain_put, .close = plain_close},
     {.name = "o_dsync", .open = dsync_open, .put = dsync_put, .close = dsync_close},
     {0},

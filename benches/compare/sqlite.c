@@ -78,8 +78,9 @@ static void alone_open(const char *folder, uint64_t rows)
     disconnect(&writer);
 }
 
-static void alone_prepare(unsigned callers)
+static void alone_prepare(unsigned callers, uint64_t round_ns)
 {
+    (void)round_ns;
     while (callers_open < callers)
         connect_to(&callers_own[callers_open++], path);
 }

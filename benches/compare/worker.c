@@ -2,10 +2,11 @@
  * The contestants that C programs can call, driven over standard input and output so that a driver
  * can interleave their rounds with those of other processes:
  *
- *   worker FOLDER ROWS       fills every contestant with ROWS rows, prints `versions TEXT; TEXT`
- *                            and `ready NAME...`
+ *   worker FOLDER SET ROWS   fills every contestant of a set (rows, payments, none) with ROWS rows,
+ *                            prints `versions TEXT; TEXT` and `ready NAME...`
  *   round NAME CALLERS MS    prints `round OPERATIONS LENGTH_NS P50_NS P90_NS P99_NS MAX_NS`
- *   phase NAME COUNT         a million attempts (million.c), prints `phase NS VALUE`
+ *   phase NAME COUNT         a million attempts (million.c) or payments (payments_million.c),
+ *                            prints `phase NS VALUE`
  */
 #include "worker.h"
 
@@ -23,15 +24,28 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static const struct contestant *const groups[] = {
+static const struct contestant *const rows_groups[] = {
     lnkeep_contestants,
     lmdb_contestants,
     log_contestants,
+    flush_contestants,
 #ifdef BENCH_SQLITE
     sqlite_contestants,
 #endif
+    NULL,
 };
-#define GROUPS (sizeof groups / sizeof groups[0])
+static const struct contestant *const payments_groups[] = {
+    payment_contestants,
+    flush_contestants,
+    NULL,
+};
+static const struct contestant *const no_groups[] = {NULL};
+
+/* The groups of the set this worker was started for. */
+static const struct contestant *const *groups;
+
+static const struct phases *const all_phases[] = {&attempt_phases, &payment_phases};
+#define ALL_PHASES (sizeof all_phases / sizeof all_phases[0])
 
 static _Atomic uint64_t last_id;
 
@@ -69,6 +83,15 @@ char *path_in(const char *folder, const char *name)
     return path;
 }
 
+uint64_t data_bytes(const char *folder)
+{
+    struct stat file;
+    char *path = path_in(folder, "data.mdb");
+    must(stat(path, &file) == 0, "stat of data.mdb");
+    free(path);
+    return (uint64_t)file.st_blocks * 512;
+}
+
 void fill(uint64_t rows, void (*commit)(const uint64_t *ids, size_t len))
 {
     uint64_t ids[FILL_ROWS], id = 1;
@@ -82,7 +105,7 @@ void fill(uint64_t rows, void (*commit)(const uint64_t *ids, size_t len))
 
 static const struct contestant *find(const char *name)
 {
-    for (size_t group = 0; group < GROUPS; group++)
+    for (size_t group = 0; groups[group]; group++)
         for (const struct contestant *one = groups[group]; one->name; one++)
             if (strcmp(one->name, name) == 0)
                 return one;
@@ -92,15 +115,17 @@ static const struct contestant *find(const char *name)
 
 static void open_all(const char *folder, uint64_t rows)
 {
-    for (size_t group = 0; group < GROUPS; group++)
+    for (size_t group = 0; groups[group]; group++)
         for (const struct contestant *one = groups[group]; one->name; one++) {
+            if (!one->open)
+                continue;
             char *own = path_in(folder, one->name);
             must(mkdir(own, 0700) == 0, "mkdir");
             one->open(own, rows);
             free(own);
         }
     printf("ready");
-    for (size_t group = 0; group < GROUPS; group++)
+    for (size_t group = 0; groups[group]; group++)
         for (const struct contestant *one = groups[group]; one->name; one++)
             printf(" %s", one->name);
     printf("\n");
@@ -108,19 +133,57 @@ static void open_all(const char *folder, uint64_t rows)
 
 static void close_all(void)
 {
-    for (size_t group = 0; group < GROUPS; group++)
+    for (size_t group = 0; groups[group]; group++)
         for (const struct contestant *one = groups[group]; one->name; one++)
-            one->close();
+            if (one->close)
+                one->close();
 }
 
 static void run_round(const char *name, unsigned callers, uint64_t round_ms)
 {
     const struct contestant *contestant = find(name);
-    uint64_t round_ns = round_ms * 1000000;
+    uint64_t round_ns = round_ms * MS_NS;
     if (contestant->prepare)
-        contestant->prepare(callers);
+        contestant->prepare(callers, round_ns);
     print_round(contestant->round ? contestant->round(callers, round_ns)
                                   : run_callers(contestant, callers, round_ns));
+}
+
+static int has_phase(const struct phases *phases, const char *name, const struct phase **found)
+{
+    for (*found = phases->all; (*found)->name; (*found)++)
+        if (strcmp((*found)->name, name) == 0)
+            return 1;
+    return 0;
+}
+
+static void run_phase(const char *folder, const char *name, uint64_t count)
+{
+    for (size_t i = 0; i < ALL_PHASES; i++) {
+        const struct phase *phase;
+        if (!has_phase(all_phases[i], name, &phase))
+            continue;
+        all_phases[i]->open(folder);
+        uint64_t before = now_ns(), part_ns = UINT64_MAX;
+        uint64_t figure = phase->run(count, &part_ns);
+        uint64_t all_ns = now_ns() - before;
+        printf("phase %" PRIu64 " %" PRIu64 "\n", part_ns == UINT64_MAX ? all_ns : part_ns, figure);
+        return;
+    }
+    fprintf(stderr, "worker: there is no phase %s\n", name);
+    exit(1);
+}
+
+static void choose_set(const char *set)
+{
+    if (strcmp(set, "rows") == 0)
+        groups = rows_groups;
+    else if (strcmp(set, "payments") == 0)
+        groups = payments_groups;
+    else if (strcmp(set, "none") == 0)
+        groups = no_groups;
+    else
+        must(0, "the choice of a set");
 }
 
 static void print_versions(void)
@@ -134,13 +197,14 @@ static void print_versions(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: worker FOLDER ROWS\n");
+    if (argc != 4) {
+        fprintf(stderr, "usage: worker FOLDER SET ROWS\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
+    choose_set(argv[2]);
     print_versions();
-    uint64_t rows = strtoull(argv[2], NULL, 10);
+    uint64_t rows = strtoull(argv[3], NULL, 10);
     atomic_store(&last_id, rows);
     open_all(argv[1], rows);
 
@@ -158,7 +222,8 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    end_phases();
+    for (size_t i = 0; i < ALL_PHASES; i++)
+        all_phases[i]->close();
     close_all();
     return 0;
 }

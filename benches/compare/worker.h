@@ -1,8 +1,9 @@
 /*
  * What the parts of the worker share: one row, what a contestant is, and how a round is measured.
  *
- * A contestant keeps the same rows as all others: keys of 24 bytes that rise, values as long as
- * lnkeep's record of a new attempt. A put returns when its row is durable.
+ * Contestants of rows keep the same ones: keys of 24 bytes that rise, values as long as lnkeep's
+ * record of a new attempt. Those of payments make the same changes of payments. A put returns when
+ * its row or its change is durable.
  */
 #ifndef LNKEEP_BENCH_WORKER_H
 #define LNKEEP_BENCH_WORKER_H
@@ -19,19 +20,26 @@
 /* Rows of one commit while a store is filled. */
 #define FILL_ROWS 1000
 
+/* Nanoseconds in a millisecond. */
+#define MS_NS UINT64_C(1000000)
+
 void row_key(uint64_t id, uint8_t key[KEY_BYTES]);
 void row_value(uint64_t id, uint8_t value[VALUE_BYTES]);
 
 struct contestant {
     const char *name;
-    /* Makes the store and fills it with the ids 1 to rows. `folder` is empty and stays readable. */
+    /*
+     * Makes the store and fills it with the ids 1 to rows. `folder` is empty and stays readable. NULL
+     * when the store of the contestant before it serves.
+     */
     void (*open)(const char *folder, uint64_t rows);
     /* Makes ready for so many callers before a round is timed; NULL when there is nothing to do. */
-    void (*prepare)(unsigned callers);
+    void (*prepare)(unsigned callers, uint64_t round_ns);
     /* Puts the row of a fresh id; durable when it returns. NULL when the contestant has rounds. */
     void (*put)(unsigned caller, uint64_t id);
     /* A round of its own, for a contestant whose callers are not threads. */
     struct round (*round)(unsigned callers, uint64_t round_ns);
+    /* NULL where open is. */
     void (*close)(void);
 };
 
@@ -42,7 +50,9 @@ void fill(uint64_t rows, void (*commit)(const uint64_t *ids, size_t len));
 extern const struct contestant lnkeep_contestants[];
 extern const struct contestant lmdb_contestants[];
 extern const struct contestant log_contestants[];
+extern const struct contestant flush_contestants[];
 extern const struct contestant sqlite_contestants[];
+extern const struct contestant payment_contestants[];
 
 /* How long calls took, in nanoseconds. */
 struct samples {
@@ -76,10 +86,30 @@ void must(int condition, const char *what);
 /* `folder`/`name`, to be freed. */
 char *path_in(const char *folder, const char *name);
 
-/* One phase with a million attempts, on `count` of something; prints its line. */
-void run_phase(const char *folder, const char *name, uint64_t count);
+/* One step of the comparison with a million of something. */
+struct phase {
+    const char *name;
+    /* Works on `count` of something and answers a figure; sets `ns` if only a part is to be timed. */
+    uint64_t (*run)(uint64_t count, uint64_t *ns);
+};
 
-/* Closes what the phases used. */
-void end_phases(void);
+/* Steps that work on one store. */
+struct phases {
+    /* Ends with the element whose name is NULL. */
+    const struct phase *all;
+    /* Opens the store below the folder unless it is open. */
+    void (*open)(const char *folder);
+    /* Closes it if it is open. */
+    void (*close)(void);
+};
+
+extern const struct phases attempt_phases;
+extern const struct phases payment_phases;
+
+/* The same number in every run, looking random. */
+uint64_t scatter(uint64_t number);
+
+/* What the file of a store takes on disk. */
+uint64_t data_bytes(const char *folder);
 
 #endif

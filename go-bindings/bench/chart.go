@@ -61,14 +61,12 @@ func (c *chart) add(m mark) {
 	c.Height = c.Bottom + axisHeight
 }
 
-// rates shows how many rows a second become durable, as bars from 0.
-func rates(f *field, callers int) chart {
-	c := newChart(callersText(callers)+", "+f.heading(), "durable rows per second")
+// rates shows how much a second becomes durable, as bars from 0.
+func rates(f *field, g group) chart {
+	c := newChart(g.heading+", "+f.heading(), f.axis)
 	most := 0.0
-	for _, one := range f.Series {
-		if one.Callers == callers && contested(one.Name) {
-			most = max(most, one.median(perSecond))
-		}
+	for _, one := range f.seriesOf(g) {
+		most = max(most, one.median(perSecond))
 	}
 	step := niceStep(most)
 	end := step * math.Ceil(max(most, step)/step)
@@ -76,20 +74,17 @@ func rates(f *field, callers int) chart {
 	for value := 0.0; value <= end; value += step {
 		c.Ticks = append(c.Ticks, tick{place(value), thousands(value)})
 	}
-	for _, one := range f.Series {
-		if one.Callers == callers && contested(one.Name) {
-			value := one.median(perSecond)
-			c.add(mark{Label: one.Label, Value: thousands(value), From: labelWidth,
-				To: place(value), Ours: ours(one.Name)})
-		}
+	for _, one := range f.seriesOf(g) {
+		value := one.median(perSecond)
+		c.add(mark{Label: one.Label, Value: thousands(value), From: labelWidth,
+			To: place(value), Ours: ours(one.Name)})
 	}
 	return c
 }
 
 // latencies shows how long a call took, as lines from the median to the 99th percentile.
-func latencies(f *field, callers int) chart {
-	c := newChart(callersText(callers)+", "+f.heading(),
-		"time of a call, p50 to p99, logarithmic")
+func latencies(f *field, g group) chart {
+	c := newChart(g.heading+", "+f.heading(), "time of a call, p50 to p99, logarithmic")
 	c.Lines = true
 	decades := math.Log10(latencyHigh / latencyLow)
 	place := func(us float64) float64 {
@@ -99,24 +94,12 @@ func latencies(f *field, callers int) chart {
 	for us := latencyLow; us <= latencyHigh; us *= 10 {
 		c.Ticks = append(c.Ticks, tick{place(us), duration(us)})
 	}
-	for _, one := range f.Series {
-		if one.Callers == callers && contested(one.Name) {
-			low, high := one.median(p50Us), one.median(p99Us)
-			c.add(mark{Label: one.Label, Value: duration(low) + " / " + duration(high),
-				From: place(low), To: place(high), Middle: place(low), Ours: ours(one.Name)})
-		}
+	for _, one := range f.seriesOf(g) {
+		low, high := one.median(p50Us), one.median(p99Us)
+		c.add(mark{Label: one.Label, Value: duration(low) + " / " + duration(high),
+			From: place(low), To: place(high), Middle: place(low), Ours: ours(one.Name)})
 	}
 	return c
-}
-
-// contested reports whether a series is one of the contestants with several numbers of callers.
-func contested(name string) bool {
-	for _, c := range contestants {
-		if c.name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // niceStep is 1, 2 or 5 times a power of ten, so that about five steps make the whole.

@@ -39,7 +39,7 @@ type series struct {
 	Name, Label string
 	Callers     int
 	Rounds      []sample
-	// Spent is how long the rounds lasted, with the calls that ended after them.
+	// Spent is how long the rounds lasted, with the longest of the calls that ended after each.
 	Spent time.Duration
 }
 
@@ -71,11 +71,13 @@ func ratio(ours, theirs *series) spread {
 }
 
 // callersText is a number of callers in words.
-func callersText(callers int) string {
-	if callers == 1 {
-		return "1 caller"
+func callersText(callers int) string { return countText(callers, "caller") }
+
+func countText(count int, of string) string {
+	if count == 1 {
+		return "1 " + of
 	}
-	return fmt.Sprintf("%d callers", callers)
+	return fmt.Sprintf("%d %ss", count, of)
 }
 
 // short is a number with about three digits.

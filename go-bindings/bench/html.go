@@ -9,14 +9,14 @@ import (
 //go:embed report.html
 var page string
 
-// section is one field in the HTML file: for every number of callers two charts and a table.
+// section is one field in the HTML file: for every group two charts and a table.
 type section struct {
-	Heading, Flush string
-	Callers        []callersPart
-	Packs          []row
+	Heading, Flush, Unit string
+	Groups               []groupPart
+	Packs                []row
 }
 
-type callersPart struct {
+type groupPart struct {
 	Heading          string
 	Rates, Latencies chart
 	Rows             []row
@@ -25,10 +25,11 @@ type callersPart struct {
 func sections(fields []*field) []section {
 	var all []section
 	for _, f := range fields {
-		s := section{Heading: f.heading(), Flush: f.flushText(), Packs: f.packs()}
-		for _, callers := range callerCounts {
-			s.Callers = append(s.Callers,
-				callersPart{callersText(callers), rates(f, callers), latencies(f, callers), f.rows(callers)})
+		s := section{
+			Heading: f.Title + ": " + f.heading(), Flush: f.flushText(), Unit: f.unit, Packs: f.packs(),
+		}
+		for _, g := range f.groups {
+			s.Groups = append(s.Groups, groupPart{g.heading, rates(f, g), latencies(f, g), f.rows(g)})
 		}
 		all = append(all, s)
 	}

@@ -42,9 +42,10 @@ func parse() settings {
 	flag.DurationVar(&s.length, "length", 300*time.Millisecond, "length of a round")
 	flag.IntVar(&s.addedUs, "added-us", 1000, "microseconds to add to each flush")
 	flag.IntVar(&s.rows, "rows", 20_000, "rows in each store before anything is timed")
-	flag.IntVar(&s.attempts, "attempts", 1_000_000, "attempts of the comparison with many")
+	flag.IntVar(&s.attempts, "attempts", 1_000_000, "attempts, or payments, where many are compared")
 	flag.StringVar(&s.html, "html", "", "where to write the report")
-	flag.StringVar(&tables, "tables", "callers,million", "what to measure")
+	flag.StringVar(&tables, "tables", "callers,payments,million,payments_million",
+		"what to measure")
 	flag.Parse()
 	s.tables = strings.Split(tables, ",")
 	if flag.NArg() > 0 || s.folder == "" || s.cWorker == "" || s.rounds < 1 || s.attempts < 1000 {
@@ -65,15 +66,23 @@ func main() {
 	log.SetPrefix("bench: ")
 	s := parse()
 	r := &report{Machine: readMachine(s), Settings: s.text()}
-	if slices.Contains(s.tables, "callers") {
-		r.Fields = append(r.Fields, measureCallers(s, r, 0))
-		if s.addedUs > 0 {
-			r.Fields = append(r.Fields, measureCallers(s, r, s.addedUs))
+	for _, c := range comparisons {
+		if !slices.Contains(s.tables, c.table) {
+			continue
 		}
-		r.Verdicts = judge(r.Fields)
+		r.Fields = append(r.Fields, measure(s, r, c, 0))
+		if s.addedUs > 0 {
+			r.Fields = append(r.Fields, measure(s, r, c, s.addedUs))
+		}
 	}
+	r.Verdicts = judge(r.Fields)
 	if slices.Contains(s.tables, "million") {
-		r.Million = measureMillion(s, r)
+		r.Many = append(r.Many, measureMillion(s, r))
+	}
+	if slices.Contains(s.tables, "payments_million") {
+		table, verdicts := measurePaymentsMillion(s, r)
+		r.Many = append(r.Many, table)
+		r.Verdicts = append(r.Verdicts, verdicts...)
 	}
 	r.Machine.LoadAfter = load()
 	printReport(os.Stdout, r)
@@ -85,6 +94,6 @@ func main() {
 
 func (s settings) text() string {
 	return fmt.Sprintf("rounds: %d of %d ms for each figure, interleaved; %d rows in each store "+
-		"before; %d attempts in the comparison with many",
+		"before; %d attempts, or payments, where many are compared",
 		s.rounds, s.length.Milliseconds(), s.rows, s.attempts)
 }

@@ -1,34 +1,10 @@
 package main
 
-import (
-	"fmt"
-	"os"
-	"path/filepath"
-	"time"
-)
+import "fmt"
 
-const (
-	getsPerTime  = 100_000
-	timesOfPhase = 3
-)
+const getsPerTime = 100_000
 
-// phase is one step of the comparison with many attempts, done by both engines in turn.
-type phase struct {
-	name, what, unit string
-	count            int
-	times            int
-	// figure is the phase's result from the time it took and what the worker answered.
-	figure func(took time.Duration, answer uint64) float64
-}
-
-func rate(took time.Duration, answer uint64) float64 { return float64(answer) / took.Seconds() }
-func ms(took time.Duration, _ uint64) float64        { return took.Seconds() * 1e3 }
-func usEach(took time.Duration, answer uint64) float64 {
-	return took.Seconds() * 1e6 / float64(answer)
-}
-func mib(_ time.Duration, answer uint64) float64 { return float64(answer) / (1 << 20) }
-
-func phases(s settings) []phase {
+func attemptPhases(s settings) []phase {
 	times := timesOfPhase * s.rounds
 	return []phase{
 		{"insert", "insert, 1,000 intents and their results in turn", "attempts/s", s.attempts, 1, rate},
@@ -45,54 +21,11 @@ func phases(s settings) []phase {
 	}
 }
 
-// millionRow is one phase of both engines; an engine that lacks it has no figures.
-type millionRow struct {
-	What, Unit    string
-	Lnkeep, Bbolt spread
-}
-
-type millionTable struct {
-	Attempts int
-	Rows     []millionRow
-}
-
-// measureMillion fills both engines with many attempts and runs phase after phase on them. Without
-// the worker in Go there is no bbolt, and lnkeep is measured alone.
-func measureMillion(s settings, r *report) *millionTable {
-	table := &millionTable{Attempts: s.attempts}
-	small := s
-	small.rows = 1000
-	small.folder = filepath.Join(s.folder, "million")
-	must(os.Mkdir(small.folder, 0o700))
-	workers := startAll(small, 0)
-	engines := make([]*process, 2)
-	copy(engines, workers)
-	for _, p := range phases(s) {
-		fmt.Fprintf(os.Stderr, "%d attempts: %s\n", s.attempts, p.what)
-		figures := runPhase(engines, p)
-		row := millionRow{What: p.what, Unit: p.unit}
-		row.Lnkeep, row.Bbolt = spreadOf(figures[0]), spreadOf(figures[1])
-		table.Rows = append(table.Rows, row)
-	}
-	for _, p := range workers {
-		r.addVersions(p.versions)
-		must(p.stop())
-	}
+// measureMillion fills both engines with many attempts and runs phase after phase on them.
+func measureMillion(s settings, r *report) *manyTable {
+	table := &manyTable{Heading: fmt.Sprintf("%d attempts, all but 100 finished", s.attempts)}
+	workers := startAll(s, 0, "none", "million")
+	table.run(workers, attemptPhases(s))
+	stopAll(r, workers)
 	return table
-}
-
-// runPhase runs a phase in turn on the engines that there are.
-func runPhase(engines []*process, p phase) [2][]float64 {
-	var figures [2][]float64
-	for range p.times {
-		for engine, worker := range engines {
-			if worker == nil {
-				continue
-			}
-			took, answer, err := worker.phase(p.name, p.count)
-			must(err)
-			figures[engine] = append(figures[engine], p.figure(took, answer))
-		}
-	}
-	return figures
 }

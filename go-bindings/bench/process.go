@@ -20,12 +20,12 @@ type process struct {
 	names    []string
 }
 
-// startWorker starts a worker that fills its stores below folder, and waits until it is ready.
-func startWorker(path, folder string, rows int, environment ...string) (*process, error) {
-	if err := os.Mkdir(folder, 0o700); err != nil {
+// startWorker starts a worker that fills its stores of a set below folder, and waits until it is ready.
+func startWorker(path, folder, set string, rows int, environment ...string) (*process, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err
 	}
-	p := &process{command: exec.Command(path, folder, fmt.Sprint(rows))}
+	p := &process{command: exec.Command(path, folder, set, fmt.Sprint(rows))}
 	p.command.Env = append(os.Environ(), environment...)
 	p.command.Stderr = os.Stderr
 	var err error
@@ -45,7 +45,7 @@ func startWorker(path, folder string, rows int, environment ...string) (*process
 		return nil, err
 	}
 	p.versions = strings.Split(versions, "; ")
-	names, err := p.answer("ready ")
+	names, err := p.answer("ready")
 	p.names = strings.Fields(names)
 	return p, err
 }

@@ -12,7 +12,7 @@ type report struct {
 	Settings string
 	Fields   []*field
 	Verdicts []verdict
-	Million  *millionTable
+	Many     []*manyTable
 }
 
 // row is one contestant in a table, in text.
@@ -24,15 +24,11 @@ type row struct {
 	Ours bool
 }
 
-// rows are the contestants with some number of callers.
-func (f *field) rows(callers int) []row {
+// rows are the contestants of a group.
+func (f *field) rows(g group) []row {
 	var rows []row
-	fromC, fromGo := f.find("lnkeep", callers), f.find("go_lnkeep", callers)
-	for _, c := range contestants {
-		one := f.find(c.name, callers)
-		if one == nil {
-			continue
-		}
+	fromC, fromGo := f.find(g.fromC, g.callers), f.find(g.fromGo, g.callers)
+	for _, one := range f.seriesOf(g) {
 		rows = append(rows, row{
 			Label: one.Label, Rate: one.spread(perSecond).String(),
 			P50: short(one.median(p50Us)), P90: short(one.median(p90Us)),
@@ -55,7 +51,7 @@ func versus(ours, theirs *series) string {
 // packs are the figures of operations that go through cgo one by one, and a hundred at once.
 func (f *field) packs() []row {
 	var rows []row
-	for _, c := range single[2:] {
+	for _, c := range packs {
 		if one := f.find(c.name, 1); one != nil {
 			rows = append(rows, row{
 				Label: one.Label, Rate: one.spread(perSecond).String(),
@@ -76,25 +72,26 @@ func printReport(to io.Writer, r *report) {
 		printField(to, f)
 	}
 	if len(r.Verdicts) > 0 {
-		fmt.Fprintln(to, "\ntargets: ratios within a round, median [range]")
+		fmt.Fprintln(to, "\ntargets: ratios are made within a round; median [range]")
 	}
 	for _, v := range r.Verdicts {
-		fmt.Fprintf(to, "  %-56s %-28s %-22s >= %-5s %s\n",
-			v.What, v.Flush, v.Ratio, short(v.AtLeast), v.Text())
+		fmt.Fprintf(to, "  %-56s %-28s %-22s %-8s %s\n", v.What, v.Flush, v.Measured, v.Limit, v.Text())
 	}
-	if r.Million != nil {
-		printMillion(to, r.Million)
+	for _, table := range r.Many {
+		printMany(to, table)
 	}
 }
 
 func printField(to io.Writer, f *field) {
-	fmt.Fprintf(to, "\n=== %s ===\n", f.flushText())
-	header := row{"", "durable rows/s", "p50 us", "p90 us", "p99 us", "lnkeep C / it",
-		"lnkeep Go / it", false}
-	for _, callers := range callerCounts {
-		rows := f.rows(callers)
-		header.Label = callersText(callers)
-		for _, one := range append([]row{header}, rows...) {
+	fmt.Fprintf(to, "\n=== %s: %s ===\n", f.Title, f.flushText())
+	header := row{"", f.unit, "p50 us", "p90 us", "p99 us", "lnkeep C / it",
+		"", false}
+	if f.comparison == rowsComparison {
+		header.VersusGo = "lnkeep Go / it"
+	}
+	for _, g := range f.groups {
+		header.Label = g.heading
+		for _, one := range append([]row{header}, f.rows(g)...) {
 			printRow(to, one)
 		}
 		fmt.Fprintln(to)
@@ -114,10 +111,10 @@ func printRow(to io.Writer, r row) {
 	fmt.Fprintln(to, strings.TrimRight(line, " "))
 }
 
-func printMillion(to io.Writer, table *millionTable) {
-	fmt.Fprintf(to, "\n=== %d attempts, all but 100 finished ===\n", table.Attempts)
-	fmt.Fprintf(to, "%-48s %-10s %-24s %s\n", "", "", "lnkeep, C ABI", "bbolt")
+func printMany(to io.Writer, table *manyTable) {
+	fmt.Fprintf(to, "\n=== %s ===\n", table.Heading)
+	fmt.Fprintf(to, "%-62s %-10s %-24s %s\n", "", "", "lnkeep, C ABI", "bbolt")
 	for _, r := range table.Rows {
-		fmt.Fprintf(to, "%-48s %-10s %-24s %s\n", r.What, r.Unit, r.Lnkeep, r.Bbolt)
+		fmt.Fprintf(to, "%-62s %-10s %-24s %s\n", r.What, r.Unit, r.Lnkeep, r.Bbolt)
 	}
 }

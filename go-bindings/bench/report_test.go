@@ -12,19 +12,21 @@ import (
 )
 
 func sampleReport() *report {
-	f := &field{Series: []*series{seriesOf("lnkeep", 4000, 5000), seriesOf("bbolt_batch", 90, 100)}}
-	row := millionRow{What: "insert <all>", Unit: "attempts/s", Lnkeep: spread{1, 2, 3}}
+	f := &field{comparison: rowsComparison, Series: []*series{seriesOf("lnkeep", 4000, 5000), seriesOf("bbolt_batch", 90, 100)}}
+	row := manyRow{What: "insert <all>", Unit: "attempts/s", Lnkeep: spread{1, 2, 3}}
 	return &report{
 		Fields:   []*field{f},
 		Verdicts: judge([]*field{f}),
-		Million:  &millionTable{Attempts: 1000, Rows: []millionRow{row}},
+		Many:     []*manyTable{{Heading: "1000 attempts", Rows: []manyRow{row}}},
 	}
 }
 
 func TestPrintReport(t *testing.T) {
 	var text strings.Builder
 	printReport(&text, sampleReport())
-	for _, want := range []string{"16 callers", "5000 [4000-5000]", "reached", "insert <all>"} {
+	for _, want := range []string{
+		"16 callers", "5000 [4000-5000]", "reached", "insert <all>", "lnkeep Go / it",
+	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, text.String())
 		}
@@ -60,7 +62,7 @@ func TestWriteHTML_Charts(t *testing.T) {
 		t.Fatal(err)
 	}
 	charts := regexp.MustCompile(`(?s)<svg.*?</svg>`).FindAll(text, -1)
-	if want := 2 * len(callerCounts); len(charts) != want {
+	if want := 2 * len(rowsComparison.groups); len(charts) != want {
 		t.Fatalf("%d charts, want %d", len(charts), want)
 	}
 	for _, chart := range charts {
@@ -75,7 +77,8 @@ func TestWriteHTML_Charts(t *testing.T) {
 }
 
 func TestRates_FitThePlot(t *testing.T) {
-	c := rates(sampleReport().Fields[0], 16)
+	f := sampleReport().Fields[0]
+	c := rates(f, rowsComparison.groups[1])
 	if len(c.Marks) != 2 || len(c.Ticks) < 3 {
 		t.Fatalf("%d marks and %d ticks", len(c.Marks), len(c.Ticks))
 	}

@@ -15,6 +15,14 @@ var targets = []target{
 	{"16 threads through the C ABI, rate / bare log", false, "lnkeep", "log", 16, 0.3},
 	{"16 threads through the C ABI, rate / bbolt Batch", true, "lnkeep", "bbolt_batch", 16, 3.5},
 	{"16 threads through the C ABI, rate / bbolt Update", true, "lnkeep", "bbolt_update", 16, 8},
+	{"register and init, 16 threads, rate / bbolt Batch", false,
+		"register_lnkeep", "register_bbolt_batch", 16, 8},
+	{"settle and ack, 16 threads, rate / bbolt Batch", false,
+		"settle_lnkeep", "settle_bbolt_batch", 16, 8},
+	{"register and init, 16 threads, rate / bbolt Batch", true,
+		"register_lnkeep", "register_bbolt_batch", 16, 3.5},
+	{"settle and ack, 16 threads, rate / bbolt Batch", true,
+		"settle_lnkeep", "settle_bbolt_batch", 16, 3.5},
 	{"Go, 100 in one submit / one call each, new", false, "go_packed_new", "go_each_new", 1, 20},
 	{"Go, 100 in one submit / one call each, known: no flush", false,
 		"go_packed_known", "go_each_known", 1, 20},
@@ -23,8 +31,8 @@ var targets = []target{
 // verdict is what became of a target.
 type verdict struct {
 	What, Flush string
-	Ratio       spread
-	AtLeast     float64
+	Measured    spread
+	Limit       string
 	Met         bool
 }
 
@@ -38,8 +46,8 @@ func judge(fields []*field) []verdict {
 			}
 			measured := ratio(ours, theirs)
 			verdicts = append(verdicts, verdict{
-				What: t.what, Flush: f.heading(), Ratio: measured,
-				AtLeast: t.atLeast, Met: measured.Median >= t.atLeast,
+				What: t.what, Flush: f.heading(), Measured: measured,
+				Limit: ">= " + short(t.atLeast), Met: measured.Median >= t.atLeast,
 			})
 		}
 	}

@@ -133,25 +133,38 @@ pub(super) unsafe fn sized_required<T: Copy>(pointer: *const T, name: &str) -> R
     unsafe { sized(pointer, name) }
 }
 
-/// One of an array of structures that begin with their size: the first one's size is the way to the next.
+/// An array of structures that begin with their size: the first one's size is the way to the next.
 ///
 /// # Safety
 /// As for [`sized`], for the whole array.
-pub(super) unsafe fn sized_element<T: Copy>(
+pub(super) unsafe fn sized_inputs<T: Copy>(
     first: *const T,
-    index: usize,
+    len: usize,
     name: &str,
-) -> Result<T> {
+) -> Result<Vec<T>> {
+    if len == 0 {
+        return Ok(Vec::new());
+    }
     check_pointer(first, name)?;
     // SAFETY: T starts with a size_t, and the caller promised that it is readable.
     let stride = unsafe { first.cast::<usize>().read() };
-    let too_far = || invalid(format!("the length of {name} exceeds the address space"));
-    let offset = stride.checked_mul(index).ok_or_else(too_far)?;
-    if offset > isize::MAX as usize {
-        return Err(too_far());
+    // Before the second one is touched: a length that no memory has is a mistake that can be seen.
+    if stride.checked_mul(len).is_none_or(|bytes| bytes > isize::MAX as usize) {
+        return Err(invalid(format!("the length of {name} exceeds the address space")));
     }
-    // SAFETY: the element lies in the array that the caller promised; `sized` checks its alignment.
-    unsafe { sized(first.cast::<u8>().wrapping_add(offset).cast(), name) }
+    let mut all = Vec::new();
+    for index in 0..len {
+        let one = first.cast::<u8>().wrapping_add(stride * index).cast::<T>();
+        // SAFETY: the element lies in the array that the caller promised; `sized` checks its alignment.
+        unsafe {
+            check_pointer(one, name)?;
+            if one.cast::<usize>().read() != stride {
+                return Err(invalid(format!("{name} has structures of different sizes")));
+            }
+            all.push(sized(one, name)?);
+        }
+    }
+    Ok(all)
 }
 
 /// Writes a structure that begins with its size, as far as the caller's reaches.

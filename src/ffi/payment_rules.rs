@@ -159,13 +159,13 @@ pub unsafe extern "C" fn lnkeep_payment_verify_attempt(
                 return Err(invalid("in_flight_len is more than alive_len"));
             }
             let mut payment = bare_payment(amount_msat);
-            for index in 0..alive_len {
+            let alive = args::sized_inputs(alive, alive_len, "alive")?;
+            for (index, given) in alive.iter().enumerate() {
                 let outcome = match index < in_flight_len {
                     true => AttemptOutcome::InFlight,
                     false => settled(),
                 };
-                let given = args::sized_element(alive, index, "alive")?;
-                let request = attempt_of(&given)?;
+                let request = attempt_of(given)?;
                 let (marks, note) = (Marks::default(), RawMessage::default());
                 payment.attempts.push(PaymentAttempt { request, marks, outcome, note });
             }

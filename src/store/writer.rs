@@ -109,6 +109,8 @@ impl Writer {
             let refused = outcomes.len() as u64 - applied;
             self.core.operations.fetch_add(applied, Ordering::Relaxed);
             self.core.operations_refused.fetch_add(refused, Ordering::Relaxed);
+            // First, so that whoever is answered and closes a component finds nothing of it held here.
+            drop(submission.commands);
             (submission.answer)(outcomes);
         }
     }

@@ -240,9 +240,10 @@ impl Tower {
             outcome: AttemptOutcome::InFlight,
             note: RawMessage::default(),
         };
-        // Under lnd's rules the end of the attempt that had the id stays attached to it.
+        // Under lnd's rules what became of the attempt that had the id stays attached to it: its end, and the
+        // record that ends with it.
         if let Some(same_id) = same_id {
-            attempt.marks = Marks(marks.0 | same_id.marks.0 & !Marks::TRACKED);
+            attempt.marks = Marks(marks.0 | same_id.marks.0);
             attempt.outcome = same_id.outcome.clone();
             attempt.note = same_id.note.clone();
         }

@@ -132,7 +132,10 @@ impl Tower {
             let hash = payment.hash();
             match next_of(&payment) {
                 Next::Send if options.resume_sending && self.may_send(&payment) => {
-                    return ResumeOutcome::MaySend;
+                    // What is known counts first: it may end the sending.
+                    if !self.take_one(sequence, script, &mut refused) {
+                        return ResumeOutcome::MaySend;
+                    }
                 }
                 Next::Send => {
                     let given_up = self.apply(&Operation::Fail(hash, FailureReason::NoRoute));
@@ -147,19 +150,32 @@ impl Tower {
                 }
                 Next::Impossible => return ResumeOutcome::Internal,
                 Next::Wait => {
-                    let open = self.in_flight(sequence).into_iter().find_map(|attempt| {
-                        let key = attempt.request.key;
-                        let answer = self.answer(&attempt, script);
-                        let left = refused.contains(&key) || script.skipped.contains(&key);
-                        (!left && answer != Answer::Pending).then_some((key, answer))
-                    });
-                    let Some((key, answer)) = open else { return ResumeOutcome::Waiting };
-                    if !self.take(sequence, key, answer) {
-                        refused.insert(key);
+                    if !self.take_one(sequence, script, &mut refused) {
+                        return ResumeOutcome::Waiting;
                     }
                 }
             }
         }
+    }
+
+    /// Takes the first answer there is; false without one.
+    fn take_one(
+        &mut self,
+        sequence: u64,
+        script: &Script,
+        refused: &mut BTreeSet<AttemptKey>,
+    ) -> bool {
+        let open = self.in_flight(sequence).into_iter().find_map(|attempt| {
+            let key = attempt.request.key;
+            let answer = self.answer(&attempt, script);
+            let left = refused.contains(&key) || script.skipped.contains(&key);
+            (!left && answer != Answer::Pending).then_some((key, answer))
+        });
+        let Some((key, answer)) = open else { return false };
+        if !self.take(sequence, key, answer) {
+            refused.insert(key);
+        }
+        true
     }
 
     fn may_send(&self, payment: &Payment) -> bool {

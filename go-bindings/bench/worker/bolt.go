@@ -90,5 +90,5 @@ func boltContestant(
 			return putIntent(tx.Bucket(bucketName), id)
 		})
 	}
-	return contestant{name, 1, put, db.Close}
+	return contestant{name: name, perCall: 1, put: put, stop: db.Close}
 }

@@ -70,10 +70,10 @@ func openLnkeep(own func(string) string, rows uint64) []contestant {
 	eachKnown := func(first uint64) error { return direct.init(first%rows + 1) }
 	nothing := func() error { return nil }
 	return []contestant{
-		{"go_lnkeep", 1, shared.init, shared.store.Close},
-		{"go_packed_new", packOps, packNew, packed.store.Close},
-		{"go_packed_known", packOps, packKnown, nothing},
-		{"go_each_new", 1, direct.init, direct.store.Close},
-		{"go_each_known", 1, eachKnown, nothing},
+		{name: "go_lnkeep", perCall: 1, put: shared.init, stop: shared.store.Close},
+		{name: "go_packed_new", perCall: packOps, put: packNew, stop: packed.store.Close},
+		{name: "go_packed_known", perCall: packOps, put: packKnown, stop: nothing},
+		{name: "go_each_new", perCall: 1, put: direct.init, stop: direct.store.Close},
+		{name: "go_each_known", perCall: 1, put: eachKnown, stop: nothing},
 	}
 }

@@ -2,10 +2,11 @@
 // is driven over standard input and output, with the same lines as the worker in C
 // (benches/compare):
 //
-//	worker FOLDER ROWS        fills every contestant with ROWS rows, prints `versions TEXT; TEXT` and
-//	                          `ready NAME...`
+//	worker FOLDER SET ROWS    fills every contestant of a set (rows, payments, none) with ROWS rows,
+//	                          prints `versions TEXT; TEXT` and `ready NAME...`
 //	round NAME CALLERS MS     prints `round OPERATIONS LENGTH_NS P50_NS P90_NS P99_NS MAX_NS`
-//	phase NAME COUNT          a million attempts in bbolt (million.go), prints `phase NS VALUE`
+//	phase NAME COUNT          a million attempts (million.go) or payments (tower_million.go) in bbolt,
+//	                          prints `phase NS VALUE`
 package main
 
 import (
@@ -27,6 +28,8 @@ type contestant struct {
 	name string
 	// perCall is how many rows one call of put makes durable.
 	perCall uint64
+	// prepare makes ready for a round of this length before it is timed; nil when there is nothing to do.
+	prepare func(length time.Duration) error
 	// put makes the rows of perCall fresh ids durable, beginning with first.
 	put func(first uint64) error
 	// stop closes what put uses.
@@ -53,19 +56,19 @@ func number(text string) uint64 {
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("worker: ")
-	if len(os.Args) != 3 {
-		log.Fatal("usage: worker FOLDER ROWS")
+	if len(os.Args) != 4 {
+		log.Fatal("usage: worker FOLDER SET ROWS")
 	}
-	folder, rows := os.Args[1], number(os.Args[2])
+	folder, set, rows := os.Args[1], os.Args[2], number(os.Args[3])
 	lastID.Store(rows)
 	fmt.Printf("versions %s\n", versions())
-	contestants := openAll(folder, rows)
+	contestants := openAll(folder, set, rows)
 	fmt.Print("ready")
 	for _, c := range contestants {
 		fmt.Print(" ", c.name)
 	}
 	fmt.Println()
-	serve(contestants, &million{path: filepath.Join(folder, "million.db")})
+	serve(contestants, &million{path: filepath.Join(folder, "million.db")}, &towerMillion{path: folder})
 	for _, c := range contestants {
 		must(c.stop())
 	}
@@ -86,33 +89,60 @@ func versions() string {
 	return text
 }
 
-func openAll(folder string, rows uint64) []contestant {
+func openAll(folder, set string, rows uint64) []contestant {
 	own := func(name string) string {
 		path := filepath.Join(folder, name)
 		must(os.Mkdir(path, 0o700))
 		return path
 	}
-	contestants := openLnkeep(own, rows)
-	return append(contestants, openBolt(own, rows)...)
+	switch set {
+	case "rows":
+		return append(openLnkeep(own, rows), openBolt(own, rows)...)
+	case "payments":
+		return openPayments(own, rows)
+	case "none":
+		return nil
+	}
+	log.Fatalf("there is no set %q", set)
+	return nil
 }
 
 // serve answers commands until there are no more.
-func serve(contestants []contestant, phases *million) {
+func serve(contestants []contestant, attempts *million, payments *towerMillion) {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		switch words := strings.Fields(lines.Text()); {
 		case len(words) == 4 && words[0] == "round":
 			length := time.Duration(number(words[3])) * time.Millisecond
-			fmt.Println(run(find(contestants, words[1]), int(number(words[2])), length))
+			c := find(contestants, words[1])
+			if c.prepare != nil {
+				must(c.prepare(length))
+			}
+			fmt.Println(run(c, int(number(words[2])), length))
 		case len(words) == 3 && words[0] == "phase":
-			took, figure := phases.run(words[1], number(words[2]))
+			took, figure := runPhase(words[1], number(words[2]), attempts, payments)
 			fmt.Println("phase", took.Nanoseconds(), figure)
 		default:
 			log.Fatalf("what is %q", lines.Text())
 		}
 	}
 	must(lines.Err())
-	must(phases.close())
+	must(attempts.close())
+	must(payments.close())
+}
+
+// runPhase runs a phase of either comparison and answers how long it took and its figure.
+func runPhase(
+	name string, count uint64, attempts *million, payments *towerMillion,
+) (time.Duration, uint64) {
+	phase := payments.phase(name)
+	if phase == nil {
+		return attempts.run(name, count)
+	}
+	must(payments.open())
+	took, figure, err := phase(count)
+	must(err)
+	return took, figure
 }
 
 func find(contestants []contestant, name string) contestant {

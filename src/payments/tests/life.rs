@@ -39,6 +39,33 @@ fn a_payment_of_parts_from_beginning_to_end_over_restarts() {
 }
 
 #[test]
+fn a_late_settle_is_an_event_of_its_own_and_no_second_end() {
+    use crate::events::{Event, EventKind, Events, Start};
+    let world = World::new();
+    let node = world.open();
+    let events = Events::open(node.store(), b"e", Start::Oldest).unwrap();
+    node.fail(1, 1);
+    let late = node.settle(1, 1).unwrap();
+    node.payments.delete(hash(1), Retain::Tombstone).unwrap();
+    let told = events.take(99).unwrap();
+    let flags: Vec<_> = told.iter().map(|event| event.flags).collect();
+    assert_eq!(flags, [0, 0, 0, Event::TERMINAL, Event::LATE_SETTLE, Event::LATE_SETTLE]);
+    let event = told[4];
+    assert_eq!(
+        (event.kind, event.sequence),
+        (EventKind::PaymentLateSettle, late.reply.event_sequence)
+    );
+    assert_eq!(
+        (event.state, event.attempt_state),
+        (PaymentStatus::Succeeded as u8, AttemptState::Settled as u8)
+    );
+    assert_eq!((event.subject, event.attempt_id, event.amount_msat), (hash(1).0, 1, 1_000));
+    assert_eq!(event.failure_reason, FailureReason::NoRoute as u8);
+    assert_eq!((event.remaining_msat, event.fees_msat), (0, 1));
+    assert_eq!((told[5].kind, told[5].state), (EventKind::PaymentDeleted, told[4].state));
+}
+
+#[test]
 fn the_same_request_again_is_answered_with_the_first_ones_state() {
     let world = World::new();
     let node = world.open();

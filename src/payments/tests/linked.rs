@@ -308,3 +308,19 @@ fn settling_under_lnds_rules_ends_the_record_too() {
     assert_eq!(record_of(&node), (State::Settled, true));
     world.check_sound();
 }
+
+#[test]
+fn an_id_used_again_under_lnds_rules_keeps_its_record() {
+    let world = World::lnd();
+    let node = world.open();
+    node.payments.init(PaymentInit::new(hash(1), 1_000)).unwrap();
+    node.payments.register_and_init(hash(1), part(1, 400, 1_000)).unwrap();
+    node.attempts.mark_handed_off(key(1)).unwrap();
+    let again = node.payments.register(hash(1), part(1, 300, 1_000)).unwrap().payment;
+    assert!(again.attempts[0].marks.has(Marks::TRACKED));
+    assert_eq!(node.payments.fetch(hash(1)).unwrap(), *again);
+    assert_eq!(refusal(node.fail_attempt(1, 1)), Status::HandedOff);
+    node.settle(1, 1).unwrap();
+    assert_eq!(record_of(&node), (State::Settled, true));
+    world.check_sound();
+}

@@ -468,6 +468,39 @@ fn sending_is_handed_back_to_a_host_that_kept_its_intent_until_the_deadline() {
 }
 
 #[test]
+fn what_is_known_counts_before_a_payment_is_handed_back_for_sending() {
+    use FailureReason::IncorrectPaymentDetails;
+    use ResumeOutcome::{Done, Internal, MaySend};
+    let rows = [
+        (Answer::Pending, MaySend, PaymentStatus::InFlight, None),
+        (Answer::Unknown, MaySend, PaymentStatus::InFlight, None),
+        (Answer::Failed(failure()), MaySend, PaymentStatus::InFlight, None),
+        (settles(2), MaySend, PaymentStatus::InFlight, None),
+        // Sending more after either would pay what nobody asked for.
+        (settles(1), Internal, PaymentStatus::Succeeded, None),
+        (
+            Answer::FailedFinal(failure()),
+            Done,
+            PaymentStatus::Failed,
+            Some(IncorrectPaymentDetails),
+        ),
+    ];
+    for (answer, outcome, status, reason) in rows {
+        let world = World::new();
+        let node = world.open();
+        let intent = Some(Intent::default());
+        node.payments.init(PaymentInit { intent, ..PaymentInit::new(hash(1), 1_000) }).unwrap();
+        node.payments.register(hash(1), part(1, 400, 1_000)).unwrap();
+        let options = ResumeOptions { resume_sending: true, ..KEEP };
+        let script = Script::of([(1, answer.clone())]);
+        let resume = node.payments.resume(&script, options).unwrap();
+        assert_eq!(resume.payments[0].outcome, outcome, "{answer:?}");
+        let (found, found_reason, _) = ended(&node);
+        assert_eq!((found, found_reason), (status, reason), "{answer:?}");
+    }
+}
+
+#[test]
 fn a_resume_goes_on_where_a_failed_commit_stopped_it() {
     for fault in [Fault::CommitFailsBefore, Fault::CommitFailsAfter, Fault::NoSpace] {
         let world = World::new();

@@ -1,0 +1,31 @@
+/* What the parts of the harness of a full disk share. */
+
+#ifndef TORTURE_FULL_DISK_H
+#define TORTURE_FULL_DISK_H
+
+#include <lnkeep.h>
+
+#include "common.h"
+
+enum { PAYMENTS_PER_CYCLE = 48 };
+
+void expect_status(lnkeep_status given, lnkeep_status wanted, const char *what);
+
+/* Payments with numbers from `first` on, in a store that is open. */
+struct paying {
+    lnkeep_attempts attempts;
+    lnkeep_payments payments;
+    uint64_t first;
+    int ignores; /* control: takes a refused payment for initiated */
+};
+
+/* With free space: some are initiated only, of others attempts are registered. */
+void payments_begin(const struct paying *p);
+/* New ones are refused, and so are new attempts; everything else goes on. */
+void payments_finish_while_full(const struct paying *p);
+/* What was acknowledged is there, what was refused is not, and nothing is paid again that was. */
+void payments_check(const struct paying *p, int is_full);
+/* With free space again: what was refused is done, and all of them go. */
+void payments_end(const struct paying *p);
+
+#endif

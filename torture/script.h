@@ -1,0 +1,28 @@
+/* What the writers of the workload share. */
+
+#ifndef TORTURE_SCRIPT_H
+#define TORTURE_SCRIPT_H
+
+#include "model.h"
+
+/* How far the script is written, what will have become of it, and what is used up. */
+struct writing {
+    struct script *script;
+    struct model model;
+    uint64_t chance;
+    unsigned slots_used, allocated_used, parts_used, payments_used, tour_at;
+    uint8_t forgotten[SLOTS]; /* the host promised never to use the id again */
+};
+
+unsigned new_slot(struct writing *w);
+/* A slot that was used before, and whose id may be used again without breaking a promise. */
+unsigned old_slot(struct writing *w);
+struct op random_op(struct writing *w, unsigned slot);
+/* Whether one of the first operations is about the slot. */
+int is_in_step(const struct step *step, unsigned len, unsigned slot);
+
+/* Whatever may happen to payments, once each; answers 0 when the tour has ended. */
+int write_tour_step(struct writing *w, struct step *step);
+void write_payment_step(struct writing *w, struct step *step);
+
+#endif
