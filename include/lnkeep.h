@@ -3079,8 +3079,8 @@ lnkeep_status lnkeep_payments_ready_descriptor(lnkeep_payments payments,
  * What the attempt store knows of an attempt registered with LNKEEP_REGISTER_WITH_RECORD counts before the
  * host's answer. A payment that could go on is given up with LNKEEP_PAYMENT_REASON_NO_ROUTE, or, with
  * LNKEEP_RESUME_SENDING and an intent whose deadline lies ahead, handed back as LNKEEP_RESUME_MAY_SEND.
- * List what is in flight with lnkeep_payments_list before, to ask the dispatcher. Deadlines are compared with
- * the time of lnkeep_store_tick: tell it first. Failed attempts are deleted unless
+ * List what is in flight with lnkeep_payments_list before, to ask the dispatcher. Deadlines are compared
+ * with the time of lnkeep_store_tick: tell it first. Failed attempts are deleted unless
  * LNKEEP_RESUME_KEEP_FAILED_ATTEMPTS is set; those failed by force stay.
  *
  * Returns: LNKEEP_DONE; LNKEEP_DUPLICATE_ID when an attempt is answered twice; LNKEEP_INVALID_ARGUMENT,
