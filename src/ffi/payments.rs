@@ -240,22 +240,6 @@ fn refuse_unsaid(is_said: bool, is_zero: bool, name: &str) -> Result<()> {
     Err(invalid(format!("{name} is set and its bit of present is not")))
 }
 
-fn refuse_unsaid_of_attempt(given: &lnkeep_payment_attempt_request) -> Result<()> {
-    let has = |flag: u32| given.present & flag != 0;
-    let hash = has(LNKEEP_PAYMENT_ATTEMPT_HAS_HASH);
-    refuse_unsaid(hash, given.attempt_hash == [0; 32], "attempt.attempt_hash")?;
-    let mpp = given.mpp_payment_address == [0; 32] && given.mpp_total_msat == 0;
-    refuse_unsaid(has(LNKEEP_PAYMENT_ATTEMPT_HAS_MPP), mpp, "attempt.mpp_total_msat")?;
-    let amp = given.amp_root_share == [0; 32]
-        && given.amp_set_id == [0; 32]
-        && given.amp_child_index == 0;
-    refuse_unsaid(has(LNKEEP_PAYMENT_ATTEMPT_HAS_AMP), amp, "attempt.amp_set_id")?;
-    let blinded = has(LNKEEP_PAYMENT_ATTEMPT_IS_BLINDED);
-    refuse_unsaid(blinded, given.blinded_total_msat == 0, "attempt.blinded_total_msat")?;
-    let first_hop = has(LNKEEP_PAYMENT_ATTEMPT_HAS_FIRST_HOP_AMOUNT);
-    refuse_unsaid(first_hop, given.first_hop_amount_msat == 0, "attempt.first_hop_amount_msat")
-}
-
 /// # Safety
 /// The views of the request point to readable memory.
 pub(super) unsafe fn attempt_of(given: &lnkeep_payment_attempt_request) -> Result<AttemptRequest> {
@@ -265,8 +249,10 @@ pub(super) unsafe fn attempt_of(given: &lnkeep_payment_attempt_request) -> Resul
         | LNKEEP_PAYMENT_ATTEMPT_IS_BLINDED
         | LNKEEP_PAYMENT_ATTEMPT_HAS_FIRST_HOP_AMOUNT;
     args::flags(given.present, known, "attempt.present")?;
-    refuse_unsaid_of_attempt(given)?;
     let has = |flag: u32| given.present & flag != 0;
+    // Dropped, it would bar every settle of an AMP attempt.
+    let has_hash = has(LNKEEP_PAYMENT_ATTEMPT_HAS_HASH);
+    refuse_unsaid(has_hash, given.attempt_hash == [0; 32], "attempt.attempt_hash")?;
     let mpp = Mpp { payment_address: given.mpp_payment_address, total_msat: given.mpp_total_msat };
     let amp = Amp {
         root_share: Secret::new(given.amp_root_share),
