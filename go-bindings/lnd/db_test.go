@@ -364,6 +364,35 @@ func TestDB_WhatCannotBeReadIsLeftOutAndTold(t *testing.T) {
 	}
 }
 
+// TestDB_SettledForMoreThanTheAmountIsListed: the second attempt was made because the first one was told to
+// have failed, and then both settled. lnd's own count of such a payment is an error.
+func TestDB_SettledForMoreThanTheAmountIsListed(t *testing.T) {
+	s := sender{t, open(t, nil)}
+	s.init(1)
+	s.register(1, part(1, 1000))
+	if _, err := s.db.FailAttempt(t.Context(), hashOf(1), 1, &paymentsdb.HTLCFailInfo{}); err != nil {
+		t.Fatal(err)
+	}
+	s.register(1, part(2, 1000))
+	late := lnkeep.AttemptSettle{Preimage: lnkeep.Preimage(preimageOf(1))}
+	_, _, err := s.db.Payments().Settle(t.Context(), lnkeep.PaymentHash(hashOf(1)), s.db.key(1), late)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed, err := s.db.FetchInFlightPayments(t.Context())
+	if err != nil || len(listed) != 1 {
+		t.Fatalf("%d unfinished payments, %v", len(listed), err)
+	}
+	payment := listed[0]
+	want := paymentsdb.MPPaymentState{NumAttemptsInFlight: 1, FeesPaid: 6, HasSettledHTLC: true}
+	if *payment.State != want {
+		t.Errorf("%+v", payment.State)
+	}
+	if err := payment.SetState(); !errors.Is(err, paymentsdb.ErrSentExceedsTotal) {
+		t.Errorf("lnd counts it: %v", err)
+	}
+}
+
 func TestDB_DeletedAndPaid(t *testing.T) {
 	for _, forget := range []bool{false, true} {
 		s := sender{t, open(t, &Options{ForgetPaid: forget})}

@@ -10,17 +10,21 @@
 //	}
 //	dbs.PaymentsDB = payments
 //
-// A node that keeps more than payments in one store opens the store itself and uses New.
+// A node that keeps more than payments in one store opens the store itself and uses New. Beside lnd's calls
+// it should call Store.Tick for every block, and Payments.Sweep now and then if it set a retention; after a
+// restore nothing is initiated or registered (lnkeep.ErrNotAcknowledged) until Attempts.AcknowledgeRestore.
 //
 // # What is kept, and how
 //
-// Nothing of lnd's types is lost, nil and empty bytes included, times to the nanosecond. What the library
-// has fields for is in them: amounts, fees, MPP and AMP records, the total of a blinded path, the first hop,
-// expiry, hashes, times, reasons. The rest is in bytes that this package encodes (encoding.go, route.go): the
-// route, session key and custom records. Failure messages are in their wire encoding, payment requests as
-// they are. Refused are what lnd could not send either, a route without hops or with custom records of a
-// standard type, and times that the library cannot hold: up to 1970, or after the year 2554. An outcome is
-// never refused for its time; it is then unknown.
+// Nothing of lnd's types is lost, nil and empty bytes included; times to the nanosecond, in the local zone,
+// as lnd's own key-value store gives them. What the library has fields for is in them: amounts, fees, MPP and
+// AMP records, the total of a blinded path, the first hop, expiry, hashes, times, reasons. The rest is in
+// bytes that this package encodes (encoding.go, route.go): the route, session key and custom records.
+// Failure messages are in their wire encoding, payment requests as they are.
+//
+// Refused are what lnd could not send either, a route without hops or with custom records of a standard
+// type, and times that the library cannot hold: up to 1970, or after the year 2554. An outcome is never
+// refused for its time; it is then unknown.
 //
 // Only lnd can give an attempt its session key, and only with an onion or by decoding its own key-value
 // format; sessionkey.go says how this package goes about it. One exported constructor that takes the raw key

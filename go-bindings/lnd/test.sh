@@ -99,7 +99,8 @@ listed() { awk -v kinds="$1" '$1 ~ "^(" kinds ")$" { print $2 }' testdata/lnd/te
 
 every_test_of_the_release_is_listed() {
     dir=$(go list -m -f '{{.Dir}}' $lnd)/payments/db
-    sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' "$dir"/*_test.go | grep -v '^TestMain$' | sort > "$work/released"
+    sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' "$dir"/*_test.go |
+        grep -v '^TestMain$' | sort > "$work/released"
     listed 'run|rule|skip' > "$work/listed"
     diff "$work/released" "$work/listed"
 }
