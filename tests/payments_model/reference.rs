@@ -425,7 +425,10 @@ impl Tower {
             return Err(Status::PaymentInFlight);
         }
         let all = payment.attempts.len();
-        payment.attempts.retain(|attempt| attempt.state() != AttemptState::Failed);
+        // What was failed by force keeps its note (Y6).
+        payment.attempts.retain(|attempt| {
+            attempt.state() != AttemptState::Failed || attempt.marks.has(Marks::FORCED)
+        });
         if payment.attempts.len() == all {
             return Ok(gone(Status::Already));
         }
