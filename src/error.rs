@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use crate::types::ChannelId;
+
 /// What a caller may conclude from a status, whatever its detail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(i32)]
@@ -100,6 +102,8 @@ statuses! {
     Already = 1, "ALREADY", "an earlier call already applied this";
     /// The attempt id is registered: do not dispatch, track it.
     AlreadyExists = 2, "ALREADY_EXISTS", "the attempt is already registered; do not dispatch it, track it";
+    /// An earlier call queued the same; it becomes durable with a commit.
+    AlreadyQueued = 3, "ALREADY_QUEUED", "an earlier call queued this; it is not durable yet";
 
     /// An argument is malformed: NULL, a length, an unknown flag or number, a non-zero reserved byte.
     InvalidArgument = -1, "INVALID_ARGUMENT", "an argument is malformed";
@@ -207,6 +211,48 @@ statuses! {
     UnknownStatus = -53, "UNKNOWN_STATUS", "the number is no status of a payment";
     /// Status and sums that cannot be together: the receiver claimed only a part, or a caller's mistake.
     PaymentInternal = -54, "PAYMENT_INTERNAL", "status and sums contradict each other";
+    /// The update id is reserved.
+    BadUpdateId = -55, "BAD_UPDATE_ID", "the update id is reserved";
+    /// The channel id is known, queued, archived or purged: it is never used again.
+    DuplicateChannel = -56, "DUPLICATE_CHANNEL", "the channel id was used already";
+    /// No channel of this id is known.
+    UnknownChannel = -57, "UNKNOWN_CHANNEL", "the channel is not known";
+    /// The channel was archived.
+    ChannelArchived = -58, "CHANNEL_ARCHIVED", "the channel was archived";
+    /// What is stored of the channel is damaged: only a snapshot at or past its tip is accepted.
+    ChannelDamaged = -59, "CHANNEL_DAMAGED", "the stored channel is damaged; queue a full snapshot of it";
+    /// Updates are missing between the latest one and this one.
+    UpdateGap = -60, "UPDATE_GAP", "an update is missing before this one";
+    /// The update id is known with other bytes: two histories of one channel.
+    UpdateConflict = -61, "UPDATE_CONFLICT", "the update id is known with other bytes; halt";
+    /// The snapshot includes the update already.
+    UpdateStale = -62, "UPDATE_STALE", "a snapshot includes this update already";
+    /// The channel has as many updates as it may have.
+    SnapshotRequired = -63, "SNAPSHOT_REQUIRED", "the channel has too many updates; queue a snapshot";
+    /// The snapshot is newer than the latest update queued.
+    SnapshotAhead = -64, "SNAPSHOT_AHEAD", "the snapshot is ahead of the channel's updates";
+    /// The snapshot is older than the stored one.
+    SnapshotStale = -65, "SNAPSHOT_STALE", "the snapshot is older than the stored one";
+    /// The commit would advance a channel and has no manager.
+    ManagerRequired = -66, "MANAGER_REQUIRED", "channels advance, so the commit needs the manager";
+    /// The manager does not know an update that would become durable, or is older than the stored one.
+    ManagerBehind = -67, "MANAGER_BEHIND", "the manager is behind the channels";
+    /// The manager knows an update that was never queued.
+    LostUpdate = -68, "LOST_UPDATE", "the manager knows an update that was never queued";
+    /// The manager is newer than the commit, and its host cannot replay.
+    ManagerAhead = -69, "MANAGER_AHEAD", "the manager is ahead of the channels";
+    /// This capture, or a later one, was committed.
+    StaleCapture = -70, "STALE_CAPTURE", "this capture or a later one was committed already";
+    /// The manager's generation is smaller than the stored one.
+    StaleManager = -71, "STALE_MANAGER", "a newer generation of the manager is stored";
+    /// The ticket or capture is not of this session.
+    BadTicket = -72, "BAD_TICKET", "the ticket or capture is not of this session";
+    /// No durable output of this id waits for an acknowledgement.
+    UnknownOutput = -73, "UNKNOWN_OUTPUT", "no such output waits for an acknowledgement";
+    /// Queued entries would be lost.
+    PendingOps = -74, "PENDING_OPS", "entries are queued; commit or discard them";
+    /// The channel is not archived.
+    NotArchived = -75, "NOT_ARCHIVED", "the channel is not archived";
 
     /// A queue or table is full; nothing was applied.
     Busy = -100, "BUSY", "a queue is full";
@@ -214,6 +260,8 @@ statuses! {
     NoSpace = -101, "NO_SPACE", "no space for new records";
     /// Another process, or another handle of this process, has the store open.
     Locked = -102, "LOCKED", "the store is open elsewhere";
+    /// The queue of monitors is full: commit, then ask again.
+    QueueFull = -103, "QUEUE_FULL", "the queue of monitors is full; commit first";
 
     /// The commit may or may not have reached the disk: reopen and repeat the same identifier.
     Unknown = -200, "UNKNOWN", "the outcome of the commit is unknown; reopen and repeat the same identifier";
@@ -264,13 +312,21 @@ pub struct Error {
     status: Status,
     os_errno: i32,
     message: Cow<'static, str>,
+    subject: Option<Box<Subject>>,
+}
+
+/// What the message of an error names, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Subject {
+    channel: Option<ChannelId>,
+    value: Option<u64>,
 }
 
 impl Error {
     /// An error with a message that names its subject.
     pub fn new(status: Status, message: impl Into<Cow<'static, str>>) -> Error {
         debug_assert!(status.number() < 0, "an error needs a negative status");
-        Error { status, os_errno: 0, message: message.into() }
+        Error { status, os_errno: 0, message: message.into(), subject: None }
     }
 
     /// An error that the operating system caused; `os_errno` is its number.
@@ -282,6 +338,21 @@ impl Error {
     pub fn io(status: Status, error: &std::io::Error, doing: &str) -> Error {
         let os_errno = error.raw_os_error().unwrap_or(0);
         Error::os(status, os_errno, format!("{doing}: {error}"))
+    }
+
+    /// An error about a channel, with the number that the status speaks of, if it speaks of one.
+    pub(crate) fn of_channel(self, channel: Option<ChannelId>, value: Option<u64>) -> Error {
+        Error { subject: Some(Box::new(Subject { channel, value })), ..self }
+    }
+
+    /// The channel that the error is about, where its status speaks of one.
+    pub fn channel(&self) -> Option<ChannelId> {
+        self.subject.as_ref()?.channel
+    }
+
+    /// The number that the status speaks of: the id expected or known, the tip, how many are left.
+    pub fn value(&self) -> Option<u64> {
+        self.subject.as_ref()?.value
     }
 
     /// What happened.

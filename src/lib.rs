@@ -18,8 +18,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Layers, each calling only those below: [`ffi`] (the C ABI), [`maintenance`], [`payments`], [`attempts`],
-//! [`events`], [`store`].
+//! Layers, each calling only those below: [`ffi`] (the C ABI), [`maintenance`], [`payments`], [`monitors`],
+//! [`attempts`], [`events`], [`store`].
 //! Every error says by its [`Class`] what a caller may conclude.
 
 #![deny(unsafe_code)]
@@ -39,6 +39,8 @@ pub mod ffi;
 pub mod limits;
 #[forbid(unsafe_code)]
 pub mod maintenance;
+#[forbid(unsafe_code)]
+pub mod monitors;
 #[allow(unsafe_code)]
 mod os;
 #[forbid(unsafe_code)]
@@ -53,7 +55,8 @@ pub use store::{
     StoreOptions,
 };
 pub use types::{
-    AttemptId, AttemptKey, Clock, Fingerprint, Namespace, PaymentHash, Preimage, RawMessage,
+    AttemptId, AttemptKey, ChannelId, Clock, Fingerprint, Namespace, PaymentHash, Preimage,
+    RawMessage,
 };
 
 /// Number of the C ABI; apart from the package's version, raised when a caller has to be recompiled.

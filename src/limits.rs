@@ -69,6 +69,29 @@ pub const PAYMENT_SUBSCRIPTIONS_MAX: usize = 65_536;
 /// Views one subscription keeps for its owner; older ones are dropped and counted.
 pub const PAYMENT_VIEWS_MAX: usize = 1_024;
 
+/// Bytes of one update of a channel monitor, and of one output: one bulk slice, so that no commit of few
+/// updates holds up an attempt. What is larger is a snapshot.
+pub const MONITOR_UPDATE_BYTES_MAX: usize = 1 << 20;
+/// Manager and snapshots that a commit writes itself; larger ones are staged before it.
+pub const MONITORS_INLINE_BYTES_MAX: usize = 2 << 20;
+/// Completions and outputs that wait to be taken; then nothing more is queued.
+pub const MONITORS_UNTAKEN_MAX: usize = 65_536;
+/// Bytes of outputs that wait to be taken; then nothing more is queued.
+pub const MONITORS_UNTAKEN_BYTES_MAX: u64 = 256 << 20;
+/// Entries that wait for a commit, unless the host says otherwise.
+pub const MONITORS_PENDING_OPS: u32 = 1_024;
+/// Bytes that wait for a commit, unless the host says otherwise: a snapshot may have tens of megabytes.
+pub const MONITORS_PENDING_BYTES: u64 = 64 << 20;
+/// Entries kept for critical calls when the queue is full.
+pub const MONITORS_CRITICAL_RESERVE_OPS: u32 = 64;
+/// Updates after which a snapshot is asked for.
+pub const MONITORS_SNAPSHOT_EVERY_UPDATES: u32 = 100;
+/// Updates after which a snapshot is demanded.
+pub const MONITORS_UPDATES_MAX: u32 = 1_000;
+/// Bytes of updates, in percent of the snapshot's, after which a snapshot is asked for: what snapshots add
+/// to the writing is then at most a quarter.
+pub const MONITORS_SNAPSHOT_GROWTH_PERCENT: u32 = 400;
+
 /// Attempt subscriptions of one store; one more is answered `BUSY`.
 pub const SUBSCRIPTIONS_MAX: usize = 65_536;
 /// Raw ids that fit under a client byte (proposal "overload-attempt-id-msb").

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::attempts::references::AttemptReferences;
 use crate::error::Result;
 use crate::events::references::EventReferences;
+use crate::monitors::references::MonitorReferences;
 use crate::payments::references::PaymentReferences;
 use crate::store::blob::BlobReferences;
 use crate::store::heads::Heads;
@@ -23,6 +24,7 @@ struct AllReferences {
     attempts: AttemptReferences,
     events: EventReferences,
     payments: PaymentReferences,
+    monitors: MonitorReferences,
     blobs: BlobReferences,
 }
 
@@ -32,6 +34,7 @@ impl AllReferences {
             attempts: AttemptReferences::default(),
             events: EventReferences::default(),
             payments: PaymentReferences::default(),
+            monitors: MonitorReferences::default(),
             blobs: BlobReferences::default(),
         })
     }
@@ -43,7 +46,13 @@ impl References for AllReferences {
             "attempts" => self.attempts.row(table, key, body),
             "events" => self.events.row(table, key, body),
             "payments" => self.payments.row(table, key, body),
-            _ => self.blobs.row(table, key, body),
+            "monitors" => self.monitors.row(table, key, body),
+            _ => {
+                if table == Table::Blobs {
+                    self.monitors.pointer(key);
+                }
+                self.blobs.row(table, key, body)
+            }
         }
     }
 
@@ -52,7 +61,13 @@ impl References for AllReferences {
             "attempts" => self.attempts.damaged(table, key),
             "events" => self.events.damaged(table, key),
             "payments" => self.payments.damaged(table, key),
-            _ => self.blobs.damaged(table, key),
+            "monitors" => self.monitors.damaged(table, key),
+            _ => {
+                if table == Table::Blobs {
+                    self.monitors.pointer(key);
+                }
+                self.blobs.damaged(table, key);
+            }
         }
     }
 
@@ -60,6 +75,7 @@ impl References for AllReferences {
         let mut all = self.attempts.disagreements(heads);
         all.extend(self.events.disagreements(heads));
         all.extend(self.payments.disagreements(heads));
+        all.extend(self.monitors.disagreements(heads));
         all.extend(self.blobs.disagreements(heads));
         all
     }

@@ -77,6 +77,22 @@ impl fmt::Display for AttemptKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PaymentHash(pub [u8; 32]);
 
+/// Identifier of a channel (BOLT 2 `channel_id`), or 32 bytes of the host's own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelId(pub [u8; 32]);
+
+impl fmt::Debug for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChannelId({self})")
+    }
+}
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// Hash of a whole request, made by the host: tells a repeat from another request under the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 32]);

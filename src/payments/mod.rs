@@ -381,6 +381,14 @@ impl Payments {
         self.shared.common.subscriptions.descriptor()
     }
 
+    /// An operation for [`Store::apply`], together with those of other components.
+    ///
+    /// # Errors
+    /// What can be refused without the store, as the typed method of the operation.
+    pub fn operation(&self, operation: Operation) -> Result<crate::store::Operation> {
+        self.command(operation).map(crate::store::Operation)
+    }
+
     /// The command of an operation, after what can be checked without the store.
     pub(crate) fn command(&self, operation: Operation) -> Result<Arc<dyn Command>> {
         let command: Arc<dyn Command> = self.command_of(operation)?;

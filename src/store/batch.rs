@@ -91,10 +91,24 @@ pub(crate) trait Command: Send + Sync {
     /// Runs on the writer thread after the commit, before callers are answered.
     fn committed(&self, _reply: &Reply) {}
     fn cost(&self) -> Cost;
+    /// Bytes that count against the bound of one submission: 0 when the component has a bound of its own.
+    fn submission_bytes(&self) -> u64 {
+        self.cost().bytes
+    }
     fn lane(&self) -> Lane {
         Lane::Urgent
     }
     fn space(&self) -> Space;
+}
+
+/// An operation of some component, for [`super::Store::apply`].
+#[derive(Clone)]
+pub struct Operation(pub(crate) std::sync::Arc<dyn Command>);
+
+impl std::fmt::Debug for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Operation(..)")
+    }
 }
 
 /// Reads rows and checks their envelopes.
@@ -156,6 +170,15 @@ impl Rows for View<'_> {
     }
 }
 
+impl View<'_> {
+    /// The heads of the commit that is looked at.
+    pub(crate) fn heads(&self) -> Result<Heads> {
+        let body = self.row(Table::Meta, HEADS_KEY)?;
+        let heads = body.as_deref().and_then(Heads::decode);
+        heads.ok_or_else(|| Error::new(Status::CorruptStore, "the heads row is missing or damaged"))
+    }
+}
+
 struct Undo {
     table: Table,
     key: Vec<u8>,
@@ -176,6 +199,9 @@ pub(crate) struct Batch<'env> {
     writes: u64,
     ordinal: u32,
     failure: Option<EngineError>,
+    /// How many more writes succeed, for a test.
+    #[cfg(feature = "failpoints")]
+    pub(crate) writes_before_failure: Option<u64>,
 }
 
 impl Rows for Batch<'_> {
@@ -204,6 +230,8 @@ impl<'env> Batch<'env> {
             writes: 0,
             ordinal: 0,
             failure: None,
+            #[cfg(feature = "failpoints")]
+            writes_before_failure: None,
         }
     }
 
@@ -242,6 +270,8 @@ impl<'env> Batch<'env> {
 
     /// Writes a row as it is, without an envelope: how tests make an unreadable record.
     pub(crate) fn put_row(&mut self, table: Table, key: &[u8], row: &[u8]) -> Result<()> {
+        #[cfg(feature = "failpoints")]
+        self.meet_failpoint()?;
         let before = self.txn.insert(table, key, row).map(|row| row.map(<[u8]>::to_vec));
         let before = self.latch(before)?;
         if before.is_some() {
@@ -256,6 +286,8 @@ impl<'env> Batch<'env> {
         let Some(before) = self.row_before(table, key)? else {
             return Ok(false);
         };
+        #[cfg(feature = "failpoints")]
+        self.meet_failpoint()?;
         let deleted = self.txn.delete(table, key);
         self.latch(deleted)?;
         self.record(table, key, Some(before), None)?;
@@ -292,6 +324,19 @@ impl<'env> Batch<'env> {
         self.latch(counted)?;
         self.heads.set_counted(table, rows, digest);
         Ok(())
+    }
+
+    #[cfg(feature = "failpoints")]
+    fn meet_failpoint(&mut self) -> Result<()> {
+        let met = match &mut self.writes_before_failure {
+            Some(0) => Err(EngineError::Code(libc::EIO)),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        };
+        self.latch(met)
     }
 
     fn latch<T>(&mut self, result: Result<T, EngineError>) -> Result<T> {

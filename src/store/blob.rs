@@ -14,6 +14,7 @@ use super::batch::{Batch, Command, Cost, Lane, Outcome, Reply, Rows, Space};
 use super::bytes::Reader;
 use super::heads::Heads;
 use super::queue::{Grouping, Submission};
+use super::record;
 use super::tables::Table;
 use super::walk::References;
 use super::{Core, Store};
@@ -29,6 +30,10 @@ const SLICE_CHUNKS: usize = BULK_BYTES_MAX / BLOB_CHUNK_BYTES;
 pub(crate) enum Owner {
     /// Values that the host itself names.
     Host = 0,
+    /// The manager of the monitors.
+    Manager = 1,
+    /// Snapshots of channel monitors, by channel id.
+    Snapshot = 2,
 }
 
 /// Key of a pointer.
@@ -127,15 +132,105 @@ pub(crate) fn read(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
     Ok(Some(value))
 }
 
-/// A value whose chunks are durable and that no pointer leads to yet. Dropped without having been switched
-/// to, it is removed again.
+/// The bytes of a value as far as they are there, whatever their checksums say: for people who try to save
+/// what a damage left. `None` without a pointer.
+pub(crate) fn read_damaged(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
+    let Some(body) = rows.snapshot().get(Table::Blobs, key)? else { return Ok(None) };
+    let Some(pointer) = record::body(body).and_then(Pointer::decode) else { return Ok(None) };
+    let mut value = Vec::new();
+    rows.snapshot().scan(Table::BlobChunks, &chunk_key(pointer.generation, 0), |key, row| {
+        let ours = generation_of(key) == Some(pointer.generation);
+        if ours {
+            value.extend_from_slice(record::body(row).unwrap_or_default());
+        }
+        ours && value.len() as u64 <= pointer.bytes
+    })?;
+    Ok(Some(value))
+}
+
+/// Whether a value is there, whole and with its checksums, without keeping it in memory.
+pub(crate) fn verify(rows: &impl Rows, key: &[u8]) -> Result<Option<u64>> {
+    let Some(pointer) = pointer(rows, key)? else { return Ok(None) };
+    let (mut next, mut bytes, mut failure) = (0, 0u64, None);
+    rows.scan(Table::BlobChunks, &chunk_key(pointer.generation, 0), |key, chunk| {
+        if *key != chunk_key(pointer.generation, next) {
+            return false;
+        }
+        next += 1;
+        match chunk {
+            Ok(chunk) => bytes += chunk.len() as u64,
+            Err(error) => failure = Some(error),
+        }
+        failure.is_none() && u64::from(next) < pointer.chunks()
+    })?;
+    match failure {
+        Some(failure) => Err(failure),
+        None if bytes != pointer.bytes => Err(damaged("chunks are missing")),
+        None => Ok(Some(bytes)),
+    }
+}
+
+/// Chunks that no pointer leads to any more and that are too many for the commit that left them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Leftover {
+    generation: u64,
+    chunks: u64,
+}
+
+impl Leftover {
+    /// Removes them in the background; after a crash the next open does.
+    pub(crate) fn remove(self, core: &Core) {
+        remove(core, self.generation, self.chunks);
+    }
+}
+
+/// Removes a key and, when they are few, its chunks, inside the command of its owner.
+pub(crate) fn remove_key(batch: &mut Batch<'_>, key: &[u8]) -> Result<Option<Leftover>> {
+    let before = pointer(batch, key).ok().flatten();
+    batch.delete(Table::Blobs, key)?;
+    remove_chunks(batch, before)
+}
+
+fn remove_chunks(batch: &mut Batch<'_>, before: Option<Pointer>) -> Result<Option<Leftover>> {
+    let Some(Pointer { generation, .. }) = before else { return Ok(None) };
+    let chunks = before.map_or(0, |pointer| pointer.chunks());
+    if chunks > 2 * SLICE_CHUNKS as u64 {
+        return Ok(Some(Leftover { generation, chunks }));
+    }
+    for index in 0..chunks as u32 {
+        batch.delete(Table::BlobChunks, &chunk_key(generation, index))?;
+    }
+    Ok(None)
+}
+
+/// A value that no pointer leads to yet: its chunks are durable already, or are written by the command that
+/// switches to it. Dropped without having been switched to, it leaves nothing.
 pub(crate) struct Staged {
     core: Arc<Core>,
     pointer: Pointer,
+    /// Chunks that are not written yet.
+    rows: Vec<([u8; 12], Vec<u8>)>,
     switched: AtomicBool,
 }
 
 impl Staged {
+    /// As [`Staged::switch`], and the chunks of the earlier value go in the same commit when they are few.
+    pub(crate) fn replace(&self, batch: &mut Batch<'_>, key: &[u8]) -> Result<Option<Leftover>> {
+        let before = pointer(batch, key).ok().flatten();
+        for (key, chunk) in &self.rows {
+            batch.put(Table::BlobChunks, key, chunk)?;
+        }
+        batch.put(Table::Blobs, key, &self.pointer.encode())?;
+        remove_chunks(batch, before)
+    }
+
+    /// What [`Staged::replace`] costs.
+    pub(crate) fn cost(&self) -> Cost {
+        let bytes: u64 = self.rows.iter().map(|(_, chunk)| chunk.len() as u64).sum();
+        let rows = 2 + self.rows.len() as u64 + 2 * SLICE_CHUNKS as u64;
+        Cost { rows, bytes: bytes + 256 }
+    }
+
     /// Makes it the value of a key, inside the command of its owner; answers the generation that is no
     /// longer needed, to be given to [`remove`] after the commit.
     pub(crate) fn switch(&self, batch: &mut Batch<'_>, key: &[u8]) -> Result<Option<u64>> {
@@ -152,7 +247,7 @@ impl Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if !self.switched.load(Ordering::Relaxed) {
+        if self.rows.is_empty() && !self.switched.load(Ordering::Relaxed) {
             remove(&self.core, self.pointer.generation, self.pointer.chunks());
         }
     }
@@ -272,17 +367,8 @@ impl<'store> Blobs<'store> {
     /// # Errors
     /// `TooBig`; those of a submission. Nothing but chunks to be swept is left of it then.
     pub(crate) fn stage(&self, value: &[u8]) -> Result<Staged> {
-        if value.len() > BLOB_BYTES_MAX {
-            return Err(Error::new(
-                Status::TooBig,
-                format!("a blob of {} bytes; at most {BLOB_BYTES_MAX}", value.len()),
-            ));
-        }
-        let core = self.store.core();
-        let generation = core.blob_generation.fetch_add(1, Ordering::Relaxed);
-        let bytes = value.len() as u64;
-        let pointer = Pointer { generation, bytes, crc32c: crc32c::crc32c(value) };
-        let staged = Staged { core: Arc::clone(core), pointer, switched: AtomicBool::new(false) };
+        let staged = self.new_generation(value)?;
+        let generation = staged.pointer.generation;
         if value.is_empty() {
             let rows = vec![(chunk_key(generation, 0), Vec::new())];
             self.store.submit_one(PutChunks { rows })?;
@@ -297,6 +383,37 @@ impl<'store> Blobs<'store> {
             self.store.submit_one(PutChunks { rows })?;
         }
         Ok(staged)
+    }
+
+    /// A small value whose chunks are written by the commit that switches to it.
+    ///
+    /// # Errors
+    /// `TooBig`.
+    pub(crate) fn hold(&self, value: &[u8]) -> Result<Staged> {
+        let mut staged = self.new_generation(value)?;
+        let generation = staged.pointer.generation;
+        let chunks = value.chunks(BLOB_CHUNK_BYTES).enumerate();
+        staged.rows = chunks
+            .map(|(index, chunk)| (chunk_key(generation, index as u32), chunk.to_vec()))
+            .collect();
+        if value.is_empty() {
+            staged.rows.push((chunk_key(generation, 0), Vec::new()));
+        }
+        Ok(staged)
+    }
+
+    fn new_generation(&self, value: &[u8]) -> Result<Staged> {
+        if value.len() > BLOB_BYTES_MAX {
+            return Err(Error::new(
+                Status::TooBig,
+                format!("a value of {} bytes; at most {BLOB_BYTES_MAX}", value.len()),
+            ));
+        }
+        let core = Arc::clone(self.store.core());
+        let generation = core.blob_generation.fetch_add(1, Ordering::Relaxed);
+        let bytes = value.len() as u64;
+        let pointer = Pointer { generation, bytes, crc32c: crc32c::crc32c(value) };
+        Ok(Staged { core, pointer, rows: Vec::new(), switched: AtomicBool::new(false) })
     }
 
     /// Sets the value of a name. Returns when it is durable; until then the name has its earlier value.

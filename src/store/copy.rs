@@ -200,6 +200,7 @@ fn restore_into(source: &Path, aside: &Path) -> Result<()> {
     let env = Env::open(aside, StoreOptions::default().map_bytes_for(pages.used_bytes()))?;
     let (mut heads, mut meta) = read_meta(&env)?;
     heads.jump(Table::Events);
+    heads.jump(Table::MonitorOutputs);
     meta.restored = true;
     meta.clean = true;
     meta.doubt_below_epoch = meta.epoch.saturating_add(1);

@@ -13,6 +13,8 @@ pub enum Fault {
     NoSpace,
     /// The disk is reported full although everything was written; nobody is woken.
     NoSpaceAfter,
+    /// The write of this number, from 0, answers an error and ends the transaction.
+    WriteFails(u64),
     /// The writer thread panics inside the transaction.
     Panic,
 }

@@ -57,7 +57,7 @@ use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX};
 use crate::os::{self, FileIdentity};
 use crate::types::Clock;
 
-pub use self::batch::{Outcome, Reply};
+pub use self::batch::{Operation, Outcome, Reply};
 pub use self::blob::Blobs;
 pub use self::check::CheckReport;
 pub(crate) use self::options::EventSettings;
@@ -326,6 +326,16 @@ impl Store {
         outcomes.pop().unwrap_or_else(|| Err(Status::Internal.into()))
     }
 
+    /// Applies operations of any components in one commit and returns when it is durable. With
+    /// [`Grouping::Atomic`] one refusal means that none is applied.
+    ///
+    /// # Errors
+    /// `TooBig`, `Busy`, `Closed`, `Poisoned`, `Forked`: none was applied.
+    pub fn apply(&self, operations: Vec<Operation>, grouping: Grouping) -> Result<Vec<Outcome>> {
+        let commands = operations.into_iter().map(|operation| operation.0).collect();
+        self.submit(commands, grouping)
+    }
+
     /// Accepts commands and gives their outcomes to `answer` on the writer thread.
     pub(crate) fn submit_async(
         &self,
@@ -339,7 +349,9 @@ impl Store {
             return Ok(());
         }
         let submission = Submission::new(commands, grouping, answer);
-        let (operations, bytes) = (submission.commands.len(), submission.cost().bytes);
+        let operations = submission.commands.len();
+        let bytes = submission.commands.iter().map(|command| command.submission_bytes());
+        let bytes = bytes.fold(0, u64::saturating_add);
         if operations > BATCH_OPS_MAX || bytes > BATCH_BYTES_MAX as u64 {
             return Err(Error::new(
                 Status::TooBig,
@@ -418,9 +430,13 @@ pub(crate) fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     let (sender, receiver) = mpsc::channel();
-    os::spawn_without_signals(name, move || sender.send(work()).unwrap_or_default())
+    let thread = os::spawn_without_signals(name, move || sender.send(work()).unwrap_or_default())
         .map_err(|error| Error::io(Status::Io, &error, "starting a thread"))?;
-    receiver.recv().unwrap_or_else(|_| Err(Status::Internal.into()))
+    let answer = receiver.recv().unwrap_or_else(|_| Err(Status::Internal.into()));
+    // The thread is gone when the host gets its answer: it finds no thread in its process that it did not
+    // start, but the writer.
+    drop(thread.join());
+    answer
 }
 
 pub(crate) fn refuse_forked_child() -> Result<()> {

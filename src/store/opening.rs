@@ -114,6 +114,7 @@ impl Opening {
         let meta = next_meta(&stored, identity, place.remembered()?, options)?;
         if meta.doubt_below_epoch > stored.doubt_below_epoch {
             heads.jump(Table::Events);
+            heads.jump(Table::MonitorOutputs);
         }
         let allocation = Allocation::at_open(&env, &env.facts()?)?;
         let report = OpenReport {

@@ -1,7 +1,8 @@
 //! The envelope around every row: version, flags, checksum, body.
 //!
 //! R1 the checksum covers table, key, version, flags and body, so a row moved to another key is damaged.
-//! R2 it is checked on every read. R3 a body never reaches a decoder unless its checksum holds.
+//! R2 it is checked on every read. R3 a body never reaches a decoder unless its checksum holds;
+//! what is read for people alone says so.
 
 use super::tables::Table;
 
@@ -49,6 +50,11 @@ pub(crate) fn open<'row>(table: Table, key: &[u8], row: &'row [u8]) -> Result<&'
         return Err(Damage::UnknownVersion(envelope[0]));
     }
     Ok(body)
+}
+
+/// The body of a row whose checksum may be wrong: only for showing people what a damage left.
+pub(crate) fn body(row: &[u8]) -> Option<&[u8]> {
+    row.get(ENVELOPE_BYTES..)
 }
 
 /// The checksum as stored; of a row too short to hold one, a checksum of what is there.

@@ -30,6 +30,10 @@ pub enum Table {
     PaymentKeys = 16,
     PaymentsUnfinished = 17,
     PaymentsDoomed = 18,
+    MonitorsState = 19,
+    Monitors = 20,
+    MonitorUpdates = 21,
+    MonitorOutputs = 22,
 }
 
 /// How many bytes a table's keys have.
@@ -76,7 +80,7 @@ pub struct Spec {
 }
 
 /// Every table, in the order of its number.
-pub const SPECS: [Spec; 19] = [
+pub const SPECS: [Spec; 23] = [
     Spec {
         table: Table::Meta,
         name: "meta",
@@ -208,6 +212,34 @@ pub const SPECS: [Spec; 19] = [
         name: "payments_doomed",
         key: KeyBytes::Exactly(8),
         owner: "payments",
+        since: 1,
+    },
+    Spec {
+        table: Table::MonitorsState,
+        name: "monitors_state",
+        key: KeyBytes::Between(5, 7),
+        owner: "monitors",
+        since: 1,
+    },
+    Spec {
+        table: Table::Monitors,
+        name: "monitors",
+        key: KeyBytes::Exactly(32),
+        owner: "monitors",
+        since: 1,
+    },
+    Spec {
+        table: Table::MonitorUpdates,
+        name: "monitor_updates",
+        key: KeyBytes::Exactly(40),
+        owner: "monitors",
+        since: 1,
+    },
+    Spec {
+        table: Table::MonitorOutputs,
+        name: "monitor_outputs",
+        key: KeyBytes::Exactly(8),
+        owner: "monitors",
         since: 1,
     },
 ];

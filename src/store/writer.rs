@@ -271,6 +271,10 @@ impl Attempt<'_> {
         let heads = self.writer.last.heads.clone();
         let meta = self.writer.last.meta.clone();
         let mut batch = Batch::new(txn, heads, meta, core.clock(), core.events);
+        #[cfg(feature = "failpoints")]
+        if let Some(Fault::WriteFails(number)) = fault {
+            batch.writes_before_failure = Some(number);
+        }
         let mut outcomes = Vec::with_capacity(submissions.len());
         for submission in submissions {
             outcomes.push(self.apply(submission, &mut batch)?);

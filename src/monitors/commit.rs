@@ -1,0 +1,237 @@
+//! One commit of monitors: planned under the session's lock, its large values staged, written by the writer
+//! thread, and only then followed by the session.
+//!
+//! MK1 at most one commit or purge of a store's monitors is under way; another waits, or is BUSY inside a
+//! submission. MK2 whatever ends a commit without making it durable leaves the session as it was.
+//! Called by the monitors and by `ffi` for submissions with operations of other components.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::Shared;
+use super::channel::Payload;
+use super::plan::{Capture, Manager, Plan};
+use super::record::State;
+use super::table::{self, Values};
+use crate::error::{Error, Result, Status};
+use crate::limits::MONITORS_INLINE_BYTES_MAX;
+use crate::store::batch::{Batch, Command, Cost, Outcome, Reply, Space};
+use crate::store::blob::Leftover;
+use crate::store::{Store, blob};
+use crate::types::ChannelId;
+
+/// What comes with a commit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Request<'call> {
+    /// The manager's bytes, to be stored in the same commit.
+    Manager(Option<&'call [u8]>),
+    /// The generation of the manager that the host stored before.
+    Generation(Option<u64>),
+}
+
+impl Request<'_> {
+    fn manager(&self) -> Manager {
+        match self {
+            Request::Manager(bytes) => Manager::Bytes { given: bytes.is_some() },
+            Request::Generation(generation) => Manager::External { generation: *generation },
+        }
+    }
+}
+
+/// The right to commit; given back when dropped.
+pub(super) struct Claim {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.shared.end_commit();
+    }
+}
+
+impl Claim {
+    pub(super) fn new(shared: Arc<Shared>) -> Claim {
+        Claim { shared }
+    }
+}
+
+/// What an apply leaves for after the commit.
+#[derive(Default)]
+struct Left {
+    leftovers: Vec<Leftover>,
+    unix_ms: u64,
+}
+
+/// A planned commit.
+pub(crate) struct Commit {
+    plan: Plan,
+    values: Values,
+    cost: Cost,
+    left: Mutex<Left>,
+    store: Arc<Store>,
+    claim: Claim,
+}
+
+impl Commit {
+    /// Plans a commit and stages its large values.
+    pub(super) fn prepare(
+        store: &Arc<Store>,
+        shared: &Arc<Shared>,
+        capture: Capture,
+        request: Request<'_>,
+        view: &[(ChannelId, u64)],
+        may_wait: bool,
+    ) -> Result<Commit> {
+        let (claim, plan) = Shared::begin_commit(shared, may_wait, |session, is_ours| {
+            session.plan(capture, is_ours(capture), request.manager(), view)
+        })?;
+        let manager = match request {
+            Request::Manager(manager) => manager,
+            Request::Generation(_) => None,
+        };
+        let values = stage(store, &plan, manager)?;
+        let cost = cost_of(&plan, &values);
+        let (left, store) = (Mutex::default(), Arc::clone(store));
+        Ok(Commit { plan, values, cost, left, store, claim })
+    }
+
+    pub(super) fn applied(&self) -> u64 {
+        self.plan.entries.len() as u64
+    }
+}
+
+/// Small values are written by the commit itself, the manager first; what does not fit is staged before.
+fn stage(store: &Arc<Store>, plan: &Plan, manager: Option<&[u8]>) -> Result<Values> {
+    let mut room = MONITORS_INLINE_BYTES_MAX;
+    let mut one = |value: &[u8]| match room.checked_sub(value.len()) {
+        Some(left) => {
+            room = left;
+            store.blobs().hold(value)
+        }
+        None => store.blobs().stage(value),
+    };
+    let mut values = Values { manager: manager.map(&mut one).transpose()?, ..Values::default() };
+    for (channel, change) in &plan.channels {
+        if let Some(Payload(snapshot)) = &change.snapshot {
+            values.snapshots.insert(*channel, one(snapshot)?);
+        }
+    }
+    Ok(values)
+}
+
+fn cost_of(plan: &Plan, values: &Values) -> Cost {
+    let mut cost = Cost { rows: 4, bytes: 512 };
+    let mut add = |rows: u64, bytes: u64| {
+        cost.rows = cost.rows.saturating_add(rows);
+        cost.bytes = cost.bytes.saturating_add(bytes);
+    };
+    for change in plan.channels.values() {
+        let removed = match change.remove {
+            super::plan::Remove::Nothing => 0,
+            super::plan::Remove::Ids(first, last) => last - first + 1,
+            // What a damage left: not more than an undamaged channel may have, and removals need little.
+            super::plan::Remove::Everything => 1_000,
+        };
+        let bytes: u64 = change.updates.iter().map(|(_, update)| update.len() + 64).sum();
+        add(1 + removed + change.updates.len() as u64, bytes + 128);
+    }
+    for (_, _, payload) in &plan.outputs {
+        add(1, payload.len() + 64);
+    }
+    add(plan.acknowledged.len() as u64, 0);
+    for staged in values.manager.iter().chain(values.snapshots.values()) {
+        let Cost { rows, bytes } = staged.cost();
+        add(rows, bytes);
+    }
+    cost
+}
+
+impl Command for Commit {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        let leftovers = table::write(batch, &self.plan, &self.values)?;
+        *self.left.lock() = Left { leftovers, unix_ms: batch.clock().unix_ms };
+        Ok(Reply { value: self.plan.commit_sequence, ..Reply::done() })
+    }
+
+    fn committed(&self, _reply: &Reply) {
+        let left = std::mem::take(&mut *self.left.lock());
+        let values = self.values.manager.iter().chain(self.values.snapshots.values());
+        values.for_each(blob::Staged::keep);
+        self.claim.shared.committed(&self.plan, left.unix_ms);
+        left.leftovers.into_iter().for_each(|leftover| leftover.remove(self.store.core()));
+    }
+
+    fn cost(&self) -> Cost {
+        self.cost
+    }
+
+    /// Entries are bounded when they are queued.
+    fn submission_bytes(&self) -> u64 {
+        0
+    }
+
+    /// A state that peers act on has to become durable as long as there is any room.
+    fn space(&self) -> Space {
+        if self.plan.entries.iter().any(|entry| entry.body.advances()) {
+            Space::Settles
+        } else {
+            Space::Grows
+        }
+    }
+}
+
+/// The commit of a purge.
+pub(super) struct Purge {
+    pub(super) channel: ChannelId,
+    pub(super) state: State,
+    pub(super) updates: u64,
+    pub(super) leftover: Mutex<Option<Leftover>>,
+    pub(super) store: Arc<Store>,
+    pub(super) claim: Claim,
+}
+
+impl Command for Purge {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        *self.leftover.lock() = table::purge(batch, self.channel, self.state)?;
+        Ok(Reply { value: self.state.commit_sequence, ..Reply::done() })
+    }
+
+    fn committed(&self, _reply: &Reply) {
+        self.claim.shared.purged(self.channel, self.state.commit_sequence);
+        if let Some(leftover) = self.leftover.lock().take() {
+            leftover.remove(self.store.core());
+        }
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { rows: 16 + self.updates, bytes: 512 }
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// Marks the session as open or closed.
+pub(super) struct Mark(pub(super) State);
+
+impl Command for Mark {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        table::put_state(batch, self.0)?;
+        Ok(Reply::done())
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { rows: 1, bytes: 64 }
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// A second commit inside one submission would wait for the first, which waits for the submission.
+pub(super) fn busy() -> Error {
+    Error::new(Status::Busy, "a commit of these monitors is under way; submit this one after it")
+}

@@ -1,0 +1,695 @@
+//! Monitors: the manager, the channel monitors, their updates and what depends on them, made durable as one
+//! unit and in order.
+//!
+//! The queue MQ1 to MQ4 is in `session`, captures and commits MP1 to MP4 in `plan`, the rows MT1 to MT3 in
+//! `table`, the commit MK1 to MK2 in `commit`, channels MC1 to MC2 in `channel`. Above all of them:
+//! MO1 nothing that another party can act on is given out before a durable commit that covers every change
+//! it depends on: entries and outputs share one line of tickets. Origin: rust-lightning #4351, #4310, #4457.
+//! Called by `ffi` and Rust hosts; calls `store`. No clock, no thread, no lmdb here.
+
+mod channel;
+pub(crate) mod commit;
+mod load;
+mod plan;
+mod record;
+pub(crate) mod references;
+mod session;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::hash_map::RandomState;
+use std::ffi::c_int;
+use std::hash::BuildHasher;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use self::channel::Payload;
+pub use self::channel::{Block, Damage, OutputClass, RESERVED_UPDATE_ID, Stage, Urgency};
+use self::commit::{Claim, Commit, Mark, Purge, Request};
+pub use self::load::{ChannelSummary, Monitor, Output};
+use self::plan::Plan;
+pub use self::plan::{Capture, Completion, CompletionKind};
+use self::record::State;
+use self::session::Session;
+pub use self::session::{Pending, Queued};
+use crate::error::{Error, Result, Status};
+use crate::limits::{
+    MONITORS_CRITICAL_RESERVE_OPS, MONITORS_PENDING_BYTES, MONITORS_PENDING_OPS,
+    MONITORS_SNAPSHOT_EVERY_UPDATES, MONITORS_SNAPSHOT_GROWTH_PERCENT, MONITORS_UPDATES_MAX,
+};
+use crate::os::Doorbell;
+use crate::store::batch::Command;
+use crate::store::heads::Heads;
+use crate::store::{CommitListener, Operation, Store};
+use crate::types::ChannelId;
+
+/// Choices at open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MonitorsOptions {
+    /// The host stores its manager itself, before each commit, and gives its generation.
+    pub external_manager: bool,
+    /// Commits may advance channels without a manager: for hosts that have none.
+    pub manager_optional: bool,
+    /// The host's manager does not replay updates that were not durable: it must be equal to the channels.
+    pub replays_nothing: bool,
+    /// Entries that may wait for a commit, outputs included.
+    pub pending_ops_max: u32,
+    /// Bytes that may wait for a commit.
+    pub pending_bytes_max: u64,
+    /// Entries, and updates of each channel, that critical calls may add beyond those bounds.
+    pub critical_reserve_ops: u32,
+    /// Durable updates of a channel after which a snapshot is asked for.
+    pub snapshot_every_updates: u32,
+    /// Updates of a channel after which a snapshot is demanded.
+    pub updates_max: u32,
+    /// Bytes of updates in percent of their snapshot after which another one is asked for; 0 for never.
+    pub snapshot_growth_percent: u32,
+    /// Age of a snapshot with updates after which another one is asked for; 0 for never.
+    pub snapshot_age_secs: u64,
+}
+
+impl Default for MonitorsOptions {
+    fn default() -> MonitorsOptions {
+        MonitorsOptions {
+            external_manager: false,
+            manager_optional: false,
+            replays_nothing: false,
+            pending_ops_max: MONITORS_PENDING_OPS,
+            pending_bytes_max: MONITORS_PENDING_BYTES,
+            critical_reserve_ops: MONITORS_CRITICAL_RESERVE_OPS,
+            snapshot_every_updates: MONITORS_SNAPSHOT_EVERY_UPDATES,
+            updates_max: MONITORS_UPDATES_MAX,
+            snapshot_growth_percent: MONITORS_SNAPSHOT_GROWTH_PERCENT,
+            snapshot_age_secs: 0,
+        }
+    }
+}
+
+/// How the last session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum LastClose {
+    /// There was none.
+    New = 1,
+    /// Everything queued was committed, and the monitors were closed.
+    Clean = 2,
+    /// A crash, a failed commit, or a close that discarded entries.
+    Unclean = 3,
+}
+
+/// What the open found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorsReport {
+    /// Durable commits since the store was made.
+    pub commit_sequence: u64,
+    /// How the last session ended.
+    pub last_close: LastClose,
+    /// Damaged channels, in the order of their ids: they take a repairing snapshot and nothing else.
+    pub damaged: Vec<(ChannelId, Damage)>,
+    /// Channels are in use and there is no readable manager.
+    pub manager_missing: bool,
+    /// A channel was advanced by a later commit than the one that wrote the manager: it is an older copy.
+    pub manager_behind: bool,
+    /// The store was restored or copied, and nobody acknowledged it: peers may have seen newer states. Do not
+    /// broadcast from these channels; let the peers prove what they know (BOLT 2 `option_data_loss_protect`).
+    pub may_be_stale: bool,
+    /// Durable outputs that wait for an acknowledgement.
+    pub outputs: u64,
+}
+
+/// How a host's own manager stands to the channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum ManagerRelation {
+    /// It is the one of the last commit.
+    Equal = 1,
+    /// It is newer: the commit after it did not happen.
+    Ahead = 2,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// Its number.
+    pub commit_sequence: u64,
+    /// Entries that it made durable, outputs included.
+    pub applied: u64,
+    /// Channels that want a snapshot, in the order of their ids.
+    pub need_snapshot: Vec<ChannelId>,
+}
+
+struct Volatile {
+    session: Session,
+    commit_is_under_way: bool,
+    handles: u32,
+    /// A caller panicked while it changed the session: nothing more is decided from it.
+    broken: bool,
+}
+
+/// What every opener of a store's monitors shares.
+pub(crate) struct Shared {
+    options: MonitorsOptions,
+    report: MonitorsReport,
+    epoch: u64,
+    /// Tells captures of this session from invented ones.
+    seal: RandomState,
+    volatile: Mutex<Volatile>,
+    commit_ended: Condvar,
+    doorbell: Doorbell,
+    redelivery: Mutex<load::Redelivery>,
+}
+
+/// The session, locked. A panic while it is held breaks it.
+struct Held<'shared>(MutexGuard<'shared, Volatile>);
+
+impl Deref for Held<'_> {
+    type Target = Volatile;
+    fn deref(&self) -> &Volatile {
+        &self.0
+    }
+}
+
+impl DerefMut for Held<'_> {
+    fn deref_mut(&mut self) -> &mut Volatile {
+        &mut self.0
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.broken = true;
+        }
+    }
+}
+
+impl Shared {
+    fn hold(&self) -> Result<Held<'_>> {
+        let held = Held(self.volatile.lock());
+        if held.broken {
+            let fact =
+                "a bug was caught while the session was changed; close the store and reopen it";
+            return Err(Error::new(Status::Poisoned, fact));
+        }
+        Ok(held)
+    }
+
+    fn check_of(&self, number: u64, upto_ticket: u64) -> u64 {
+        self.seal.hash_one((number, upto_ticket))
+    }
+
+    fn is_ours(&self, capture: Capture) -> bool {
+        capture.epoch == self.epoch
+            && capture.check == self.check_of(capture.number, capture.upto_ticket)
+    }
+
+    /// Plans under the lock and takes the right to commit (MK1).
+    fn begin_commit<T>(
+        shared: &Arc<Shared>,
+        may_wait: bool,
+        plan: impl FnOnce(&Session, &dyn Fn(Capture) -> bool) -> Result<T>,
+    ) -> Result<(Claim, T)> {
+        let mut held = shared.hold()?;
+        while held.commit_is_under_way {
+            if !may_wait {
+                return Err(commit::busy());
+            }
+            shared.commit_ended.wait(&mut held.0);
+        }
+        let planned = plan(&held.session, &|capture| shared.is_ours(capture))?;
+        held.commit_is_under_way = true;
+        drop(held);
+        Ok((Claim::new(Arc::clone(shared)), planned))
+    }
+
+    fn end_commit(&self) {
+        self.volatile.lock().commit_is_under_way = false;
+        self.commit_ended.notify_one();
+    }
+
+    fn committed(&self, plan: &Plan, unix_ms: u64) {
+        let mut held = Held(self.volatile.lock());
+        held.session.finish(plan, unix_ms);
+        if held.session.has_news() {
+            self.doorbell.ring();
+        }
+    }
+
+    fn purged(&self, channel: ChannelId, commit_sequence: u64) {
+        Held(self.volatile.lock()).session.finish_purge(channel, commit_sequence);
+    }
+}
+
+impl CommitListener for Shared {
+    fn committed(&self, _heads: &Heads) {}
+
+    /// Whoever sleeps on the descriptor learns that nothing comes any more.
+    fn ended(&self) {
+        self.doorbell.ring();
+    }
+}
+
+/// The monitors of a store. Cheap to share: every method takes `&self` and may be called from any thread.
+///
+/// Queue calls never wait for the disk. A commit returns when it is durable.
+pub struct Monitors {
+    store: Arc<Store>,
+    shared: Arc<Shared>,
+    is_closed: AtomicBool,
+}
+
+impl std::fmt::Debug for Monitors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Monitors").field("report", &self.shared.report).finish_non_exhaustive()
+    }
+}
+
+impl Monitors {
+    /// Opens the monitors of a store: checks every channel, and begins a session. While they are open, opening
+    /// again with equal options joins the same session.
+    ///
+    /// # Errors
+    /// `AlreadyOpen` when they are open with other options; the store's errors. Damage is no error: see
+    /// [`Monitors::report`].
+    pub fn open(store: &Arc<Store>, options: MonitorsOptions) -> Result<Monitors> {
+        store.check_usable()?;
+        let shared = store.component(|| begin(store, options))?;
+        if shared.options != options {
+            let fact = "the monitors of this store are open with other options";
+            return Err(Error::new(Status::AlreadyOpen, fact));
+        }
+        let listener: Weak<dyn CommitListener> = Arc::<Shared>::downgrade(&shared);
+        let mut held = shared.hold()?;
+        if held.handles == 0 {
+            store.on_commit(listener);
+        }
+        held.handles += 1;
+        drop(held);
+        Ok(Monitors { store: Arc::clone(store), shared, is_closed: AtomicBool::new(false) })
+    }
+
+    /// What the open found.
+    pub fn report(&self) -> &MonitorsReport {
+        &self.shared.report
+    }
+
+    /// The store these monitors live in.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The options of the session.
+    pub fn options(&self) -> &MonitorsOptions {
+        &self.shared.options
+    }
+
+    /// Ends the session. While others hold it too, only this handle is closed.
+    ///
+    /// # Errors
+    /// `PendingOps` when entries are queued and `discard` is not set: nothing was done. `Poisoned` when the
+    /// store is and `discard` is not set.
+    pub fn close(&self, discard: bool) -> Result<()> {
+        let usable = self.usable();
+        if !discard {
+            usable.as_ref().map_err(Error::clone)?;
+        }
+        let mut held = Held(self.shared.volatile.lock());
+        let (is_last, queued) = (held.handles == 1, held.session.pending().operations);
+        if is_last && queued != 0 && !discard {
+            let fact = format!("{queued} entries are queued; commit or discard them");
+            return Err(Error::new(Status::PendingOps, fact).of_channel(None, Some(queued)));
+        }
+        if self.is_closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        held.handles -= 1;
+        let state = self.shared.state(&held.session, false);
+        drop(held);
+        if is_last && queued == 0 && usable.is_ok() {
+            self.store.submit_one(Mark(state))?;
+        }
+        Ok(())
+    }
+
+    fn usable(&self) -> Result<()> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(Status::Closed.into());
+        }
+        self.store.check_usable()
+    }
+
+    fn hold(&self) -> Result<Held<'_>> {
+        self.usable()?;
+        self.shared.hold()
+    }
+
+    /// Queues a new channel: its first snapshot, which includes the updates up to `update_id`.
+    ///
+    /// # Errors
+    /// `InvalidArgument` without bytes, `TooBig`, `BadUpdateId`, `DuplicateChannel`, `QueueFull`; `Poisoned`,
+    /// `Closed`.
+    pub fn queue_new(
+        &self,
+        channel: ChannelId,
+        update_id: u64,
+        snapshot: &[u8],
+        block: Block,
+        urgency: Urgency,
+    ) -> Result<u64> {
+        let snapshot = Payload(Arc::from(snapshot));
+        self.hold()?.session.queue_new(channel, update_id, snapshot, block, urgency)
+    }
+
+    /// Queues an update: the one after the channel's tip. The same update again is no error.
+    ///
+    /// # Errors
+    /// `InvalidArgument` without bytes, `TooBig`, `BadUpdateId`, `ChannelArchived`, `UnknownChannel`,
+    /// `ChannelDamaged`, `UpdateStale`, `UpdateConflict`: halt the node; `UpdateGap`, whose value is the id
+    /// expected; `SnapshotRequired`, `QueueFull`; `Poisoned`, `Closed`.
+    pub fn queue_update(
+        &self,
+        channel: ChannelId,
+        update_id: u64,
+        update: &[u8],
+        urgency: Urgency,
+    ) -> Result<Queued> {
+        let update = Payload(Arc::from(update));
+        let durable = || load::update_bytes(&self.store, channel, update_id);
+        self.hold()?.session.queue_update(channel, update_id, update, urgency, durable)
+    }
+
+    /// Queues a snapshot that includes the updates up to `update_id`; later ones stay. Without a block the
+    /// channel keeps the one it has.
+    ///
+    /// # Errors
+    /// `InvalidArgument` without bytes, `TooBig`, `ChannelArchived`, `UnknownChannel`, `SnapshotAhead`,
+    /// `SnapshotStale`, `BadUpdateId` of a damaged channel, `QueueFull`; `Poisoned`, `Closed`.
+    pub fn queue_snapshot(
+        &self,
+        channel: ChannelId,
+        update_id: u64,
+        snapshot: &[u8],
+        block: Option<Block>,
+        urgency: Urgency,
+    ) -> Result<u64> {
+        let snapshot = Payload(Arc::from(snapshot));
+        self.hold()?.session.queue_snapshot(channel, update_id, snapshot, block, urgency)
+    }
+
+    /// Queues the archiving of a channel, behind its updates.
+    ///
+    /// # Errors
+    /// `ChannelArchived`, `UnknownChannel`, `ChannelDamaged`, `QueueFull`; `Poisoned`, `Closed`.
+    pub fn queue_archive(&self, channel: ChannelId) -> Result<u64> {
+        self.hold()?.session.queue_archive(channel)
+    }
+
+    /// Queues what may leave only when everything queued before it is durable. The tag comes back with it.
+    ///
+    /// # Errors
+    /// `InvalidArgument` without bytes, `TooBig`, `QueueFull`; `Poisoned`, `Closed`.
+    pub fn queue_output(&self, class: OutputClass, tag: u64, payload: &[u8]) -> Result<u64> {
+        let payload = Payload(Arc::from(payload));
+        self.hold()?.session.queue_output(class, tag, payload)
+    }
+
+    /// Whether so many entries of so many bytes would be accepted now. Ask before the state changes: what was
+    /// not read from a peer needs no room.
+    ///
+    /// # Errors
+    /// `QueueFull`; `Poisoned`, `Closed`.
+    pub fn can_queue(&self, operations: u64, bytes: u64, urgency: Urgency) -> Result<()> {
+        self.hold()?.session.can_queue(operations, bytes, urgency)
+    }
+
+    /// What waits for a commit.
+    ///
+    /// # Errors
+    /// `Poisoned`, `Closed`.
+    pub fn pending(&self) -> Result<Pending> {
+        Ok(self.hold()?.session.pending())
+    }
+
+    /// Whether the entry of a ticket is durable.
+    ///
+    /// # Errors
+    /// `BadTicket` when it was not given in this session; `Poisoned`, `Closed`.
+    pub fn is_durable(&self, ticket: u64) -> Result<bool> {
+        self.hold()?.session.is_durable(ticket)
+    }
+
+    /// Marks what the next commit is to include. Take it BEFORE the manager is serialised: what is queued
+    /// later may be missing in the manager and stays queued.
+    ///
+    /// # Errors
+    /// `Poisoned`, `Closed`.
+    pub fn capture(&self) -> Result<Capture> {
+        let seal = |number, upto_ticket| self.shared.check_of(number, upto_ticket);
+        Ok(self.hold()?.session.capture(self.shared.epoch, seal))
+    }
+
+    /// Makes everything up to a capture durable, with the manager that was serialised after it. `view` names
+    /// the highest update id that this manager generated, for as many channels as the host can tell; what
+    /// contradicts it is refused before anything is written.
+    ///
+    /// # Errors
+    /// `WrongMode`, `BadTicket`, `StaleCapture`, `ManagerRequired`, `UnknownChannel`, `ManagerBehind`,
+    /// `LostUpdate`, `ManagerAhead`, `DuplicateId`, `TooBig`; `NoSpace`: the same capture may be used again;
+    /// `Unknown`: send nothing more, reopen, and trust what is found; `Poisoned`, `Closed`.
+    pub fn commit(
+        &self,
+        capture: Capture,
+        manager: Option<&[u8]>,
+        view: &[(ChannelId, u64)],
+    ) -> Result<Committed> {
+        self.run_commit(capture, Request::Manager(manager), view)
+    }
+
+    /// As [`Monitors::commit`], for a host that stored its manager itself, durably, before this call.
+    ///
+    /// # Errors
+    /// As [`Monitors::commit`]; `StaleManager` when a newer generation is stored.
+    pub fn commit_external(
+        &self,
+        capture: Capture,
+        generation: Option<u64>,
+        view: &[(ChannelId, u64)],
+    ) -> Result<Committed> {
+        self.run_commit(capture, Request::Generation(generation), view)
+    }
+
+    fn run_commit(
+        &self,
+        capture: Capture,
+        request: Request<'_>,
+        view: &[(ChannelId, u64)],
+    ) -> Result<Committed> {
+        self.usable()?;
+        let commit = Commit::prepare(&self.store, &self.shared, capture, request, view, true)?;
+        let applied = commit.applied();
+        let reply = self.store.submit_one(commit)?;
+        let commit_sequence = reply.value;
+        Ok(Committed { commit_sequence, applied, need_snapshot: self.need_snapshot()? })
+    }
+
+    /// A commit as an operation of a submission, so that operations of other components enter the same
+    /// transaction. Its large values are written before this returns.
+    pub(crate) fn command(
+        &self,
+        capture: Capture,
+        request: Request<'_>,
+        view: &[(ChannelId, u64)],
+    ) -> Result<Arc<dyn Command>> {
+        self.usable()?;
+        let commit = Commit::prepare(&self.store, &self.shared, capture, request, view, false)?;
+        Ok(Arc::new(commit))
+    }
+
+    /// A commit for [`Store::apply`], together with operations of other components: a settled payment, the
+    /// mark of an attempt. Its large values are written before this returns. Dropped, it does nothing.
+    ///
+    /// # Errors
+    /// As [`Monitors::commit`]; `Busy` while another commit of these monitors is under way.
+    pub fn operation(
+        &self,
+        capture: Capture,
+        manager: Option<&[u8]>,
+        view: &[(ChannelId, u64)],
+    ) -> Result<Operation> {
+        self.command(capture, Request::Manager(manager), view).map(Operation)
+    }
+
+    /// Compares the manager that the host loaded with the last commit.
+    ///
+    /// # Errors
+    /// `ManagerBehind`, whose value is the stored generation: an older copy, do not go on. `WrongMode` when
+    /// the manager is stored with the commits; `Poisoned`, `Closed`.
+    pub fn check_manager(&self, generation: u64) -> Result<ManagerRelation> {
+        let held = self.hold()?;
+        if !self.shared.options.external_manager {
+            return Err(Error::new(Status::WrongMode, "the manager is stored with the commits"));
+        }
+        let stored = held.session.manager.generation.unwrap_or(0);
+        match generation.cmp(&stored) {
+            std::cmp::Ordering::Equal => Ok(ManagerRelation::Equal),
+            std::cmp::Ordering::Greater => Ok(ManagerRelation::Ahead),
+            std::cmp::Ordering::Less => {
+                let fact = format!("generation {generation} is older than the stored {stored}");
+                Err(Error::new(Status::ManagerBehind, fact).of_channel(None, Some(stored)))
+            }
+        }
+    }
+
+    /// Entries that became durable in this session and were not told yet, in the order of the queue.
+    ///
+    /// # Errors
+    /// `Poisoned`, `Closed`.
+    pub fn completions(&self, max: usize) -> Result<Vec<Completion>> {
+        let mut held = self.hold()?;
+        let taken = held.session.take_completions(max);
+        self.quiet(&held);
+        Ok(taken)
+    }
+
+    /// Silences the descriptor once nothing is left to take.
+    fn quiet(&self, held: &Held<'_>) {
+        if !held.session.has_news() {
+            self.shared.doorbell.silence();
+        }
+    }
+
+    /// Confirms a durable output: it is removed by the next commit, and delivered again until then if the
+    /// process ends.
+    ///
+    /// # Errors
+    /// `UnknownOutput` when none of this id waits; `Poisoned`, `Closed`.
+    pub fn acknowledge(&self, output_id: u64) -> Result<()> {
+        let mut held = self.hold()?;
+        let is_stored = load::has_output(&self.store, output_id)?;
+        held.session.acknowledge(output_id, is_stored)
+    }
+
+    /// Channels that want a snapshot now, in the order of their ids.
+    ///
+    /// # Errors
+    /// `Poisoned`, `Closed`.
+    pub fn need_snapshot(&self) -> Result<Vec<ChannelId>> {
+        let unix_ms = self.store.clock().unix_ms;
+        Ok(self.hold()?.session.need_snapshot(unix_ms))
+    }
+
+    /// Removes an archived channel. Its id stays refused. Answers the number of the commit.
+    ///
+    /// # Errors
+    /// `NotArchived`; `Unknown`, `NoSpace`; `Poisoned`, `Closed`.
+    pub fn purge(&self, channel: ChannelId) -> Result<u64> {
+        self.usable()?;
+        let (claim, (state, updates)) = Shared::begin_commit(&self.shared, true, |session, _| {
+            session.check_purge(channel)?;
+            let known = session.durable.get(&channel);
+            let mut state = self.shared.state(session, true);
+            state.commit_sequence += 1;
+            Ok((state, known.map_or(0, |known| known.latest_id - known.base_id)))
+        })?;
+        let (leftover, store) = (Mutex::default(), Arc::clone(&self.store));
+        let purge = Purge { channel, state, updates, leftover, store, claim };
+        Ok(self.store.submit_one(purge)?.value)
+    }
+
+    /// The lowest block height from which an active channel has to look at the chain again; `None` without
+    /// channels.
+    ///
+    /// # Errors
+    /// `Poisoned`, `Closed`.
+    pub fn rescan_height(&self) -> Result<Option<u32>> {
+        Ok(self.hold()?.session.rescan_height())
+    }
+
+    /// Number of durable commits since the store was made.
+    ///
+    /// # Errors
+    /// `Poisoned`, `Closed`.
+    pub fn commit_sequence(&self) -> Result<u64> {
+        Ok(self.hold()?.session.commit_sequence)
+    }
+
+    /// Generation of the external manager that came with the last commit that had one.
+    ///
+    /// # Errors
+    /// `Poisoned`, `Closed`.
+    pub fn manager_generation(&self) -> Result<Option<u64>> {
+        Ok(self.hold()?.session.manager.generation)
+    }
+
+    /// A descriptor that is readable while there are completions or outputs to take, and once the store
+    /// ended. Poll it; never read or close it.
+    pub fn descriptor(&self) -> c_int {
+        self.shared.doorbell.descriptor()
+    }
+}
+
+impl Shared {
+    fn state(&self, session: &Session, is_open: bool) -> State {
+        let generation = session.manager.generation;
+        State { commit_sequence: session.commit_sequence, generation, is_open }
+    }
+}
+
+impl Drop for Monitors {
+    fn drop(&mut self) {
+        if !self.is_closed.swap(true, Ordering::AcqRel) {
+            let mut held = Held(self.shared.volatile.lock());
+            held.handles = held.handles.saturating_sub(1);
+        }
+    }
+}
+
+fn begin(store: &Arc<Store>, options: MonitorsOptions) -> Result<Shared> {
+    let recovered = table::recover(store)?;
+    let found = recovered.found;
+    let active = || found.channels.values().filter(|channel| channel.stage == Stage::Active);
+    let has_manager = !options.external_manager && !options.manager_optional;
+    let manager_missing =
+        has_manager && active().next().is_some() && found.manager.commit_sequence.is_none();
+    let manager = found.manager.commit_sequence.unwrap_or(u64::MAX);
+    let manager_behind = has_manager && active().any(|channel| channel.advanced_at > manager);
+    let damaged = found.channels.iter().filter(|(_, channel)| channel.stage == Stage::Active);
+    let report = MonitorsReport {
+        commit_sequence: found.commit_sequence,
+        last_close: match recovered.closed {
+            None => LastClose::New,
+            Some(true) => LastClose::Clean,
+            Some(false) => LastClose::Unclean,
+        },
+        damaged: damaged.filter_map(|(id, channel)| Some((*id, channel.damage?))).collect(),
+        manager_missing: manager_missing || (has_manager && recovered.manager_damaged),
+        manager_behind,
+        may_be_stale: store.report().copied || store.report().restored,
+        outputs: recovered.outputs,
+    };
+    let redelivery = Mutex::new(load::Redelivery::upto(found.last_output_id));
+    let session = Session::new(options, found);
+    let doorbell =
+        Doorbell::new().map_err(|error| Error::io(Status::Io, &error, "making a doorbell"))?;
+    if report.outputs != 0 {
+        doorbell.ring();
+    }
+    let volatile = Volatile { session, commit_is_under_way: false, handles: 0, broken: false };
+    let shared = Shared {
+        options,
+        report,
+        epoch: store.report().epoch,
+        seal: RandomState::new(),
+        volatile: Mutex::new(volatile),
+        commit_ended: Condvar::new(),
+        doorbell,
+        redelivery,
+    };
+    let state = shared.state(&shared.volatile.lock().session, true);
+    store.submit_one(Mark(state))?;
+    Ok(shared)
+}
