@@ -131,6 +131,12 @@
 #define LNKEEP_VERSIONED_INIT_OF(type) { .size = sizeof(type), .abi_version = LNKEEP_ABI_VERSION }
 #endif
 
+#define LNKEEP_MONITORS_NONE LNKEEP_NONE_OF(lnkeep_monitors)
+#define LNKEEP_MONITORS_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_monitors_options)
+#define LNKEEP_MONITORS_REPORT_INIT LNKEEP_INIT_OF(lnkeep_monitors_report)
+#define LNKEEP_MONITORS_COMMIT_INIT LNKEEP_INIT_OF(lnkeep_monitors_commit)
+#define LNKEEP_MONITORS_COMMITTED_INIT LNKEEP_INIT_OF(lnkeep_monitors_committed)
+#define LNKEEP_MONITORS_STATE_INIT LNKEEP_INIT_OF(lnkeep_monitors_state)
 #define LNKEEP_PAYMENTS_NONE LNKEEP_NONE_OF(lnkeep_payments)
 #define LNKEEP_PAYMENTS_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_payments_options)
 #define LNKEEP_PAYMENT_INIT_INIT LNKEEP_INIT_OF(lnkeep_payment_init)
@@ -160,6 +166,9 @@
 
 /** Returned when the attempt id is registered: do not dispatch, track it. */
 #define LNKEEP_ALREADY_EXISTS 2
+
+/** Returned when an earlier call queued the same: it is not durable yet, a commit makes it so. */
+#define LNKEEP_ALREADY_QUEUED 3
 
 /**
  * Returned when an argument is malformed: NULL, misaligned, a length, an unknown flag or number, a reserved
@@ -326,6 +335,69 @@
  */
 #define LNKEEP_PAYMENT_INTERNAL (-54)
 
+/** Returned when the update id is the reserved one, 2^64 - 1. */
+#define LNKEEP_BAD_UPDATE_ID (-55)
+
+/** Returned when the channel id is known, queued, archived or purged: it is never used again. */
+#define LNKEEP_DUPLICATE_CHANNEL (-56)
+
+/** Returned when no channel of this id is known. */
+#define LNKEEP_UNKNOWN_CHANNEL (-57)
+
+/** Returned when the channel was archived. */
+#define LNKEEP_CHANNEL_ARCHIVED (-58)
+
+/** Returned when what is stored of the channel is damaged: it takes a snapshot at or past its tip alone. */
+#define LNKEEP_CHANNEL_DAMAGED (-59)
+
+/** Returned when updates are missing between the tip and this one. */
+#define LNKEEP_UPDATE_GAP (-60)
+
+/** Returned when the update id is known with other bytes: two histories of one channel, halt the node. */
+#define LNKEEP_UPDATE_CONFLICT (-61)
+
+/** Returned when a snapshot includes the update already. */
+#define LNKEEP_UPDATE_STALE (-62)
+
+/** Returned when the channel has as many updates as it may have. */
+#define LNKEEP_SNAPSHOT_REQUIRED (-63)
+
+/** Returned when the snapshot is newer than the latest update queued. */
+#define LNKEEP_SNAPSHOT_AHEAD (-64)
+
+/** Returned when the snapshot is older than the stored one. */
+#define LNKEEP_SNAPSHOT_STALE (-65)
+
+/** Returned when the commit would advance a channel and comes without the manager. */
+#define LNKEEP_MANAGER_REQUIRED (-66)
+
+/** Returned when the manager does not know an update that would become durable, or is an older copy. */
+#define LNKEEP_MANAGER_BEHIND (-67)
+
+/** Returned when the manager knows an update that was never queued. */
+#define LNKEEP_LOST_UPDATE (-68)
+
+/** Returned when the manager is newer than the commit and its host cannot replay. */
+#define LNKEEP_MANAGER_AHEAD (-69)
+
+/** Returned when this capture, or a later one, was committed. */
+#define LNKEEP_STALE_CAPTURE (-70)
+
+/** Returned when a newer generation of the manager is stored. */
+#define LNKEEP_STALE_MANAGER (-71)
+
+/** Returned when the ticket or capture was not given in this session. */
+#define LNKEEP_BAD_TICKET (-72)
+
+/** Returned when no durable output of this number waits for an acknowledgement. */
+#define LNKEEP_UNKNOWN_OUTPUT (-73)
+
+/** Returned by close when queued entries would be lost. */
+#define LNKEEP_PENDING_OPS (-74)
+
+/** Returned when the channel is not archived. */
+#define LNKEEP_NOT_ARCHIVED (-75)
+
 /** Returned when a queue or table is full; nothing was applied. */
 #define LNKEEP_BUSY (-100)
 
@@ -334,6 +406,9 @@
 
 /** Returned when the store is open in another process, or under another handle of this one. */
 #define LNKEEP_LOCKED (-102)
+
+/** Returned when the queue of monitors is full: commit, take completions and outputs, then again. */
+#define LNKEEP_QUEUE_FULL (-103)
 
 /** Returned when nobody knows whether the commit reached the disk: reopen and repeat the SAME identifier. */
 #define LNKEEP_UNKNOWN (-200)
@@ -388,6 +463,12 @@
 
 /** Not applied, and this handle or store cannot go on. */
 #define LNKEEP_CLASS_FATAL 5
+
+/** lnkeep_error.value is set. */
+#define LNKEEP_ERROR_HAS_VALUE 1
+
+/** lnkeep_error.channel_id is set. */
+#define LNKEEP_ERROR_HAS_CHANNEL 2
 
 /** Refuse to create: there must be a store already. */
 #define LNKEEP_STORE_MUST_EXIST 1
@@ -670,6 +751,115 @@
 
 /** Cancelled, shut down, or never to be served. */
 #define LNKEEP_POLL_CLOSED 3
+
+/** The host stores its manager itself, durably and before each commit, and gives its generation. */
+#define LNKEEP_MONITORS_EXTERNAL_MANAGER 1
+
+/** Commits may advance channels without a manager: for a host that has none. */
+#define LNKEEP_MONITORS_MANAGER_OPTIONAL 2
+
+/** The host's manager does not replay updates that were not durable: with a view, it must be equal. */
+#define LNKEEP_MONITORS_REPLAYS_NOTHING 4
+
+/** Keep no reserve for critical calls. */
+#define LNKEEP_MONITORS_NO_CRITICAL_RESERVE 8
+
+/** Ask for no snapshot because of the bytes of its updates. */
+#define LNKEEP_MONITORS_NO_SNAPSHOT_GROWTH 16
+
+/** There was no session before. */
+#define LNKEEP_LAST_CLOSE_NEW 1
+
+/** The last session was closed with nothing left in its queue. */
+#define LNKEEP_LAST_CLOSE_CLEAN 2
+
+/** The last session crashed, met a failed commit, or discarded entries. */
+#define LNKEEP_LAST_CLOSE_UNCLEAN 3
+
+/** Channels are in use and there is no manager that can be read. */
+#define LNKEEP_MONITORS_MANAGER_MISSING 1
+
+/**
+ * A channel was advanced by a later commit than the one that wrote the manager, which is an older copy: do
+ * not start with it.
+ */
+#define LNKEEP_MONITORS_MANAGER_IS_BEHIND 2
+
+/**
+ * The store was restored or copied and nobody acknowledged it: peers may have seen newer states. Do not
+ * broadcast; let peers prove what they know (BOLT 2 option_data_loss_protect).
+ */
+#define LNKEEP_MONITORS_MAY_BE_STALE 4
+
+/**
+ * May use the reserve: for what must not wait, such as a preimage, a force-close, the revocation secret of a
+ * breach.
+ */
+#define LNKEEP_MONITORS_CRITICAL 1
+
+/** A peer message: made again after a reconnect, so it does not outlive the process. */
+#define LNKEEP_OUTPUT_VOLATILE 1
+
+/** An event of the application, or a transaction to broadcast: comes back until it is acknowledged. */
+#define LNKEEP_OUTPUT_DURABLE 2
+
+/** The manager's bytes come with the commit. */
+#define LNKEEP_COMMIT_HAS_MANAGER 1
+
+/** The host stored its manager before this commit: monitors opened with LNKEEP_MONITORS_EXTERNAL_MANAGER. */
+#define LNKEEP_COMMIT_EXTERNAL 2
+
+/** Its generation comes with the commit; with LNKEEP_COMMIT_EXTERNAL alone. */
+#define LNKEEP_COMMIT_HAS_GENERATION 4
+
+/** The manager is the one of the last commit. */
+#define LNKEEP_MANAGER_IS_EQUAL 1
+
+/** The manager is newer: the commit after it did not happen. */
+#define LNKEEP_MANAGER_IS_AHEAD 2
+
+/** Of a new channel. */
+#define LNKEEP_COMPLETION_NEW 1
+
+/** Of an update. */
+#define LNKEEP_COMPLETION_UPDATE 2
+
+/** Of a snapshot. */
+#define LNKEEP_COMPLETION_SNAPSHOT 3
+
+/** Of an archive; update_id is 0. */
+#define LNKEEP_COMPLETION_ARCHIVE 4
+
+/** Channels in use. */
+#define LNKEEP_CHANNEL_ACTIVE 1
+
+/** An update up to the recorded tip is missing. */
+#define LNKEEP_DAMAGE_UPDATE_GAP 1
+
+/** There is an update outside of what the channel's row says. */
+#define LNKEEP_DAMAGE_ORPHAN_UPDATE 2
+
+/** The snapshot, an update or the channel's row is not what was written. */
+#define LNKEEP_DAMAGE_CHECKSUM 3
+
+/** There is no snapshot. */
+#define LNKEEP_DAMAGE_MISSING_SNAPSHOT 4
+
+/** manager_generation is known. */
+#define LNKEEP_MONITORS_HAS_GENERATION 1
+
+/** rescan_height is known: there is an active channel. */
+#define LNKEEP_MONITORS_HAS_RESCAN_HEIGHT 2
+
+/**
+ * Make everything up to a capture durable: body.monitors_commit; its number comes as lnkeep_outcome.value.
+ * Together with operations of other components under LNKEEP_SUBMIT_ATOMIC: all of it or none. Its values of
+ * more than 2 MiB are written before the call returns, also in lnkeep_submit_async.
+ */
+#define LNKEEP_OP_MONITORS_COMMIT 769
+
+/** Drop what is queued and was not committed. */
+#define LNKEEP_MONITORS_DISCARD 1
 
 /**
  * Refuse attempts whose multi-part or blinded total is not the payment's amount, and AMP attempts of another
@@ -989,6 +1179,14 @@ typedef struct lnkeep_error {
     int32_t os_errno;
     /** Subject, fact and advice in English, NUL-terminated. Never holds a key or a preimage. */
     char message[240];
+    /** The number that the status speaks of, as the function says: the id expected, the tip, how many. */
+    uint64_t value;
+    /** Bits of LNKEEP_ERROR_HAS_*. */
+    uint32_t present;
+    /** 0. */
+    uint32_t reserved;
+    /** The channel that the status speaks of. */
+    uint8_t channel_id[32];
 } lnkeep_error;
 
 /** Figures of a store since its open. */
@@ -1266,6 +1464,58 @@ typedef struct lnkeep_op_payment_delete {
     uint8_t payment_hash[32];
 } lnkeep_op_payment_delete;
 
+/**
+ * What the next commit is to include: everything queued before lnkeep_monitors_capture. Opaque but for
+ * upto_ticket; valid in the session that gave it.
+ */
+typedef struct lnkeep_capture {
+    /** Opaque. */
+    uint64_t epoch;
+    /** Opaque. */
+    uint64_t number;
+    /** The last ticket that it includes; 0 when there was none. */
+    uint64_t upto_ticket;
+    /** Opaque. */
+    uint64_t check;
+} lnkeep_capture;
+
+/** A channel and the highest update id that the manager generated for it. */
+typedef struct lnkeep_channel_tip {
+    /** Which channel. */
+    uint8_t channel_id[32];
+    /** Highest update id that the manager knows. */
+    uint64_t update_id;
+} lnkeep_channel_tip;
+
+/** One commit. Start with LNKEEP_MONITORS_COMMIT_INIT. */
+typedef struct lnkeep_monitors_commit {
+    /** sizeof(lnkeep_monitors_commit), set by the caller. */
+    size_t size;
+    /** What it makes durable. */
+    lnkeep_capture capture;
+    /** Bits of LNKEEP_COMMIT_*. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+    /** The manager, serialised after the capture; read with LNKEEP_COMMIT_HAS_MANAGER, and may then be empty. */
+    lnkeep_bytes manager;
+    /** Read with LNKEEP_COMMIT_HAS_GENERATION; never smaller than the one before. */
+    uint64_t manager_generation;
+    /**
+     * What this manager knows, for as many channels as the host can tell: what contradicts it is refused
+     * before anything is written. NULL when the host cannot tell.
+     */
+    const lnkeep_channel_tip *view;
+    /** Number of channels in view. */
+    size_t view_len;
+} lnkeep_monitors_commit;
+
+/** Body of LNKEEP_OP_MONITORS_COMMIT. */
+typedef struct lnkeep_op_monitors_commit {
+    /** The commit, read during the call. */
+    const lnkeep_monitors_commit *commit;
+} lnkeep_op_monitors_commit;
+
 /** What an operation works on; which member is read follows from lnkeep_op.kind. */
 typedef union lnkeep_op_body {
     /** LNKEEP_OP_ATTEMPT_INIT. */
@@ -1290,6 +1540,8 @@ typedef union lnkeep_op_body {
     lnkeep_op_payment_fail payment_fail;
     /** LNKEEP_OP_PAYMENT_DELETE. */
     lnkeep_op_payment_delete payment_delete;
+    /** LNKEEP_OP_MONITORS_COMMIT. */
+    lnkeep_op_monitors_commit monitors_commit;
     /** Fixes the size; what lies beyond the member that is read is ignored. */
     uint64_t reserved[30];
 } lnkeep_op_body;
@@ -1481,6 +1733,183 @@ typedef struct lnkeep_id_floor {
     /** One above the greatest id that may ever have been used. */
     uint64_t id_floor;
 } lnkeep_id_floor;
+
+/** Choices at the open of monitors. Start with LNKEEP_MONITORS_OPTIONS_INIT. */
+typedef struct lnkeep_monitors_options {
+    /** sizeof(lnkeep_monitors_options), set by the caller. */
+    size_t size;
+    /** Bits of LNKEEP_MONITORS_*. */
+    uint32_t flags;
+    /** Entries that may wait for a commit, outputs included; 0 means 1,024. */
+    uint32_t pending_ops_max;
+    /** Bytes that may wait for a commit; 0 means 64 MiB. */
+    uint64_t pending_bytes_max;
+    /** Entries, and updates of each channel, that critical calls may add to those bounds; 0 means 64. */
+    uint32_t critical_reserve_ops;
+    /** Durable updates of a channel after which a snapshot is asked for; 0 means 100. */
+    uint32_t snapshot_every_updates;
+    /** Updates of a channel after which a snapshot is demanded; 0 means 1,000. */
+    uint32_t updates_max;
+    /** Bytes of updates, in percent of their snapshot, after which another one is asked for; 0 means 400. */
+    uint32_t snapshot_growth_percent;
+    /**
+     * Age of a snapshot with updates after which another one is asked for; 0 means never. Needs
+     * lnkeep_store_tick.
+     */
+    uint64_t snapshot_age_secs;
+} lnkeep_monitors_options;
+
+/** The monitors of a store. Zero is LNKEEP_MONITORS_NONE. */
+typedef struct lnkeep_monitors {
+    /** Opaque; goes into lnkeep_op.component. */
+    uint64_t bits;
+} lnkeep_monitors;
+
+/** What the open of monitors found. */
+typedef struct lnkeep_monitors_report {
+    /** sizeof(lnkeep_monitors_report), set by the caller. */
+    size_t size;
+    /** Durable commits since the store was made. */
+    uint64_t commit_sequence;
+    /** Durable outputs that wait for an acknowledgement. */
+    uint64_t outputs;
+    /** Damaged channels; lnkeep_monitors_list says which and how. */
+    uint64_t damaged;
+    /** LNKEEP_LAST_CLOSE_*. */
+    uint32_t last_close;
+    /** Bits of LNKEEP_MONITORS_MANAGER_MISSING, _MANAGER_IS_BEHIND, _MAY_BE_STALE. */
+    uint32_t flags;
+} lnkeep_monitors_report;
+
+/** A block of the chain. */
+typedef struct lnkeep_block {
+    /** Its hash, in the host's byte order; all zero when the host keeps none. */
+    uint8_t hash[32];
+    /** Its height; 0 means unknown. */
+    uint32_t height;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_block;
+
+/** What a commit did. */
+typedef struct lnkeep_monitors_committed {
+    /** sizeof(lnkeep_monitors_committed), set by the caller. */
+    size_t size;
+    /** Its number: durable commits since the store was made. */
+    uint64_t commit_sequence;
+    /** Entries that it made durable, outputs included. */
+    uint64_t applied;
+    /** Channels that want a snapshot; lnkeep_monitors_need_snapshot names them. */
+    uint64_t need_snapshot;
+} lnkeep_monitors_committed;
+
+/** An entry that became durable. */
+typedef struct lnkeep_monitor_completion {
+    /** Of which channel. */
+    uint8_t channel_id[32];
+    /** Its update id. */
+    uint64_t update_id;
+    /** LNKEEP_COMPLETION_*. */
+    uint32_t kind;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_monitor_completion;
+
+/** An output that may leave. */
+typedef struct lnkeep_output {
+    /** Number of a durable output, for lnkeep_monitors_acknowledge; 0 for a volatile one. */
+    uint64_t output_id;
+    /** The host's tag. */
+    uint64_t tag;
+    /** Its bytes. */
+    lnkeep_bytes payload;
+} lnkeep_output;
+
+/** Outputs, in the order in which they may leave. */
+typedef struct lnkeep_outputs {
+    /** sizeof(lnkeep_outputs) of the library. */
+    size_t size;
+    /** Bytes from one output to the next: step by this, not by sizeof(lnkeep_output). */
+    size_t stride;
+    /** The outputs; NULL when there are none. */
+    const lnkeep_output *outputs;
+    /** Number of them. */
+    size_t outputs_len;
+} lnkeep_outputs;
+
+/** Where monitors stand now. */
+typedef struct lnkeep_monitors_state {
+    /** sizeof(lnkeep_monitors_state), set by the caller. */
+    size_t size;
+    /** Durable commits since the store was made. */
+    uint64_t commit_sequence;
+    /** Entries that wait for a commit, outputs included. */
+    uint64_t pending_operations;
+    /** Bytes of their payloads. */
+    uint64_t pending_bytes;
+    /** Generation of the external manager that came with the last commit that had one. */
+    uint64_t manager_generation;
+    /** Lowest height from which an active channel has to look at the chain again. */
+    uint32_t rescan_height;
+    /** Bits of LNKEEP_MONITORS_HAS_*. */
+    uint32_t flags;
+} lnkeep_monitors_state;
+
+/** Bytes that the library allocated. */
+typedef struct lnkeep_buf {
+    /** First byte; NULL when len is 0. */
+    const uint8_t *ptr;
+    /** Number of bytes. */
+    size_t len;
+} lnkeep_buf;
+
+/** A durable channel without its bytes. */
+typedef struct lnkeep_channel {
+    /** Which channel. */
+    uint8_t channel_id[32];
+    /** Update id that the snapshot includes. */
+    uint64_t snapshot_update_id;
+    /** The tip; of a damaged channel the recorded one. */
+    uint64_t latest_update_id;
+    /** Bytes of the snapshot. */
+    uint64_t snapshot_bytes;
+    /** Bytes of the updates after it. */
+    uint64_t update_bytes;
+    /** The block that came with the snapshot. */
+    uint8_t block_hash[32];
+    /** Its height; 0 unknown. */
+    uint32_t block_height;
+    /** LNKEEP_DAMAGE_*, 0 when nothing is wrong. */
+    uint32_t damage;
+} lnkeep_channel;
+
+/** An update of a channel. */
+typedef struct lnkeep_monitor_update {
+    /** Its id. */
+    uint64_t update_id;
+    /** Its bytes. */
+    lnkeep_bytes update;
+} lnkeep_monitor_update;
+
+/** A durable channel with its bytes. */
+typedef struct lnkeep_monitor {
+    /** sizeof(lnkeep_monitor) of the library. */
+    size_t size;
+    /** Bytes from one update to the next: step by this, not by sizeof(lnkeep_monitor_update). */
+    size_t update_stride;
+    /** The snapshot; of a damaged channel what is left of it, NULL when there is none. */
+    lnkeep_bytes snapshot;
+    /** The updates to apply to it, in order; of a damaged channel those that can be read. */
+    const lnkeep_monitor_update *updates;
+    /** Number of updates. */
+    size_t updates_len;
+    /** LNKEEP_CHANNEL_*. */
+    uint32_t stage;
+    /** 0. */
+    uint32_t reserved;
+    /** Its facts; damage says what is wrong, also when it went wrong after the open. Stays the last field. */
+    lnkeep_channel channel;
+} lnkeep_monitor;
 
 /** What the rules allow a payment in one state. Statuses are what the call that asks would answer. */
 typedef struct lnkeep_payment_rules {
@@ -2686,6 +3115,427 @@ lnkeep_status lnkeep_attempts_acknowledge_restore(lnkeep_attempts attempts,
                                                   const lnkeep_id_floor *floors,
                                                   size_t floors_len,
                                                   lnkeep_error *err);
+
+/**
+ * Opens the monitors of a store: checks the checksums of every channel, and begins a session. While they are
+ * open, opening again with equal options gives another handle on the same session.
+ *
+ * A damaged channel is no error: report counts it, lnkeep_monitors_list names it, and it takes nothing but a
+ * snapshot at or past its tip; all others go on.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY_OPEN when they are open with other options; LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_POISONED.
+ * In: options, NULL for the safe defaults.
+ * Out: monitors, the handle; report, NULL if not wanted, else start with LNKEEP_MONITORS_REPORT_INIT.
+ * Threads: any.
+ * Ownership: close the handle with lnkeep_monitors_close.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_open(lnkeep_store store,
+                                   const lnkeep_monitors_options *options,
+                                   lnkeep_monitors *monitors,
+                                   lnkeep_monitors_report *report,
+                                   lnkeep_error *err);
+
+/**
+ * Closes a handle on monitors; the last one ends the session.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_PENDING_OPS when it is the last one and entries are queued, their number in
+ *   err.value: it stays open; LNKEEP_POISONED when the store is: it stays open too, until it is closed with
+ *   LNKEEP_MONITORS_DISCARD; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
+ * In: monitors, a pointer to the handle; it is set to LNKEEP_MONITORS_NONE; flags, LNKEEP_MONITORS_DISCARD
+ *   or 0.
+ * Threads: any, also while other threads are inside calls on it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_close(lnkeep_monitors *monitors,
+                                    uint32_t flags,
+                                    lnkeep_error *err);
+
+/**
+ * Whether a handle on monitors is open now.
+ *
+ * Returns: 1 or 0; 0 in a forked child.
+ * Threads: any; another thread may close it right after.
+ */
+int lnkeep_monitors_is_open(lnkeep_monitors monitors);
+
+/**
+ * Queues a new channel: its first snapshot, which includes the updates up to update_id.
+ *
+ * Returns: LNKEEP_DONE: it is queued; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 1 GiB,
+ *   LNKEEP_BAD_UPDATE_ID for 2^64 - 1; LNKEEP_DUPLICATE_CHANNEL when the id is known, queued, archived or
+ *   purged: fail the open; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * In: channel_id, 32 bytes; snapshot; block, the one the snapshot has seen last, or NULL; flags,
+ *   LNKEEP_MONITORS_CRITICAL or 0.
+ * Out: ticket, NULL if not wanted.
+ * Durable: nothing until a commit whose capture was taken after this.
+ * Threads: any; never waits for the disk.
+ * Ownership: everything stays the caller's.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_queue_new(lnkeep_monitors monitors,
+                                        const uint8_t *channel_id,
+                                        uint64_t update_id,
+                                        lnkeep_bytes snapshot,
+                                        const lnkeep_block *block,
+                                        uint32_t flags,
+                                        uint64_t *ticket,
+                                        lnkeep_error *err);
+
+/**
+ * Queues an update: the one after the channel's tip. Repeating it is harmless: a replay after a restart is
+ * answered by what is known.
+ *
+ * Returns: LNKEEP_DONE: it is queued; LNKEEP_ALREADY when the same update is durable, LNKEEP_ALREADY_QUEUED
+ *   when it waits for a commit: no ticket then; LNKEEP_UPDATE_CONFLICT when the id is known with other bytes:
+ *   halt the node; LNKEEP_UPDATE_GAP, the id expected in err.value: an update went missing in the host, stop
+ *   the channel; LNKEEP_UPDATE_STALE when a snapshot includes the id; LNKEEP_UNKNOWN_CHANNEL,
+ *   LNKEEP_CHANNEL_ARCHIVED; LNKEEP_CHANNEL_DAMAGED, LNKEEP_DAMAGE_* in err.value;
+ *   LNKEEP_SNAPSHOT_REQUIRED when the channel has too many updates; LNKEEP_QUEUE_FULL: commit, then again;
+ *   LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 1 MiB, LNKEEP_BAD_UPDATE_ID for
+ *   2^64 - 1; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_BUSY, LNKEEP_POISONED. Unless said otherwise err.value
+ *   is the channel's tip where err.present has LNKEEP_ERROR_HAS_VALUE.
+ * In: channel_id, 32 bytes; update; flags, LNKEEP_MONITORS_CRITICAL or 0.
+ * Out: ticket, NULL if not wanted; written with LNKEEP_DONE alone.
+ * Durable: nothing until a commit whose capture was taken after this.
+ * Threads: any; never waits for the disk.
+ * Ownership: everything stays the caller's.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_queue_update(lnkeep_monitors monitors,
+                                           const uint8_t *channel_id,
+                                           uint64_t update_id,
+                                           lnkeep_bytes update,
+                                           uint32_t flags,
+                                           uint64_t *ticket,
+                                           lnkeep_error *err);
+
+/**
+ * Queues a snapshot that includes the updates up to update_id; later ones stay. On a damaged channel one at
+ * or past its tip mends it.
+ *
+ * Returns: LNKEEP_DONE: it is queued; LNKEEP_SNAPSHOT_AHEAD when update_id was never queued,
+ *   LNKEEP_SNAPSHOT_STALE when a newer snapshot is known, both with the tip in err.value;
+ *   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_ARCHIVED; LNKEEP_BAD_UPDATE_ID for 2^64 - 1 of a damaged channel;
+ *   LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above
+ *   1 GiB, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: channel_id, 32 bytes; snapshot; block, the one the snapshot has seen last, NULL to keep the one
+ *   before; flags, LNKEEP_MONITORS_CRITICAL or 0.
+ * Out: ticket, NULL if not wanted.
+ * Durable: nothing until a commit whose capture was taken after this.
+ * Threads: any; never waits for the disk.
+ * Ownership: everything stays the caller's.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_queue_snapshot(lnkeep_monitors monitors,
+                                             const uint8_t *channel_id,
+                                             uint64_t update_id,
+                                             lnkeep_bytes snapshot,
+                                             const lnkeep_block *block,
+                                             uint32_t flags,
+                                             uint64_t *ticket,
+                                             lnkeep_error *err);
+
+/**
+ * Queues the archiving of a channel, behind its updates. It stays readable until lnkeep_monitors_purge.
+ *
+ * Returns: LNKEEP_DONE: it is queued; LNKEEP_CHANNEL_ARCHIVED, LNKEEP_UNKNOWN_CHANNEL,
+ *   LNKEEP_CHANNEL_DAMAGED; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: channel_id, 32 bytes.
+ * Out: ticket, NULL if not wanted.
+ * Durable: nothing until a commit whose capture was taken after this.
+ * Threads: any; never waits for the disk.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_queue_archive(lnkeep_monitors monitors,
+                                            const uint8_t *channel_id,
+                                            uint64_t *ticket,
+                                            lnkeep_error *err);
+
+/**
+ * Queues what may leave only when everything queued before it is durable: a message, an event, a
+ * transaction. It comes back from lnkeep_monitors_take_outputs after the commit that covers it.
+ *
+ * Returns: LNKEEP_DONE: it is queued; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_INVALID_ARGUMENT, also
+ *   without bytes, LNKEEP_TOO_BIG above 1 MiB, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: output_class, LNKEEP_OUTPUT_*; tag, comes back with it; payload.
+ * Out: ticket, NULL if not wanted.
+ * Durable: nothing until a commit whose capture was taken after this.
+ * Threads: any; never waits for the disk.
+ * Ownership: payload stays the caller's.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_queue_output(lnkeep_monitors monitors,
+                                           uint32_t output_class,
+                                           uint64_t tag,
+                                           lnkeep_bytes payload,
+                                           uint64_t *ticket,
+                                           lnkeep_error *err);
+
+/**
+ * Whether so many entries of so many bytes would be accepted now. Ask before the state changes, such as
+ * when a message of a peer arrives: what was not read yet needs no room.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_QUEUE_FULL: commit, and take completions and outputs;
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: operations; bytes, of all of them; flags, LNKEEP_MONITORS_CRITICAL or 0.
+ * Threads: any; other threads may take the room.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_can_queue(lnkeep_monitors monitors,
+                                        uint64_t operations,
+                                        uint64_t bytes,
+                                        uint32_t flags,
+                                        lnkeep_error *err);
+
+/**
+ * Whether the entry of a ticket is durable.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_TICKET when it was not given in this session; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: ticket.
+ * Out: is_durable, 1 or 0.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_ticket_is_durable(lnkeep_monitors monitors,
+                                                uint64_t ticket,
+                                                int *is_durable,
+                                                lnkeep_error *err);
+
+/**
+ * Marks what the next commit is to include: everything queued so far.
+ *
+ * Take it BEFORE the manager is serialised. What is queued later may be missing in the manager, and stays
+ * queued for the commit after.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Out: capture.
+ * Threads: any; never waits for the disk.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_capture(lnkeep_monitors monitors,
+                                      lnkeep_capture *capture,
+                                      lnkeep_error *err);
+
+/**
+ * Makes everything up to a capture durable in one transaction: the manager, new channels, updates,
+ * snapshots, archives and durable outputs. Afterwards completions and outputs can be taken.
+ *
+ * Returns: LNKEEP_DONE: all of it is on disk. Refused before anything was written, with the channel in
+ *   err.channel_id: LNKEEP_MANAGER_BEHIND: the commit would make a channel newer than the manager knows,
+ *   capture and serialise again; LNKEEP_LOST_UPDATE: the manager knows an update that was never queued;
+ *   LNKEEP_MANAGER_AHEAD, with LNKEEP_MONITORS_REPLAYS_NOTHING; LNKEEP_UNKNOWN_CHANNEL,
+ *   LNKEEP_DUPLICATE_ID of the view. LNKEEP_MANAGER_REQUIRED; LNKEEP_STALE_CAPTURE: this capture or a later
+ *   one was committed, drop this manager; LNKEEP_BAD_TICKET; LNKEEP_STALE_MANAGER; LNKEEP_WRONG_MODE;
+ *   LNKEEP_TOO_BIG; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED. LNKEEP_NO_SPACE,
+ *   LNKEEP_BUSY: nothing was applied, keep outputs back, use the same capture again. LNKEEP_UNKNOWN: send
+ *   nothing more, close, reopen, and trust what is found. LNKEEP_POISONED.
+ * In: commit.
+ * Out: committed, NULL if not wanted, else start with LNKEEP_MONITORS_COMMITTED_INIT.
+ * Durable: with LNKEEP_DONE.
+ * Threads: any; commits of one store's monitors wait for each other, queueing does not wait for them.
+ * Ownership: everything stays the caller's.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_commit_captured(lnkeep_monitors monitors,
+                                              const lnkeep_monitors_commit *commit,
+                                              lnkeep_monitors_committed *committed,
+                                              lnkeep_error *err);
+
+/**
+ * Compares the manager that the host loaded with the one of the last commit, by its generation.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_MANAGER_BEHIND, the stored generation in err.value: an older copy, do not
+ *   start; LNKEEP_WRONG_MODE without LNKEEP_MONITORS_EXTERNAL_MANAGER; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: generation.
+ * Out: relation, LNKEEP_MANAGER_IS_EQUAL or LNKEEP_MANAGER_IS_AHEAD: then the commit after it did not happen.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_check_manager(lnkeep_monitors monitors,
+                                            uint64_t generation,
+                                            uint32_t *relation,
+                                            lnkeep_error *err);
+
+/**
+ * Takes entries that became durable in this session, in the order of the queue, each once; never waits.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: capacity, of completions.
+ * Out: completions, the first taken_len of them; taken_len, 0 when there are none.
+ * Threads: any; of several takers each gets others.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_completions(lnkeep_monitors monitors,
+                                          lnkeep_monitor_completion *completions,
+                                          size_t capacity,
+                                          size_t *taken_len,
+                                          lnkeep_error *err);
+
+/**
+ * Takes outputs that may leave: those whose covering commit succeeded, in the order of their tickets, each
+ * once. First come, in the order of their numbers, the durable ones of earlier sessions that were never
+ * acknowledged. Never waits.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BUSY, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * In: max, how many at most, 1 to 1,024; fewer come when they are large.
+ * Out: outputs; one with outputs_len 0 when there are none.
+ * Threads: any; of several takers each gets others.
+ * Ownership: free it with lnkeep_outputs_free; everything it points to lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_take_outputs(lnkeep_monitors monitors,
+                                           size_t max,
+                                           lnkeep_outputs **outputs,
+                                           lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_monitors_take_outputs gave. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_outputs_free(lnkeep_outputs *outputs);
+
+/**
+ * Confirms a durable output: the host has made what follows from it durable itself. The next commit removes
+ * it; until then it comes back after a crash.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_OUTPUT when none of this number waits; LNKEEP_BUSY,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: output_id.
+ * Durable: with the next commit.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_acknowledge(lnkeep_monitors monitors,
+                                          uint64_t output_id,
+                                          lnkeep_error *err);
+
+/**
+ * Removes an archived channel for good. Its id stays refused.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_ARCHIVED; LNKEEP_UNKNOWN, LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: channel_id, 32 bytes.
+ * Out: commit_sequence, number of this commit; NULL if not wanted.
+ * Durable: with LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_purge(lnkeep_monitors monitors,
+                                    const uint8_t *channel_id,
+                                    uint64_t *commit_sequence,
+                                    lnkeep_error *err);
+
+/**
+ * A descriptor that is readable while there are completions or outputs to take, for poll or epoll.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE.
+ * Out: descriptor, valid until the last handle on these monitors is closed.
+ * Threads: any.
+ * Ownership: the library's; never read, write or close it. It is close-on-exec.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_descriptor(lnkeep_monitors monitors,
+                                         int *descriptor,
+                                         lnkeep_error *err);
+
+/**
+ * Where monitors stand: what waits, the last commit, from where the chain has to be looked at again.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Out: state, whose size the caller set; start with LNKEEP_MONITORS_STATE_INIT.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_read_state(lnkeep_monitors monitors,
+                                         lnkeep_monitors_state *state,
+                                         lnkeep_error *err);
+
+/**
+ * The manager of the last commit that had one.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_CORRUPT_RECORD when it cannot be read; LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Out: manager, NULL when no commit had one.
+ * Threads: any.
+ * Ownership: free it with lnkeep_buf_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_load_manager(lnkeep_monitors monitors,
+                                           lnkeep_buf **manager,
+                                           lnkeep_error *err);
+
+/**
+ * Frees bytes that a call gave. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_buf_free(lnkeep_buf *buf);
+
+/**
+ * Durable channels, in the order of their ids, a page at a time.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: stage, LNKEEP_CHANNEL_ACTIVE or LNKEEP_CHANNEL_ARCHIVED; after, the last id of the page before, NULL
+ *   to begin; capacity, of channels.
+ * Out: channels, the first channels_len of them; channels_len, less than capacity on the last page.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_list(lnkeep_monitors monitors,
+                                   uint32_t stage,
+                                   const uint8_t *after,
+                                   lnkeep_channel *channels,
+                                   size_t capacity,
+                                   size_t *channels_len,
+                                   lnkeep_error *err);
+
+/**
+ * Channels that want a snapshot now, in the order of their ids.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: capacity, of channels.
+ * Out: channels, the first of them; channels_len, how many were written.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_need_snapshot(lnkeep_monitors monitors,
+                                            lnkeep_channel *channels,
+                                            size_t capacity,
+                                            size_t *channels_len,
+                                            lnkeep_error *err);
+
+/**
+ * A durable channel, in use or archived, with its snapshot and its updates.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_CHANNEL, also when it was purged; LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED. A damaged channel is
+ *   LNKEEP_DONE: channel.damage says what is wrong.
+ * In: channel_id, 32 bytes.
+ * Out: monitor.
+ * Threads: any.
+ * Ownership: free it with lnkeep_monitor_free; everything it points to lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_monitors_load(lnkeep_monitors monitors,
+                                   const uint8_t *channel_id,
+                                   lnkeep_monitor **monitor,
+                                   lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_monitors_load gave. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_monitor_free(lnkeep_monitor *monitor);
 
 /**
  * What the rules allow a payment in one state.

@@ -3,7 +3,10 @@
 use std::ffi::{CStr, c_char};
 use std::path::PathBuf;
 
-use super::types::{lnkeep_attempt_key, lnkeep_bytes, lnkeep_error, lnkeep_outcome};
+use super::types::{
+    LNKEEP_ERROR_HAS_CHANNEL, LNKEEP_ERROR_HAS_VALUE, lnkeep_attempt_key, lnkeep_bytes,
+    lnkeep_error, lnkeep_outcome,
+};
 use crate::error::{Error, Result, Status};
 use crate::store::Outcome;
 use crate::types::{AttemptKey, Namespace};
@@ -274,7 +277,7 @@ pub(super) fn c_outcome(outcome: &Outcome) -> lnkeep_outcome {
             os_errno: error.os_errno(),
             flags: 0,
             reserved: 0,
-            value: 0,
+            value: error.value().unwrap_or(0),
             event_sequence: 0,
         },
     }
@@ -308,6 +311,13 @@ pub(super) unsafe fn fill_error(err: *mut lnkeep_error, error: Option<&Error>) {
     let err = unsafe { &mut *err };
     err.status = error.map_or(0, |error| error.status().number());
     err.os_errno = error.map_or(0, Error::os_errno);
+    let (value, channel) = (error.and_then(Error::value), error.and_then(Error::channel));
+    let flag = |is_set: bool, bit: u32| if is_set { bit } else { 0 };
+    err.value = value.unwrap_or(0);
+    err.present = flag(value.is_some(), LNKEEP_ERROR_HAS_VALUE)
+        | flag(channel.is_some(), LNKEEP_ERROR_HAS_CHANNEL);
+    err.reserved = 0;
+    err.channel_id = channel.map_or([0; 32], |channel| channel.0);
     err.message = [0; 240];
     let message = error.map_or("", Error::message);
     let end = message.floor_char_boundary(err.message.len() - 1);

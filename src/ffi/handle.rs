@@ -17,6 +17,7 @@ use super::operations::Completions;
 use crate::attempts::Attempts;
 use crate::error::{Error, Result, Status};
 use crate::events::Events;
+use crate::monitors::Monitors;
 use crate::payments::Payments;
 use crate::store::Store;
 
@@ -30,6 +31,7 @@ pub(super) enum Object {
     Attempts(Attempts),
     Events(Events),
     Payments(Payments),
+    Monitors(Monitors),
 }
 
 /// A store with the queue of its asynchronous answers.
@@ -46,6 +48,7 @@ pub(super) enum Tag {
     Attempts = 0x52,
     Events = 0x53,
     Payments = 0x54,
+    Monitors = 0x55,
 }
 
 impl Object {
@@ -55,6 +58,7 @@ impl Object {
             Object::Attempts(_) => Tag::Attempts,
             Object::Events(_) => Tag::Events,
             Object::Payments(_) => Tag::Payments,
+            Object::Monitors(_) => Tag::Monitors,
         }
     }
 }
@@ -170,6 +174,14 @@ pub(super) fn with_events<T>(bits: u64, run: impl FnOnce(&Events) -> Result<T>) 
 pub(super) fn with_payments<T>(bits: u64, run: impl FnOnce(&Payments) -> Result<T>) -> Result<T> {
     with_object(bits, Tag::Payments, |object| match object {
         Object::Payments(payments) => run(payments),
+        _ => Err(Status::BadHandle.into()),
+    })
+}
+
+/// Runs a call on open monitors.
+pub(super) fn with_monitors<T>(bits: u64, run: impl FnOnce(&Monitors) -> Result<T>) -> Result<T> {
+    with_object(bits, Tag::Monitors, |object| match object {
+        Object::Monitors(monitors) => run(monitors),
         _ => Err(Status::BadHandle.into()),
     })
 }

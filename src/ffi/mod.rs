@@ -20,6 +20,11 @@ pub mod attempts_read;
 pub mod attempts_subscriptions;
 pub mod attempts_upkeep;
 
+pub mod monitor_types;
+pub mod monitors;
+pub mod monitors_commit;
+pub mod monitors_read;
+
 pub mod payment_rules;
 pub mod payment_types;
 pub mod payments;

@@ -11,6 +11,7 @@ use super::args::{self, Output, invalid};
 use super::attempts as c_attempts;
 use super::guard::{guarded, guarded_done};
 use super::handle;
+use super::monitors_commit as c_monitors;
 use super::payments as c_payments;
 use super::status::{LNKEEP_BATCH, LNKEEP_DONE, lnkeep_status};
 use super::types::*;
@@ -140,6 +141,15 @@ unsafe fn command_of(store: &Arc<Store>, op: &lnkeep_op) -> Result<Arc<dyn Comma
                 return Err(invalid("op.component belongs to another store"));
             }
             payments.command(operation)
+        });
+    }
+    if c_monitors::is_operation(op.kind) {
+        return handle::with_monitors(op.component, |monitors| {
+            if !Arc::ptr_eq(monitors.store(), store) {
+                return Err(invalid("op.component belongs to another store"));
+            }
+            // SAFETY: promised by the caller.
+            unsafe { c_monitors::command_of(monitors, op) }
         });
     }
     // SAFETY: promised by the caller.

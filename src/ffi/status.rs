@@ -17,6 +17,8 @@ pub const LNKEEP_DONE: i32 = 0;
 pub const LNKEEP_ALREADY: i32 = 1;
 /// Returned when the attempt id is registered: do not dispatch, track it.
 pub const LNKEEP_ALREADY_EXISTS: i32 = 2;
+/// Returned when an earlier call queued the same: it is not durable yet, a commit makes it so.
+pub const LNKEEP_ALREADY_QUEUED: i32 = 3;
 
 /// Returned when an argument is malformed: NULL, misaligned, a length, an unknown flag or number, a reserved
 /// byte that is not zero.
@@ -127,6 +129,48 @@ pub const LNKEEP_UNKNOWN_STATUS: i32 = -53;
 /// Returned when status and sums contradict each other: the receiver claimed only a part, or the caller is
 /// wrong.
 pub const LNKEEP_PAYMENT_INTERNAL: i32 = -54;
+/// Returned when the update id is the reserved one, 2^64 - 1.
+pub const LNKEEP_BAD_UPDATE_ID: i32 = -55;
+/// Returned when the channel id is known, queued, archived or purged: it is never used again.
+pub const LNKEEP_DUPLICATE_CHANNEL: i32 = -56;
+/// Returned when no channel of this id is known.
+pub const LNKEEP_UNKNOWN_CHANNEL: i32 = -57;
+/// Returned when the channel was archived.
+pub const LNKEEP_CHANNEL_ARCHIVED: i32 = -58;
+/// Returned when what is stored of the channel is damaged: it takes a snapshot at or past its tip alone.
+pub const LNKEEP_CHANNEL_DAMAGED: i32 = -59;
+/// Returned when updates are missing between the tip and this one.
+pub const LNKEEP_UPDATE_GAP: i32 = -60;
+/// Returned when the update id is known with other bytes: two histories of one channel, halt the node.
+pub const LNKEEP_UPDATE_CONFLICT: i32 = -61;
+/// Returned when a snapshot includes the update already.
+pub const LNKEEP_UPDATE_STALE: i32 = -62;
+/// Returned when the channel has as many updates as it may have.
+pub const LNKEEP_SNAPSHOT_REQUIRED: i32 = -63;
+/// Returned when the snapshot is newer than the latest update queued.
+pub const LNKEEP_SNAPSHOT_AHEAD: i32 = -64;
+/// Returned when the snapshot is older than the stored one.
+pub const LNKEEP_SNAPSHOT_STALE: i32 = -65;
+/// Returned when the commit would advance a channel and comes without the manager.
+pub const LNKEEP_MANAGER_REQUIRED: i32 = -66;
+/// Returned when the manager does not know an update that would become durable, or is an older copy.
+pub const LNKEEP_MANAGER_BEHIND: i32 = -67;
+/// Returned when the manager knows an update that was never queued.
+pub const LNKEEP_LOST_UPDATE: i32 = -68;
+/// Returned when the manager is newer than the commit and its host cannot replay.
+pub const LNKEEP_MANAGER_AHEAD: i32 = -69;
+/// Returned when this capture, or a later one, was committed.
+pub const LNKEEP_STALE_CAPTURE: i32 = -70;
+/// Returned when a newer generation of the manager is stored.
+pub const LNKEEP_STALE_MANAGER: i32 = -71;
+/// Returned when the ticket or capture was not given in this session.
+pub const LNKEEP_BAD_TICKET: i32 = -72;
+/// Returned when no durable output of this number waits for an acknowledgement.
+pub const LNKEEP_UNKNOWN_OUTPUT: i32 = -73;
+/// Returned by close when queued entries would be lost.
+pub const LNKEEP_PENDING_OPS: i32 = -74;
+/// Returned when the channel is not archived.
+pub const LNKEEP_NOT_ARCHIVED: i32 = -75;
 
 /// Returned when a queue or table is full; nothing was applied.
 pub const LNKEEP_BUSY: i32 = -100;
@@ -134,6 +178,8 @@ pub const LNKEEP_BUSY: i32 = -100;
 pub const LNKEEP_NO_SPACE: i32 = -101;
 /// Returned when the store is open in another process, or under another handle of this one.
 pub const LNKEEP_LOCKED: i32 = -102;
+/// Returned when the queue of monitors is full: commit, take completions and outputs, then again.
+pub const LNKEEP_QUEUE_FULL: i32 = -103;
 
 // -199 is reserved for bindings: a call that ended before it was submitted.
 

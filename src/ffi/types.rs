@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 
+pub use super::monitor_types::*;
 pub use super::payment_types::*;
 
 /// One open store. Zero is LNKEEP_STORE_NONE. Copies of the value are the same handle.
@@ -28,6 +29,11 @@ pub struct lnkeep_events {
     pub bits: u64,
 }
 
+/// lnkeep_error.value is set.
+pub const LNKEEP_ERROR_HAS_VALUE: u32 = 1;
+/// lnkeep_error.channel_id is set.
+pub const LNKEEP_ERROR_HAS_CHANNEL: u32 = 2;
+
 /// Detail of a failed call, in memory of the caller; nothing to free. Start with LNKEEP_ERROR_INIT.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -40,6 +46,14 @@ pub struct lnkeep_error {
     pub os_errno: i32,
     /// Subject, fact and advice in English, NUL-terminated. Never holds a key or a preimage.
     pub message: [c_char; 240],
+    /// The number that the status speaks of, as the function says: the id expected, the tip, how many.
+    pub value: u64,
+    /// Bits of LNKEEP_ERROR_HAS_*.
+    pub present: u32,
+    /// 0.
+    pub reserved: u32,
+    /// The channel that the status speaks of.
+    pub channel_id: [u8; 32],
 }
 
 /// Bytes that stay the owner's: of the caller during a call, or of a returned structure until it is freed.
@@ -634,6 +648,8 @@ pub union lnkeep_op_body {
     pub payment_fail: lnkeep_op_payment_fail,
     /// LNKEEP_OP_PAYMENT_DELETE.
     pub payment_delete: lnkeep_op_payment_delete,
+    /// LNKEEP_OP_MONITORS_COMMIT.
+    pub monitors_commit: lnkeep_op_monitors_commit,
     /// Fixes the size; what lies beyond the member that is read is ignored.
     pub reserved: [u64; 30],
 }
@@ -670,6 +686,6 @@ pub struct lnkeep_completion {
 }
 
 const _: () = assert!(std::mem::size_of::<lnkeep_op>() == 256);
-const _: () = assert!(std::mem::size_of::<lnkeep_error>() == 256);
+const _: () = assert!(std::mem::size_of::<lnkeep_error>() == 304);
 const _: () = assert!(std::mem::size_of::<lnkeep_outcome>() == 32);
 const _: () = assert!(std::mem::size_of::<lnkeep_attempt_request>() == 112);

@@ -149,7 +149,9 @@ fn cost_of(plan: &Plan, values: &Values) -> Cost {
 
 impl Command for Commit {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
-        let leftovers = table::write(batch, &self.plan, &self.values)?;
+        let session = self.claim.shared.session;
+        check_turn(batch, session, self.plan.commit_sequence)?;
+        let leftovers = table::write(batch, &self.plan, &self.values, session)?;
         *self.left.lock() = Left { leftovers, unix_ms: batch.clock().unix_ms };
         Ok(Reply { value: self.plan.commit_sequence, ..Reply::done() })
     }
@@ -193,6 +195,7 @@ pub(super) struct Purge {
 
 impl Command for Purge {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        check_turn(batch, self.state.session, self.state.commit_sequence)?;
         *self.leftover.lock() = table::purge(batch, self.channel, self.state)?;
         Ok(Reply { value: self.state.commit_sequence, ..Reply::done() })
     }
@@ -213,12 +216,48 @@ impl Command for Purge {
     }
 }
 
-/// Marks the session as open or closed.
-pub(super) struct Mark(pub(super) State);
+/// A commit that outlived its session finds that another one began: it was planned from an older state.
+fn check_turn(batch: &Batch<'_>, session: u64, commit_sequence: u64) -> Result<()> {
+    match table::state(batch)? {
+        Some(state) if (state.session, state.commit_sequence + 1) == (session, commit_sequence) => {
+            Ok(())
+        }
+        _ => {
+            Err(Error::new(Status::StaleCapture, "the session that planned this commit has ended"))
+        }
+    }
+}
 
-impl Command for Mark {
+/// Begins a session; a counter that was damaged is written anew.
+pub(super) struct Begin(pub(super) State);
+
+impl Command for Begin {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
         table::put_state(batch, self.0)?;
+        Ok(Reply::done())
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { rows: 1, bytes: 64 }
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// Notes that the session ended with nothing left in its queue. What was counted since it was decided stays.
+pub(super) struct Close {
+    pub(super) session: u64,
+}
+
+impl Command for Close {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        let state = table::state(batch)?;
+        // Another session may have begun since.
+        if let Some(state) = state.filter(|state| state.session == self.session) {
+            table::put_state(batch, State { is_open: false, ..state })?;
+        }
         Ok(Reply::done())
     }
 

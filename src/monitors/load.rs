@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::channel::{Block, Damage, Stage};
 use super::record::{ChannelRow, decode_output};
@@ -147,6 +148,7 @@ impl Monitors {
         if redelivery.next <= redelivery.last {
             return Ok(taken);
         }
+        self.shared.redelivers.store(false, Ordering::Release);
         let mut held = self.hold()?;
         let released = held.session.take_released(max - taken.len());
         self.quiet(&held);
@@ -185,6 +187,18 @@ impl Monitors {
         let channels = held.session.durable.range((from, std::ops::Bound::Unbounded));
         let of_stage = channels.filter(|(_, known)| known.stage == stage);
         Ok(of_stage.take(max).map(|(channel, known)| summary_of(*channel, known)).collect())
+    }
+
+    /// Facts of the channels of these ids that are durable.
+    ///
+    /// # Errors
+    /// `Poisoned`, `Closed`.
+    pub fn summaries(&self, channels: &[ChannelId]) -> Result<Vec<ChannelSummary>> {
+        let held = self.hold()?;
+        let one = |channel: &ChannelId| {
+            held.session.durable.get(channel).map(|known| summary_of(*channel, known))
+        };
+        Ok(channels.iter().filter_map(one).collect())
     }
 
     /// A durable channel with its snapshot and updates. Of a damaged one whatever can be read: `damage` says

@@ -29,7 +29,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use self::channel::Payload;
 pub use self::channel::{Block, Damage, OutputClass, RESERVED_UPDATE_ID, Stage, Urgency};
-use self::commit::{Claim, Commit, Mark, Purge, Request};
+use self::commit::{Begin, Claim, Close, Commit, Purge, Request};
 pub use self::load::{ChannelSummary, Monitor, Output};
 use self::plan::Plan;
 pub use self::plan::{Capture, Completion, CompletionKind};
@@ -131,6 +131,19 @@ pub enum ManagerRelation {
     Ahead = 2,
 }
 
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Durable commits since the store was made.
+    pub commit_sequence: u64,
+    /// What waits for a commit.
+    pub pending: Pending,
+    /// Generation of the external manager that came with the last commit that had one.
+    pub manager_generation: Option<u64>,
+    /// The lowest block height from which an active channel has to look at the chain again.
+    pub rescan_height: Option<u32>,
+}
+
 /// What a commit did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
@@ -146,6 +159,8 @@ struct Volatile {
     session: Session,
     commit_is_under_way: bool,
     handles: u32,
+    /// The last handle went: what is still queued is lost, and the next open begins another session.
+    has_ended: bool,
     /// A caller panicked while it changed the session: nothing more is decided from it.
     broken: bool,
 }
@@ -155,47 +170,71 @@ pub(crate) struct Shared {
     options: MonitorsOptions,
     report: MonitorsReport,
     epoch: u64,
+    /// Number of this session, over the life of the store.
+    session: u64,
     /// Tells captures of this session from invented ones.
     seal: RandomState,
     volatile: Mutex<Volatile>,
     commit_ended: Condvar,
     doorbell: Doorbell,
     redelivery: Mutex<load::Redelivery>,
+    /// Outputs of earlier sessions are left to deliver.
+    redelivers: AtomicBool,
 }
 
-/// The session, locked. A panic while it is held breaks it.
-struct Held<'shared>(MutexGuard<'shared, Volatile>);
+/// The session, locked. A panic that begins while it is held breaks it.
+struct Held<'shared> {
+    volatile: MutexGuard<'shared, Volatile>,
+    was_panicking: bool,
+}
 
 impl Deref for Held<'_> {
     type Target = Volatile;
     fn deref(&self) -> &Volatile {
-        &self.0
+        &self.volatile
     }
 }
 
 impl DerefMut for Held<'_> {
     fn deref_mut(&mut self) -> &mut Volatile {
-        &mut self.0
+        &mut self.volatile
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.broken = true;
+        if std::thread::panicking() && !self.was_panicking {
+            self.volatile.broken = true;
         }
+    }
+}
+
+impl Volatile {
+    fn end_handle(&mut self) {
+        self.handles -= 1;
+        self.has_ended = self.handles == 0;
+    }
+
+    fn check_whole(&self) -> Result<()> {
+        if !self.broken {
+            return Ok(());
+        }
+        let fact = "a bug was caught while the session was changed; close the store and reopen it";
+        Err(Error::new(Status::Poisoned, fact))
     }
 }
 
 impl Shared {
     fn hold(&self) -> Result<Held<'_>> {
-        let held = Held(self.volatile.lock());
-        if held.broken {
-            let fact =
-                "a bug was caught while the session was changed; close the store and reopen it";
-            return Err(Error::new(Status::Poisoned, fact));
-        }
+        let held = self.hold_broken();
+        held.check_whole()?;
         Ok(held)
+    }
+
+    /// Whatever the session's state: for those who only end something.
+    fn hold_broken(&self) -> Held<'_> {
+        let was_panicking = std::thread::panicking();
+        Held { volatile: self.volatile.lock(), was_panicking }
     }
 
     fn check_of(&self, number: u64, upto_ticket: u64) -> u64 {
@@ -218,8 +257,9 @@ impl Shared {
             if !may_wait {
                 return Err(commit::busy());
             }
-            shared.commit_ended.wait(&mut held.0);
+            shared.commit_ended.wait(&mut held.volatile);
         }
+        held.check_whole()?;
         let planned = plan(&held.session, &|capture| shared.is_ours(capture))?;
         held.commit_is_under_way = true;
         drop(held);
@@ -227,12 +267,12 @@ impl Shared {
     }
 
     fn end_commit(&self) {
-        self.volatile.lock().commit_is_under_way = false;
-        self.commit_ended.notify_one();
+        self.hold_broken().commit_is_under_way = false;
+        self.commit_ended.notify_all();
     }
 
     fn committed(&self, plan: &Plan, unix_ms: u64) {
-        let mut held = Held(self.volatile.lock());
+        let mut held = self.hold_broken();
         held.session.finish(plan, unix_ms);
         if held.session.has_news() {
             self.doorbell.ring();
@@ -240,7 +280,7 @@ impl Shared {
     }
 
     fn purged(&self, channel: ChannelId, commit_sequence: u64) {
-        Held(self.volatile.lock()).session.finish_purge(channel, commit_sequence);
+        self.hold_broken().session.finish_purge(channel, commit_sequence);
     }
 }
 
@@ -277,19 +317,27 @@ impl Monitors {
     /// [`Monitors::report`].
     pub fn open(store: &Arc<Store>, options: MonitorsOptions) -> Result<Monitors> {
         store.check_usable()?;
-        let shared = store.component(|| begin(store, options))?;
-        if shared.options != options {
-            let fact = "the monitors of this store are open with other options";
-            return Err(Error::new(Status::AlreadyOpen, fact));
+        loop {
+            let over = |shared: &Shared| shared.hold_broken().has_ended;
+            let shared = store.component_unless(over, || begin(store, options))?;
+            if shared.options != options {
+                let fact = "the monitors of this store are open with other options";
+                return Err(Error::new(Status::AlreadyOpen, fact));
+            }
+            let listener: Weak<dyn CommitListener> = Arc::<Shared>::downgrade(&shared);
+            let mut held = shared.hold()?;
+            // Its last handle may have gone since.
+            if held.has_ended {
+                continue;
+            }
+            if held.handles == 0 {
+                store.on_commit(listener);
+            }
+            held.handles += 1;
+            drop(held);
+            let is_closed = AtomicBool::new(false);
+            return Ok(Monitors { store: Arc::clone(store), shared, is_closed });
         }
-        let listener: Weak<dyn CommitListener> = Arc::<Shared>::downgrade(&shared);
-        let mut held = shared.hold()?;
-        if held.handles == 0 {
-            store.on_commit(listener);
-        }
-        held.handles += 1;
-        drop(held);
-        Ok(Monitors { store: Arc::clone(store), shared, is_closed: AtomicBool::new(false) })
     }
 
     /// What the open found.
@@ -313,11 +361,15 @@ impl Monitors {
     /// `PendingOps` when entries are queued and `discard` is not set: nothing was done. `Poisoned` when the
     /// store is and `discard` is not set.
     pub fn close(&self, discard: bool) -> Result<()> {
-        let usable = self.usable();
+        if self.is_closed.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let usable = self.store.check_usable();
+        let mut held = self.shared.hold_broken();
+        let usable = usable.and_then(|()| held.check_whole());
         if !discard {
             usable.as_ref().map_err(Error::clone)?;
         }
-        let mut held = Held(self.shared.volatile.lock());
         let (is_last, queued) = (held.handles == 1, held.session.pending().operations);
         if is_last && queued != 0 && !discard {
             let fact = format!("{queued} entries are queued; commit or discard them");
@@ -326,11 +378,10 @@ impl Monitors {
         if self.is_closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        held.handles -= 1;
-        let state = self.shared.state(&held.session, false);
+        held.end_handle();
         drop(held);
         if is_last && queued == 0 && usable.is_ok() {
-            self.store.submit_one(Mark(state))?;
+            self.store.submit_one(Close { session: self.shared.session })?;
         }
         Ok(())
     }
@@ -426,14 +477,6 @@ impl Monitors {
         self.hold()?.session.can_queue(operations, bytes, urgency)
     }
 
-    /// What waits for a commit.
-    ///
-    /// # Errors
-    /// `Poisoned`, `Closed`.
-    pub fn pending(&self) -> Result<Pending> {
-        Ok(self.hold()?.session.pending())
-    }
-
     /// Whether the entry of a ticket is durable.
     ///
     /// # Errors
@@ -492,8 +535,10 @@ impl Monitors {
         let commit = Commit::prepare(&self.store, &self.shared, capture, request, view, true)?;
         let applied = commit.applied();
         let reply = self.store.submit_one(commit)?;
-        let commit_sequence = reply.value;
-        Ok(Committed { commit_sequence, applied, need_snapshot: self.need_snapshot()? })
+        // It is durable: nothing that happens to the handle or the store since may say otherwise.
+        let unix_ms = self.store.clock().unix_ms;
+        let need_snapshot = self.shared.hold_broken().session.need_snapshot(unix_ms);
+        Ok(Committed { commit_sequence: reply.value, applied, need_snapshot })
     }
 
     /// A commit as an operation of a submission, so that operations of other components enter the same
@@ -557,7 +602,7 @@ impl Monitors {
 
     /// Silences the descriptor once nothing is left to take.
     fn quiet(&self, held: &Held<'_>) {
-        if !held.session.has_news() {
+        if !held.session.has_news() && !self.shared.redelivers.load(Ordering::Acquire) {
             self.shared.doorbell.silence();
         }
     }
@@ -600,29 +645,19 @@ impl Monitors {
         Ok(self.store.submit_one(purge)?.value)
     }
 
-    /// The lowest block height from which an active channel has to look at the chain again; `None` without
-    /// channels.
+    /// Where the session stands, in one consistent look.
     ///
     /// # Errors
     /// `Poisoned`, `Closed`.
-    pub fn rescan_height(&self) -> Result<Option<u32>> {
-        Ok(self.hold()?.session.rescan_height())
-    }
-
-    /// Number of durable commits since the store was made.
-    ///
-    /// # Errors
-    /// `Poisoned`, `Closed`.
-    pub fn commit_sequence(&self) -> Result<u64> {
-        Ok(self.hold()?.session.commit_sequence)
-    }
-
-    /// Generation of the external manager that came with the last commit that had one.
-    ///
-    /// # Errors
-    /// `Poisoned`, `Closed`.
-    pub fn manager_generation(&self) -> Result<Option<u64>> {
-        Ok(self.hold()?.session.manager.generation)
+    pub fn standing(&self) -> Result<Standing> {
+        let held = self.hold()?;
+        let session = &held.session;
+        Ok(Standing {
+            commit_sequence: session.commit_sequence,
+            pending: session.pending(),
+            manager_generation: session.manager.generation,
+            rescan_height: session.rescan_height(),
+        })
     }
 
     /// A descriptor that is readable while there are completions or outputs to take, and once the store
@@ -635,15 +670,19 @@ impl Monitors {
 impl Shared {
     fn state(&self, session: &Session, is_open: bool) -> State {
         let generation = session.manager.generation;
-        State { commit_sequence: session.commit_sequence, generation, is_open }
+        State {
+            commit_sequence: session.commit_sequence,
+            generation,
+            session: self.session,
+            is_open,
+        }
     }
 }
 
 impl Drop for Monitors {
     fn drop(&mut self) {
         if !self.is_closed.swap(true, Ordering::AcqRel) {
-            let mut held = Held(self.shared.volatile.lock());
-            held.handles = held.handles.saturating_sub(1);
+            self.shared.hold_broken().end_handle();
         }
     }
 }
@@ -675,21 +714,25 @@ fn begin(store: &Arc<Store>, options: MonitorsOptions) -> Result<Shared> {
     let session = Session::new(options, found);
     let doorbell =
         Doorbell::new().map_err(|error| Error::io(Status::Io, &error, "making a doorbell"))?;
+    let redelivers = AtomicBool::new(report.outputs != 0);
     if report.outputs != 0 {
         doorbell.ring();
     }
-    let volatile = Volatile { session, commit_is_under_way: false, handles: 0, broken: false };
+    let (commit_is_under_way, has_ended, broken) = (false, false, false);
+    let volatile = Volatile { session, commit_is_under_way, handles: 0, has_ended, broken };
     let shared = Shared {
         options,
         report,
         epoch: store.report().epoch,
+        session: recovered.session + 1,
         seal: RandomState::new(),
         volatile: Mutex::new(volatile),
         commit_ended: Condvar::new(),
         doorbell,
         redelivery,
+        redelivers,
     };
-    let state = shared.state(&shared.volatile.lock().session, true);
-    store.submit_one(Mark(state))?;
+    let state = shared.state(&shared.hold_broken().session, true);
+    store.submit_one(Begin(state))?;
     Ok(shared)
 }

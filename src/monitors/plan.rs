@@ -31,6 +31,16 @@ pub struct Capture {
 }
 
 impl Capture {
+    /// Epoch, number, last ticket and check, for a caller that keeps it as numbers.
+    pub(crate) fn to_parts(self) -> (u64, u64, u64, u64) {
+        (self.epoch, self.number, self.upto_ticket, self.check)
+    }
+
+    /// A capture from its parts; what was invented is found out when it is used.
+    pub(crate) fn from_parts(epoch: u64, number: u64, upto_ticket: u64, check: u64) -> Capture {
+        Capture { epoch, number, upto_ticket, check }
+    }
+
     /// The last ticket given out before the capture; 0 when there was none.
     pub fn upto_ticket(&self) -> u64 {
         self.upto_ticket

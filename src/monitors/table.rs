@@ -26,6 +26,8 @@ pub(super) struct Recovered {
     pub(super) found: Found,
     /// The last session was closed; `None` when there was none.
     pub(super) closed: Option<bool>,
+    /// Number of the last session that began.
+    pub(super) session: u64,
     pub(super) outputs: u64,
     /// There is a manager and it cannot be read.
     pub(super) manager_damaged: bool,
@@ -85,7 +87,8 @@ pub(super) fn recover(store: &Store) -> Result<Recovered> {
         Some(state) => Some(!state.is_open),
         None => state_is_there.then_some(false),
     };
-    Ok(Recovered { found, closed, outputs, manager_damaged })
+    let session = state.map_or(0, |state| state.session);
+    Ok(Recovered { found, closed, session, outputs, manager_damaged })
 }
 
 type ChannelRows = Vec<(ChannelId, Option<ChannelRow>)>;
@@ -250,7 +253,12 @@ pub(super) struct Values {
 }
 
 /// Writes a plan; answers what is to be removed after its commit.
-pub(super) fn write(batch: &mut Batch<'_>, plan: &Plan, values: &Values) -> Result<Vec<Leftover>> {
+pub(super) fn write(
+    batch: &mut Batch<'_>,
+    plan: &Plan,
+    values: &Values,
+    session: u64,
+) -> Result<Vec<Leftover>> {
     let mut leftovers = Vec::new();
     if let Some(manager) = &values.manager {
         leftovers.extend(manager.replace(batch, &manager_key()?)?);
@@ -269,7 +277,7 @@ pub(super) fn write(batch: &mut Batch<'_>, plan: &Plan, values: &Values) -> Resu
         batch.delete(Table::MonitorOutputs, &output_id.to_be_bytes())?;
     }
     let (commit_sequence, generation) = (plan.commit_sequence, plan.manager.generation);
-    put_state(batch, State { commit_sequence, generation, is_open: true })?;
+    put_state(batch, State { commit_sequence, generation, session, is_open: true })?;
     Ok(leftovers)
 }
 
@@ -310,6 +318,11 @@ fn remove_updates(batch: &mut Batch<'_>, channel: ChannelId) -> Result<()> {
         batch.delete(Table::MonitorUpdates, &update_key(channel, update_id))?;
     }
     Ok(())
+}
+
+pub(super) fn state(rows: &impl Rows) -> Result<Option<State>> {
+    let (body, _) = readable(rows, Table::MonitorsState, STATE_KEY)?;
+    Ok(body.as_deref().and_then(State::decode))
 }
 
 pub(super) fn put_state(batch: &mut Batch<'_>, state: State) -> Result<()> {

@@ -374,9 +374,21 @@ impl Store {
         &self,
         make: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
+        self.component_unless(|_| false, make)
+    }
+
+    /// As [`Store::component`], but an instance that is `over` is replaced by a new one.
+    pub(crate) fn component_unless<T: Any + Send + Sync>(
+        &self,
+        over: impl FnOnce(&T) -> bool,
+        make: impl FnOnce() -> Result<T>,
+    ) -> Result<Arc<T>> {
         let mut components = self.components.lock();
         if let Some(known) = components.get(&TypeId::of::<T>()).and_then(Weak::upgrade) {
-            return known.downcast().map_err(|_| Status::Internal.into());
+            let known: Arc<T> = known.downcast().map_err(|_| Error::from(Status::Internal))?;
+            if !over(&known) {
+                return Ok(known);
+            }
         }
         let made = Arc::new(make()?);
         let weak: Weak<dyn Any + Send + Sync> = Arc::<T>::downgrade(&made);
