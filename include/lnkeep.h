@@ -767,6 +767,9 @@
 /** Ask for no snapshot because of the bytes of its updates. */
 #define LNKEEP_MONITORS_NO_SNAPSHOT_GROWTH 16
 
+/** Tell no completions: for a host that looks at tickets, or waits for its commit. */
+#define LNKEEP_MONITORS_WITHOUT_COMPLETIONS 32
+
 /** There was no session before. */
 #define LNKEEP_LAST_CLOSE_NEW 1
 
@@ -3117,11 +3120,11 @@ lnkeep_status lnkeep_attempts_acknowledge_restore(lnkeep_attempts attempts,
                                                   lnkeep_error *err);
 
 /**
- * Opens the monitors of a store: checks the checksums of every channel, and begins a session. While they are
- * open, opening again with equal options gives another handle on the same session.
+ * Opens the monitors of a store: checks the checksums of every channel, and begins a session. While they
+ * are open, opening again with equal options gives another handle on the same session.
  *
- * A damaged channel is no error: report counts it, lnkeep_monitors_list names it, and it takes nothing but a
- * snapshot at or past its tip; all others go on.
+ * A damaged channel is no error: report counts it, lnkeep_monitors_list names it, and it takes nothing
+ * but a snapshot at or past its tip; all others go on.
  *
  * Returns: LNKEEP_DONE; LNKEEP_ALREADY_OPEN when they are open with other options; LNKEEP_BAD_HANDLE,
  *   LNKEEP_CLOSED, LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_NO_SPACE, LNKEEP_BUSY,
@@ -3142,8 +3145,8 @@ lnkeep_status lnkeep_monitors_open(lnkeep_store store,
  * Closes a handle on monitors; the last one ends the session.
  *
  * Returns: LNKEEP_DONE; LNKEEP_PENDING_OPS when it is the last one and entries are queued, their number in
- *   err.value: it stays open; LNKEEP_POISONED when the store is: it stays open too, until it is closed with
- *   LNKEEP_MONITORS_DISCARD; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
+ *   err.value: it stays open; LNKEEP_POISONED when the store is: it stays open too, until it is closed
+ *   with LNKEEP_MONITORS_DISCARD; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
  * In: monitors, a pointer to the handle; it is set to LNKEEP_MONITORS_NONE; flags, LNKEEP_MONITORS_DISCARD
  *   or 0.
  * Threads: any, also while other threads are inside calls on it.
@@ -3164,10 +3167,10 @@ int lnkeep_monitors_is_open(lnkeep_monitors monitors);
 /**
  * Queues a new channel: its first snapshot, which includes the updates up to update_id.
  *
- * Returns: LNKEEP_DONE: it is queued; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 1 GiB,
- *   LNKEEP_BAD_UPDATE_ID for 2^64 - 1; LNKEEP_DUPLICATE_CHANNEL when the id is known, queued, archived or
- *   purged: fail the open; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
- *   LNKEEP_POISONED.
+ * Returns: LNKEEP_DONE: it is queued; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above
+ *   1 GiB, LNKEEP_BAD_UPDATE_ID for 2^64 - 1; LNKEEP_DUPLICATE_CHANNEL when the id is known, queued,
+ *   archived or purged: fail the open; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: channel_id, 32 bytes; snapshot; block, the one the snapshot has seen last, or NULL; flags,
  *   LNKEEP_MONITORS_CRITICAL or 0.
  * Out: ticket, NULL if not wanted.
@@ -3189,15 +3192,15 @@ lnkeep_status lnkeep_monitors_queue_new(lnkeep_monitors monitors,
  * Queues an update: the one after the channel's tip. Repeating it is harmless: a replay after a restart is
  * answered by what is known.
  *
- * Returns: LNKEEP_DONE: it is queued; LNKEEP_ALREADY when the same update is durable, LNKEEP_ALREADY_QUEUED
- *   when it waits for a commit: no ticket then; LNKEEP_UPDATE_CONFLICT when the id is known with other bytes:
- *   halt the node; LNKEEP_UPDATE_GAP, the id expected in err.value: an update went missing in the host, stop
- *   the channel; LNKEEP_UPDATE_STALE when a snapshot includes the id; LNKEEP_UNKNOWN_CHANNEL,
- *   LNKEEP_CHANNEL_ARCHIVED; LNKEEP_CHANNEL_DAMAGED, LNKEEP_DAMAGE_* in err.value;
- *   LNKEEP_SNAPSHOT_REQUIRED when the channel has too many updates; LNKEEP_QUEUE_FULL: commit, then again;
- *   LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 1 MiB, LNKEEP_BAD_UPDATE_ID for
- *   2^64 - 1; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_BUSY, LNKEEP_POISONED. Unless said otherwise err.value
- *   is the channel's tip where err.present has LNKEEP_ERROR_HAS_VALUE.
+ * Returns: LNKEEP_DONE: it is queued; LNKEEP_ALREADY when the same update is durable,
+ *   LNKEEP_ALREADY_QUEUED when it waits for a commit: no ticket then; LNKEEP_UPDATE_CONFLICT when the id
+ *   is known with other bytes: halt the node; LNKEEP_UPDATE_GAP, the id expected in err.value: an update
+ *   went missing in the host, stop the channel; LNKEEP_UPDATE_STALE when a snapshot includes the id;
+ *   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_ARCHIVED; LNKEEP_CHANNEL_DAMAGED, LNKEEP_DAMAGE_* in
+ *   err.value; LNKEEP_SNAPSHOT_REQUIRED when the channel has too many updates; LNKEEP_QUEUE_FULL:
+ *   commit, then again; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 4 MiB - 64,
+ *   LNKEEP_BAD_UPDATE_ID for 2^64 - 1; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_BUSY, LNKEEP_POISONED.
+ *   Unless said otherwise err.value is the channel's tip where err.present has LNKEEP_ERROR_HAS_VALUE.
  * In: channel_id, 32 bytes; update; flags, LNKEEP_MONITORS_CRITICAL or 0.
  * Out: ticket, NULL if not wanted; written with LNKEEP_DONE alone.
  * Durable: nothing until a commit whose capture was taken after this.
@@ -3214,14 +3217,14 @@ lnkeep_status lnkeep_monitors_queue_update(lnkeep_monitors monitors,
                                            lnkeep_error *err);
 
 /**
- * Queues a snapshot that includes the updates up to update_id; later ones stay. On a damaged channel one at
- * or past its tip mends it.
+ * Queues a snapshot that includes the updates up to update_id; later ones stay. On a damaged channel one
+ * at or past its tip mends it.
  *
  * Returns: LNKEEP_DONE: it is queued; LNKEEP_SNAPSHOT_AHEAD when update_id was never queued,
  *   LNKEEP_SNAPSHOT_STALE when a newer snapshot is known, both with the tip in err.value;
- *   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_ARCHIVED; LNKEEP_BAD_UPDATE_ID for 2^64 - 1 of a damaged channel;
- *   LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above
- *   1 GiB, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ *   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_ARCHIVED; LNKEEP_BAD_UPDATE_ID for 2^64 - 1 of a damaged
+ *   channel; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_INVALID_ARGUMENT, also without bytes,
+ *   LNKEEP_TOO_BIG above 1 GiB, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: channel_id, 32 bytes; snapshot; block, the one the snapshot has seen last, NULL to keep the one
  *   before; flags, LNKEEP_MONITORS_CRITICAL or 0.
  * Out: ticket, NULL if not wanted.
@@ -3261,7 +3264,7 @@ lnkeep_status lnkeep_monitors_queue_archive(lnkeep_monitors monitors,
  * transaction. It comes back from lnkeep_monitors_take_outputs after the commit that covers it.
  *
  * Returns: LNKEEP_DONE: it is queued; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_INVALID_ARGUMENT, also
- *   without bytes, LNKEEP_TOO_BIG above 1 MiB, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ *   without bytes, LNKEEP_TOO_BIG above 4 MiB - 64, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: output_class, LNKEEP_OUTPUT_*; tag, comes back with it; payload.
  * Out: ticket, NULL if not wanted.
  * Durable: nothing until a commit whose capture was taken after this.
@@ -3330,11 +3333,11 @@ lnkeep_status lnkeep_monitors_capture(lnkeep_monitors monitors,
  *   err.channel_id: LNKEEP_MANAGER_BEHIND: the commit would make a channel newer than the manager knows,
  *   capture and serialise again; LNKEEP_LOST_UPDATE: the manager knows an update that was never queued;
  *   LNKEEP_MANAGER_AHEAD, with LNKEEP_MONITORS_REPLAYS_NOTHING; LNKEEP_UNKNOWN_CHANNEL,
- *   LNKEEP_DUPLICATE_ID of the view. LNKEEP_MANAGER_REQUIRED; LNKEEP_STALE_CAPTURE: this capture or a later
- *   one was committed, drop this manager; LNKEEP_BAD_TICKET; LNKEEP_STALE_MANAGER; LNKEEP_WRONG_MODE;
- *   LNKEEP_TOO_BIG; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED. LNKEEP_NO_SPACE,
- *   LNKEEP_BUSY: nothing was applied, keep outputs back, use the same capture again. LNKEEP_UNKNOWN: send
- *   nothing more, close, reopen, and trust what is found. LNKEEP_POISONED.
+ *   LNKEEP_DUPLICATE_ID of the view. LNKEEP_MANAGER_REQUIRED; LNKEEP_STALE_CAPTURE: this capture or a
+ *   later one was committed, drop this manager; LNKEEP_BAD_TICKET; LNKEEP_STALE_MANAGER;
+ *   LNKEEP_WRONG_MODE; LNKEEP_TOO_BIG; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED.
+ *   LNKEEP_NO_SPACE, LNKEEP_BUSY: nothing was applied, keep outputs back, use the same capture again.
+ *   LNKEEP_UNKNOWN: send nothing more, close, reopen, and trust what is found. LNKEEP_POISONED.
  * In: commit.
  * Out: committed, NULL if not wanted, else start with LNKEEP_MONITORS_COMMITTED_INIT.
  * Durable: with LNKEEP_DONE.
@@ -3351,10 +3354,12 @@ lnkeep_status lnkeep_monitors_commit_captured(lnkeep_monitors monitors,
  * Compares the manager that the host loaded with the one of the last commit, by its generation.
  *
  * Returns: LNKEEP_DONE; LNKEEP_MANAGER_BEHIND, the stored generation in err.value: an older copy, do not
- *   start; LNKEEP_WRONG_MODE without LNKEEP_MONITORS_EXTERNAL_MANAGER; LNKEEP_INVALID_ARGUMENT,
+ *   start; LNKEEP_CORRUPT_RECORD when a damage took the stored one, until a commit gives one;
+ *   LNKEEP_WRONG_MODE without LNKEEP_MONITORS_EXTERNAL_MANAGER; LNKEEP_INVALID_ARGUMENT,
  *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: generation.
- * Out: relation, LNKEEP_MANAGER_IS_EQUAL or LNKEEP_MANAGER_IS_AHEAD: then the commit after it did not happen.
+ * Out: relation, LNKEEP_MANAGER_IS_EQUAL or LNKEEP_MANAGER_IS_AHEAD: then the commit after it did not
+ *   happen.
  * Threads: any.
  */
 LNKEEP_WARN_UNUSED
@@ -3364,7 +3369,9 @@ lnkeep_status lnkeep_monitors_check_manager(lnkeep_monitors monitors,
                                             lnkeep_error *err);
 
 /**
- * Takes entries that became durable in this session, in the order of the queue, each once; never waits.
+ * Takes entries that became durable in this session, in the order of the queue, each once; never waits. A
+ * host that wants none opens with LNKEEP_MONITORS_WITHOUT_COMPLETIONS: when 65,536 wait, nothing but
+ * critical entries is queued.
  *
  * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: capacity, of completions.
@@ -3404,8 +3411,8 @@ lnkeep_status lnkeep_monitors_take_outputs(lnkeep_monitors monitors,
 void lnkeep_outputs_free(lnkeep_outputs *outputs);
 
 /**
- * Confirms a durable output: the host has made what follows from it durable itself. The next commit removes
- * it; until then it comes back after a crash.
+ * Confirms a durable output: the host has made what follows from it durable itself. The next commit
+ * removes it; until then it comes back after a crash.
  *
  * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_OUTPUT when none of this number waits; LNKEEP_BUSY,
  *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.

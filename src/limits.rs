@@ -69,9 +69,9 @@ pub const PAYMENT_SUBSCRIPTIONS_MAX: usize = 65_536;
 /// Views one subscription keeps for its owner; older ones are dropped and counted.
 pub const PAYMENT_VIEWS_MAX: usize = 1_024;
 
-/// Bytes of one update of a channel monitor, and of one output: one bulk slice, so that no commit of few
-/// updates holds up an attempt. What is larger is a snapshot.
-pub const MONITOR_UPDATE_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one update of a channel monitor, and of one output: what one row holds. Some hundred bytes for
+/// LDK; an update with the most HTLCs that BOLT 2 allows, 966 with their routes, stays below 2 MiB.
+pub const MONITOR_UPDATE_BYTES_MAX: usize = VALUE_BYTES_MAX - 64;
 /// Manager and snapshots that a commit writes itself; larger ones are staged before it.
 pub const MONITORS_INLINE_BYTES_MAX: usize = 2 << 20;
 /// Completions and outputs that wait to be taken; then nothing more is queued.

@@ -21,6 +21,9 @@ pub const LNKEEP_MONITORS_NO_CRITICAL_RESERVE: u32 = 8;
 /// Ask for no snapshot because of the bytes of its updates.
 pub const LNKEEP_MONITORS_NO_SNAPSHOT_GROWTH: u32 = 16;
 
+/// Tell no completions: for a host that looks at tickets, or waits for its commit.
+pub const LNKEEP_MONITORS_WITHOUT_COMPLETIONS: u32 = 32;
+
 /// Choices at the open of monitors. Start with LNKEEP_MONITORS_OPTIONS_INIT.
 #[repr(C)]
 #[derive(Clone, Copy)]

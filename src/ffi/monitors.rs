@@ -13,11 +13,11 @@ use crate::monitors::{
 };
 use crate::types::ChannelId;
 
-/// Opens the monitors of a store: checks the checksums of every channel, and begins a session. While they are
-/// open, opening again with equal options gives another handle on the same session.
+/// Opens the monitors of a store: checks the checksums of every channel, and begins a session. While they
+/// are open, opening again with equal options gives another handle on the same session.
 ///
-/// A damaged channel is no error: report counts it, lnkeep_monitors_list names it, and it takes nothing but a
-/// snapshot at or past its tip; all others go on.
+/// A damaged channel is no error: report counts it, lnkeep_monitors_list names it, and it takes nothing
+/// but a snapshot at or past its tip; all others go on.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_ALREADY_OPEN when they are open with other options; LNKEEP_BAD_HANDLE,
 ///   LNKEEP_CLOSED, LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_NO_SPACE, LNKEEP_BUSY,
@@ -60,7 +60,8 @@ fn monitors_options(given: &lnkeep_monitors_options) -> Result<MonitorsOptions> 
         | LNKEEP_MONITORS_MANAGER_OPTIONAL
         | LNKEEP_MONITORS_REPLAYS_NOTHING
         | LNKEEP_MONITORS_NO_CRITICAL_RESERVE
-        | LNKEEP_MONITORS_NO_SNAPSHOT_GROWTH;
+        | LNKEEP_MONITORS_NO_SNAPSHOT_GROWTH
+        | LNKEEP_MONITORS_WITHOUT_COMPLETIONS;
     args::flags(given.flags, known, "options.flags")?;
     let has = |flag: u32| given.flags & flag != 0;
     let or = |given: u32, default: u32| if given == 0 { default } else { given };
@@ -93,6 +94,7 @@ fn monitors_options(given: &lnkeep_monitors_options) -> Result<MonitorsOptions> 
             false => or(given.snapshot_growth_percent, default.snapshot_growth_percent),
         },
         snapshot_age_secs: given.snapshot_age_secs,
+        without_completions: has(LNKEEP_MONITORS_WITHOUT_COMPLETIONS),
     })
 }
 
@@ -120,8 +122,8 @@ pub const LNKEEP_MONITORS_DISCARD: u32 = 1;
 /// Closes a handle on monitors; the last one ends the session.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_PENDING_OPS when it is the last one and entries are queued, their number in
-///   err.value: it stays open; LNKEEP_POISONED when the store is: it stays open too, until it is closed with
-///   LNKEEP_MONITORS_DISCARD; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
+///   err.value: it stays open; LNKEEP_POISONED when the store is: it stays open too, until it is closed
+///   with LNKEEP_MONITORS_DISCARD; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
 /// In: monitors, a pointer to the handle; it is set to LNKEEP_MONITORS_NONE; flags, LNKEEP_MONITORS_DISCARD
 ///   or 0.
 /// Threads: any, also while other threads are inside calls on it.
@@ -183,10 +185,10 @@ unsafe fn block_of(block: *const lnkeep_block) -> Result<Option<Block>> {
 
 /// Queues a new channel: its first snapshot, which includes the updates up to update_id.
 ///
-/// Returns: LNKEEP_DONE: it is queued; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 1 GiB,
-///   LNKEEP_BAD_UPDATE_ID for 2^64 - 1; LNKEEP_DUPLICATE_CHANNEL when the id is known, queued, archived or
-///   purged: fail the open; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
-///   LNKEEP_POISONED.
+/// Returns: LNKEEP_DONE: it is queued; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above
+///   1 GiB, LNKEEP_BAD_UPDATE_ID for 2^64 - 1; LNKEEP_DUPLICATE_CHANNEL when the id is known, queued,
+///   archived or purged: fail the open; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_BAD_HANDLE,
+///   LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: channel_id, 32 bytes; snapshot; block, the one the snapshot has seen last, or NULL; flags,
 ///   LNKEEP_MONITORS_CRITICAL or 0.
 /// Out: ticket, NULL if not wanted.
@@ -223,15 +225,15 @@ pub unsafe extern "C" fn lnkeep_monitors_queue_new(
 /// Queues an update: the one after the channel's tip. Repeating it is harmless: a replay after a restart is
 /// answered by what is known.
 ///
-/// Returns: LNKEEP_DONE: it is queued; LNKEEP_ALREADY when the same update is durable, LNKEEP_ALREADY_QUEUED
-///   when it waits for a commit: no ticket then; LNKEEP_UPDATE_CONFLICT when the id is known with other bytes:
-///   halt the node; LNKEEP_UPDATE_GAP, the id expected in err.value: an update went missing in the host, stop
-///   the channel; LNKEEP_UPDATE_STALE when a snapshot includes the id; LNKEEP_UNKNOWN_CHANNEL,
-///   LNKEEP_CHANNEL_ARCHIVED; LNKEEP_CHANNEL_DAMAGED, LNKEEP_DAMAGE_* in err.value;
-///   LNKEEP_SNAPSHOT_REQUIRED when the channel has too many updates; LNKEEP_QUEUE_FULL: commit, then again;
-///   LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 1 MiB, LNKEEP_BAD_UPDATE_ID for
-///   2^64 - 1; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_BUSY, LNKEEP_POISONED. Unless said otherwise err.value
-///   is the channel's tip where err.present has LNKEEP_ERROR_HAS_VALUE.
+/// Returns: LNKEEP_DONE: it is queued; LNKEEP_ALREADY when the same update is durable,
+///   LNKEEP_ALREADY_QUEUED when it waits for a commit: no ticket then; LNKEEP_UPDATE_CONFLICT when the id
+///   is known with other bytes: halt the node; LNKEEP_UPDATE_GAP, the id expected in err.value: an update
+///   went missing in the host, stop the channel; LNKEEP_UPDATE_STALE when a snapshot includes the id;
+///   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_ARCHIVED; LNKEEP_CHANNEL_DAMAGED, LNKEEP_DAMAGE_* in
+///   err.value; LNKEEP_SNAPSHOT_REQUIRED when the channel has too many updates; LNKEEP_QUEUE_FULL:
+///   commit, then again; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 4 MiB - 64,
+///   LNKEEP_BAD_UPDATE_ID for 2^64 - 1; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_BUSY, LNKEEP_POISONED.
+///   Unless said otherwise err.value is the channel's tip where err.present has LNKEEP_ERROR_HAS_VALUE.
 /// In: channel_id, 32 bytes; update; flags, LNKEEP_MONITORS_CRITICAL or 0.
 /// Out: ticket, NULL if not wanted; written with LNKEEP_DONE alone.
 /// Durable: nothing until a commit whose capture was taken after this.
@@ -270,14 +272,14 @@ pub unsafe extern "C" fn lnkeep_monitors_queue_update(
     }
 }
 
-/// Queues a snapshot that includes the updates up to update_id; later ones stay. On a damaged channel one at
-/// or past its tip mends it.
+/// Queues a snapshot that includes the updates up to update_id; later ones stay. On a damaged channel one
+/// at or past its tip mends it.
 ///
 /// Returns: LNKEEP_DONE: it is queued; LNKEEP_SNAPSHOT_AHEAD when update_id was never queued,
 ///   LNKEEP_SNAPSHOT_STALE when a newer snapshot is known, both with the tip in err.value;
-///   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_ARCHIVED; LNKEEP_BAD_UPDATE_ID for 2^64 - 1 of a damaged channel;
-///   LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above
-///   1 GiB, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+///   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_ARCHIVED; LNKEEP_BAD_UPDATE_ID for 2^64 - 1 of a damaged
+///   channel; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_INVALID_ARGUMENT, also without bytes,
+///   LNKEEP_TOO_BIG above 1 GiB, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: channel_id, 32 bytes; snapshot; block, the one the snapshot has seen last, NULL to keep the one
 ///   before; flags, LNKEEP_MONITORS_CRITICAL or 0.
 /// Out: ticket, NULL if not wanted.
@@ -345,7 +347,7 @@ pub unsafe extern "C" fn lnkeep_monitors_queue_archive(
 /// transaction. It comes back from lnkeep_monitors_take_outputs after the commit that covers it.
 ///
 /// Returns: LNKEEP_DONE: it is queued; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_INVALID_ARGUMENT, also
-///   without bytes, LNKEEP_TOO_BIG above 1 MiB, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+///   without bytes, LNKEEP_TOO_BIG above 4 MiB - 64, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: output_class, LNKEEP_OUTPUT_*; tag, comes back with it; payload.
 /// Out: ticket, NULL if not wanted.
 /// Durable: nothing until a commit whose capture was taken after this.

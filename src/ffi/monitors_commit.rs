@@ -95,11 +95,11 @@ unsafe fn given_of<'call>(commit: *const lnkeep_monitors_commit) -> Result<Given
 ///   err.channel_id: LNKEEP_MANAGER_BEHIND: the commit would make a channel newer than the manager knows,
 ///   capture and serialise again; LNKEEP_LOST_UPDATE: the manager knows an update that was never queued;
 ///   LNKEEP_MANAGER_AHEAD, with LNKEEP_MONITORS_REPLAYS_NOTHING; LNKEEP_UNKNOWN_CHANNEL,
-///   LNKEEP_DUPLICATE_ID of the view. LNKEEP_MANAGER_REQUIRED; LNKEEP_STALE_CAPTURE: this capture or a later
-///   one was committed, drop this manager; LNKEEP_BAD_TICKET; LNKEEP_STALE_MANAGER; LNKEEP_WRONG_MODE;
-///   LNKEEP_TOO_BIG; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED. LNKEEP_NO_SPACE,
-///   LNKEEP_BUSY: nothing was applied, keep outputs back, use the same capture again. LNKEEP_UNKNOWN: send
-///   nothing more, close, reopen, and trust what is found. LNKEEP_POISONED.
+///   LNKEEP_DUPLICATE_ID of the view. LNKEEP_MANAGER_REQUIRED; LNKEEP_STALE_CAPTURE: this capture or a
+///   later one was committed, drop this manager; LNKEEP_BAD_TICKET; LNKEEP_STALE_MANAGER;
+///   LNKEEP_WRONG_MODE; LNKEEP_TOO_BIG; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED.
+///   LNKEEP_NO_SPACE, LNKEEP_BUSY: nothing was applied, keep outputs back, use the same capture again.
+///   LNKEEP_UNKNOWN: send nothing more, close, reopen, and trust what is found. LNKEEP_POISONED.
 /// In: commit.
 /// Out: committed, NULL if not wanted, else start with LNKEEP_MONITORS_COMMITTED_INIT.
 /// Durable: with LNKEEP_DONE.
@@ -156,10 +156,12 @@ pub(super) unsafe fn command_of(monitors: &Monitors, op: &lnkeep_op) -> Result<A
 /// Compares the manager that the host loaded with the one of the last commit, by its generation.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_MANAGER_BEHIND, the stored generation in err.value: an older copy, do not
-///   start; LNKEEP_WRONG_MODE without LNKEEP_MONITORS_EXTERNAL_MANAGER; LNKEEP_INVALID_ARGUMENT,
+///   start; LNKEEP_CORRUPT_RECORD when a damage took the stored one, until a commit gives one;
+///   LNKEEP_WRONG_MODE without LNKEEP_MONITORS_EXTERNAL_MANAGER; LNKEEP_INVALID_ARGUMENT,
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: generation.
-/// Out: relation, LNKEEP_MANAGER_IS_EQUAL or LNKEEP_MANAGER_IS_AHEAD: then the commit after it did not happen.
+/// Out: relation, LNKEEP_MANAGER_IS_EQUAL or LNKEEP_MANAGER_IS_AHEAD: then the commit after it did not
+///   happen.
 /// Threads: any.
 #[must_use]
 #[unsafe(no_mangle)]
@@ -185,7 +187,9 @@ pub unsafe extern "C" fn lnkeep_monitors_check_manager(
     }
 }
 
-/// Takes entries that became durable in this session, in the order of the queue, each once; never waits.
+/// Takes entries that became durable in this session, in the order of the queue, each once; never waits. A
+/// host that wants none opens with LNKEEP_MONITORS_WITHOUT_COMPLETIONS: when 65,536 wait, nothing but
+/// critical entries is queued.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: capacity, of completions.
@@ -301,8 +305,8 @@ pub unsafe extern "C" fn lnkeep_outputs_free(outputs: *mut lnkeep_outputs) {
     }
 }
 
-/// Confirms a durable output: the host has made what follows from it durable itself. The next commit removes
-/// it; until then it comes back after a crash.
+/// Confirms a durable output: the host has made what follows from it durable itself. The next commit
+/// removes it; until then it comes back after a crash.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_OUTPUT when none of this number waits; LNKEEP_BUSY,
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.

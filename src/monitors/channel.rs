@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::error::{Error, Result, Status};
 use crate::types::ChannelId;
 
 /// The id that no update may have.
@@ -89,6 +90,18 @@ impl fmt::Debug for Payload {
 }
 
 impl Payload {
+    /// A copy of the host's bytes, whose length is checked first.
+    pub(crate) fn of(what: &str, bytes: &[u8], max: usize) -> Result<Payload> {
+        if bytes.is_empty() {
+            return Err(Error::new(Status::InvalidArgument, format!("{what} has no bytes")));
+        }
+        if bytes.len() > max {
+            let fact = format!("{what} of {} bytes; at most {max}", bytes.len());
+            return Err(Error::new(Status::TooBig, fact));
+        }
+        Ok(Payload(Arc::from(bytes)))
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.0.len() as u64
     }
@@ -112,6 +125,8 @@ pub(crate) struct Channel {
     pub(crate) advanced_at: u64,
     pub(crate) block: Block,
     pub(crate) damage: Option<Damage>,
+    /// Rows of updates that a damaged channel has, whatever they are.
+    pub(crate) damaged_updates: u64,
 }
 
 impl Channel {
@@ -127,6 +142,7 @@ impl Channel {
             advanced_at: 0,
             block,
             damage: None,
+            damaged_updates: 0,
         }
     }
 
@@ -145,6 +161,7 @@ impl Channel {
         if self.damage.take().is_some() {
             self.latest_id = update_id;
             self.update_bytes.clear();
+            self.damaged_updates = 0;
         }
         while self.updates() > self.latest_id - update_id {
             self.update_bytes.pop_front();

@@ -16,9 +16,10 @@ use super::record::State;
 use super::table::{self, Values};
 use crate::error::{Error, Result, Status};
 use crate::limits::MONITORS_INLINE_BYTES_MAX;
+use crate::os;
 use crate::store::batch::{Batch, Command, Cost, Outcome, Reply, Space};
-use crate::store::blob::Leftover;
-use crate::store::{Store, blob};
+use crate::store::blob::{Leftover, RemovalBudget};
+use crate::store::{Core, Store, blob};
 use crate::types::ChannelId;
 
 /// What comes with a commit.
@@ -46,7 +47,10 @@ pub(super) struct Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.shared.end_commit();
+        // Another thread may have held the lock at the fork.
+        if !os::is_forked_child() {
+            self.shared.end_commit();
+        }
     }
 }
 
@@ -69,7 +73,7 @@ pub(crate) struct Commit {
     values: Values,
     cost: Cost,
     left: Mutex<Left>,
-    store: Arc<Store>,
+    core: Arc<Core>,
     claim: Claim,
 }
 
@@ -92,8 +96,8 @@ impl Commit {
         };
         let values = stage(store, &plan, manager)?;
         let cost = cost_of(&plan, &values);
-        let (left, store) = (Mutex::default(), Arc::clone(store));
-        Ok(Commit { plan, values, cost, left, store, claim })
+        let (left, core) = (Mutex::default(), Arc::clone(store.core()));
+        Ok(Commit { plan, values, cost, left, core, claim })
     }
 
     pub(super) fn applied(&self) -> u64 {
@@ -104,24 +108,26 @@ impl Commit {
 /// Small values are written by the commit itself, the manager first; what does not fit is staged before.
 fn stage(store: &Arc<Store>, plan: &Plan, manager: Option<&[u8]>) -> Result<Values> {
     let mut room = MONITORS_INLINE_BYTES_MAX;
-    let mut one = |value: &[u8]| match room.checked_sub(value.len()) {
+    let mut one = |value: &[u8], space: Space| match room.checked_sub(value.len()) {
         Some(left) => {
             room = left;
             store.blobs().hold(value)
         }
-        None => store.blobs().stage(value),
+        None => store.blobs().stage(value, space),
     };
-    let mut values = Values { manager: manager.map(&mut one).transpose()?, ..Values::default() };
+    // Without the manager nothing can go on; a snapshot, or a new channel, can wait for space.
+    let manager = manager.map(|manager| one(manager, Space::Settles)).transpose()?;
+    let mut values = Values { manager, ..Values::default() };
     for (channel, change) in &plan.channels {
         if let Some(Payload(snapshot)) = &change.snapshot {
-            values.snapshots.insert(*channel, one(snapshot)?);
+            values.snapshots.insert(*channel, one(snapshot, Space::Grows)?);
         }
     }
     Ok(values)
 }
 
 fn cost_of(plan: &Plan, values: &Values) -> Cost {
-    let mut cost = Cost { rows: 4, bytes: 512 };
+    let mut cost = Cost { rows: 4 + RemovalBudget::CHUNKS, bytes: 512 };
     let mut add = |rows: u64, bytes: u64| {
         cost.rows = cost.rows.saturating_add(rows);
         cost.bytes = cost.bytes.saturating_add(bytes);
@@ -130,8 +136,7 @@ fn cost_of(plan: &Plan, values: &Values) -> Cost {
         let removed = match change.remove {
             super::plan::Remove::Nothing => 0,
             super::plan::Remove::Ids(first, last) => last - first + 1,
-            // What a damage left: not more than an undamaged channel may have, and removals need little.
-            super::plan::Remove::Everything => 1_000,
+            super::plan::Remove::Everything(rows) => rows,
         };
         let bytes: u64 = change.updates.iter().map(|(_, update)| update.len() + 64).sum();
         add(1 + removed + change.updates.len() as u64, bytes + 128);
@@ -161,7 +166,7 @@ impl Command for Commit {
         let values = self.values.manager.iter().chain(self.values.snapshots.values());
         values.for_each(blob::Staged::keep);
         self.claim.shared.committed(&self.plan, left.unix_ms);
-        left.leftovers.into_iter().for_each(|leftover| leftover.remove(self.store.core()));
+        left.leftovers.into_iter().for_each(|leftover| leftover.remove(&self.core));
     }
 
     fn cost(&self) -> Cost {
@@ -173,13 +178,9 @@ impl Command for Commit {
         0
     }
 
-    /// A state that peers act on has to become durable as long as there is any room.
+    /// What peers act on has to become durable as long as there is any room.
     fn space(&self) -> Space {
-        if self.plan.entries.iter().any(|entry| entry.body.advances()) {
-            Space::Settles
-        } else {
-            Space::Grows
-        }
+        Space::Settles
     }
 }
 
@@ -189,7 +190,7 @@ pub(super) struct Purge {
     pub(super) state: State,
     pub(super) updates: u64,
     pub(super) leftover: Mutex<Option<Leftover>>,
-    pub(super) store: Arc<Store>,
+    pub(super) core: Arc<Core>,
     pub(super) claim: Claim,
 }
 
@@ -203,12 +204,12 @@ impl Command for Purge {
     fn committed(&self, _reply: &Reply) {
         self.claim.shared.purged(self.channel, self.state.commit_sequence);
         if let Some(leftover) = self.leftover.lock().take() {
-            leftover.remove(self.store.core());
+            leftover.remove(&self.core);
         }
     }
 
     fn cost(&self) -> Cost {
-        Cost { rows: 16 + self.updates, bytes: 512 }
+        Cost { rows: 8 + RemovalBudget::CHUNKS + self.updates, bytes: 512 }
     }
 
     fn space(&self) -> Space {

@@ -38,13 +38,14 @@ use self::session::Session;
 pub use self::session::{Pending, Queued};
 use crate::error::{Error, Result, Status};
 use crate::limits::{
-    MONITORS_CRITICAL_RESERVE_OPS, MONITORS_PENDING_BYTES, MONITORS_PENDING_OPS,
-    MONITORS_SNAPSHOT_EVERY_UPDATES, MONITORS_SNAPSHOT_GROWTH_PERCENT, MONITORS_UPDATES_MAX,
+    BLOB_BYTES_MAX, MONITOR_UPDATE_BYTES_MAX, MONITORS_CRITICAL_RESERVE_OPS,
+    MONITORS_PENDING_BYTES, MONITORS_PENDING_OPS, MONITORS_SNAPSHOT_EVERY_UPDATES,
+    MONITORS_SNAPSHOT_GROWTH_PERCENT, MONITORS_UPDATES_MAX,
 };
-use crate::os::Doorbell;
+use crate::os::{self, Doorbell};
 use crate::store::batch::Command;
 use crate::store::heads::Heads;
-use crate::store::{CommitListener, Operation, Store};
+use crate::store::{CommitListener, Operation, Store, refuse_forked_child};
 use crate::types::ChannelId;
 
 /// Choices at open.
@@ -70,6 +71,8 @@ pub struct MonitorsOptions {
     pub snapshot_growth_percent: u32,
     /// Age of a snapshot with updates after which another one is asked for; 0 for never.
     pub snapshot_age_secs: u64,
+    /// Tell no completions: for a host that looks at tickets, or waits for its commit.
+    pub without_completions: bool,
 }
 
 impl Default for MonitorsOptions {
@@ -85,6 +88,7 @@ impl Default for MonitorsOptions {
             updates_max: MONITORS_UPDATES_MAX,
             snapshot_growth_percent: MONITORS_SNAPSHOT_GROWTH_PERCENT,
             snapshot_age_secs: 0,
+            without_completions: false,
         }
     }
 }
@@ -113,9 +117,11 @@ pub struct MonitorsReport {
     /// Channels are in use and there is no readable manager.
     pub manager_missing: bool,
     /// A channel was advanced by a later commit than the one that wrote the manager: it is an older copy.
+    /// Also when a damage took the generation of an external manager, so that nobody can tell.
     pub manager_behind: bool,
-    /// The store was restored or copied, and nobody acknowledged it: peers may have seen newer states. Do not
-    /// broadcast from these channels; let the peers prove what they know (BOLT 2 `option_data_loss_protect`).
+    /// The store was restored or copied, and nobody acknowledged it: peers may have seen newer states. Do
+    /// not broadcast from these channels; let the peers prove what they know (BOLT 2
+    /// `option_data_loss_protect`).
     pub may_be_stale: bool,
     /// Durable outputs that wait for an acknowledgement.
     pub outputs: u64,
@@ -180,6 +186,8 @@ pub(crate) struct Shared {
     redelivery: Mutex<load::Redelivery>,
     /// Outputs of earlier sessions are left to deliver.
     redelivers: AtomicBool,
+    /// The store was closed, or is poisoned.
+    store_has_ended: AtomicBool,
 }
 
 /// The session, locked. A panic that begins while it is held breaks it.
@@ -289,6 +297,7 @@ impl CommitListener for Shared {
 
     /// Whoever sleeps on the descriptor learns that nothing comes any more.
     fn ended(&self) {
+        self.store_has_ended.store(true, Ordering::Release);
         self.doorbell.ring();
     }
 }
@@ -309,8 +318,8 @@ impl std::fmt::Debug for Monitors {
 }
 
 impl Monitors {
-    /// Opens the monitors of a store: checks every channel, and begins a session. While they are open, opening
-    /// again with equal options joins the same session.
+    /// Opens the monitors of a store: checks every channel, and begins a session. While they are open,
+    /// opening again with equal options joins the same session.
     ///
     /// # Errors
     /// `AlreadyOpen` when they are open with other options; the store's errors. Damage is no error: see
@@ -361,6 +370,7 @@ impl Monitors {
     /// `PendingOps` when entries are queued and `discard` is not set: nothing was done. `Poisoned` when the
     /// store is and `discard` is not set.
     pub fn close(&self, discard: bool) -> Result<()> {
+        refuse_forked_child()?;
         if self.is_closed.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -390,7 +400,11 @@ impl Monitors {
         if self.is_closed.load(Ordering::Acquire) {
             return Err(Status::Closed.into());
         }
-        self.store.check_usable()
+        self.store.check_usable()?;
+        match self.shared.store_has_ended.load(Ordering::Acquire) {
+            true => Err(Status::Closed.into()),
+            false => Ok(()),
+        }
     }
 
     fn hold(&self) -> Result<Held<'_>> {
@@ -401,8 +415,8 @@ impl Monitors {
     /// Queues a new channel: its first snapshot, which includes the updates up to `update_id`.
     ///
     /// # Errors
-    /// `InvalidArgument` without bytes, `TooBig`, `BadUpdateId`, `DuplicateChannel`, `QueueFull`; `Poisoned`,
-    /// `Closed`.
+    /// `InvalidArgument` without bytes, `TooBig`, `BadUpdateId`, `DuplicateChannel`, `QueueFull`;
+    /// `Poisoned`, `Closed`.
     pub fn queue_new(
         &self,
         channel: ChannelId,
@@ -411,7 +425,7 @@ impl Monitors {
         block: Block,
         urgency: Urgency,
     ) -> Result<u64> {
-        let snapshot = Payload(Arc::from(snapshot));
+        let snapshot = Payload::of("a snapshot", snapshot, BLOB_BYTES_MAX)?;
         self.hold()?.session.queue_new(channel, update_id, snapshot, block, urgency)
     }
 
@@ -428,7 +442,7 @@ impl Monitors {
         update: &[u8],
         urgency: Urgency,
     ) -> Result<Queued> {
-        let update = Payload(Arc::from(update));
+        let update = Payload::of("an update", update, MONITOR_UPDATE_BYTES_MAX)?;
         let durable = || load::update_bytes(&self.store, channel, update_id);
         self.hold()?.session.queue_update(channel, update_id, update, urgency, durable)
     }
@@ -447,7 +461,7 @@ impl Monitors {
         block: Option<Block>,
         urgency: Urgency,
     ) -> Result<u64> {
-        let snapshot = Payload(Arc::from(snapshot));
+        let snapshot = Payload::of("a snapshot", snapshot, BLOB_BYTES_MAX)?;
         self.hold()?.session.queue_snapshot(channel, update_id, snapshot, block, urgency)
     }
 
@@ -464,12 +478,12 @@ impl Monitors {
     /// # Errors
     /// `InvalidArgument` without bytes, `TooBig`, `QueueFull`; `Poisoned`, `Closed`.
     pub fn queue_output(&self, class: OutputClass, tag: u64, payload: &[u8]) -> Result<u64> {
-        let payload = Payload(Arc::from(payload));
+        let payload = Payload::of("an output", payload, MONITOR_UPDATE_BYTES_MAX)?;
         self.hold()?.session.queue_output(class, tag, payload)
     }
 
-    /// Whether so many entries of so many bytes would be accepted now. Ask before the state changes: what was
-    /// not read from a peer needs no room.
+    /// Whether so many entries of so many bytes would be accepted now. Ask before the state changes: what
+    /// was not read from a peer needs no room.
     ///
     /// # Errors
     /// `QueueFull`; `Poisoned`, `Closed`.
@@ -495,14 +509,14 @@ impl Monitors {
         Ok(self.hold()?.session.capture(self.shared.epoch, seal))
     }
 
-    /// Makes everything up to a capture durable, with the manager that was serialised after it. `view` names
-    /// the highest update id that this manager generated, for as many channels as the host can tell; what
-    /// contradicts it is refused before anything is written.
+    /// Makes everything up to a capture durable, with the manager that was serialised after it. `view`
+    /// names the highest update id that this manager generated, for as many channels as the host can
+    /// tell; what contradicts it is refused before anything is written.
     ///
     /// # Errors
     /// `WrongMode`, `BadTicket`, `StaleCapture`, `ManagerRequired`, `UnknownChannel`, `ManagerBehind`,
-    /// `LostUpdate`, `ManagerAhead`, `DuplicateId`, `TooBig`; `NoSpace`: the same capture may be used again;
-    /// `Unknown`: send nothing more, reopen, and trust what is found; `Poisoned`, `Closed`.
+    /// `LostUpdate`, `ManagerAhead`, `DuplicateId`, `TooBig`; `NoSpace`: the same capture may be used
+    /// again; `Unknown`: send nothing more, reopen, and trust what is found; `Poisoned`, `Closed`.
     pub fn commit(
         &self,
         capture: Capture,
@@ -555,7 +569,9 @@ impl Monitors {
     }
 
     /// A commit for [`Store::apply`], together with operations of other components: a settled payment, the
-    /// mark of an attempt. Its large values are written before this returns. Dropped, it does nothing.
+    /// mark of an attempt. Its large values are written before this returns. Dropped, it does nothing;
+    /// until it is applied or dropped, every other commit of these monitors waits, also on the same
+    /// thread.
     ///
     /// # Errors
     /// As [`Monitors::commit`]; `Busy` while another commit of these monitors is under way.
@@ -568,15 +584,33 @@ impl Monitors {
         self.command(capture, Request::Manager(manager), view).map(Operation)
     }
 
+    /// As [`Monitors::operation`], for a host that stored its manager itself before.
+    ///
+    /// # Errors
+    /// As [`Monitors::commit_external`]; `Busy` while another commit of these monitors is under way.
+    pub fn operation_external(
+        &self,
+        capture: Capture,
+        generation: Option<u64>,
+        view: &[(ChannelId, u64)],
+    ) -> Result<Operation> {
+        self.command(capture, Request::Generation(generation), view).map(Operation)
+    }
+
     /// Compares the manager that the host loaded with the last commit.
     ///
     /// # Errors
-    /// `ManagerBehind`, whose value is the stored generation: an older copy, do not go on. `WrongMode` when
+    /// `ManagerBehind`, whose value is the stored generation: an older copy, do not go on. `CorruptRecord`
+    /// when a damage took the stored generation, until a commit gives one. `WrongMode` when
     /// the manager is stored with the commits; `Poisoned`, `Closed`.
     pub fn check_manager(&self, generation: u64) -> Result<ManagerRelation> {
         let held = self.hold()?;
         if !self.shared.options.external_manager {
             return Err(Error::new(Status::WrongMode, "the manager is stored with the commits"));
+        }
+        if held.session.manager.generation_is_lost {
+            let fact = "the stored generation was lost by a damage; commit with one to go on";
+            return Err(Error::new(Status::CorruptRecord, fact));
         }
         let stored = held.session.manager.generation.unwrap_or(0);
         match generation.cmp(&stored) {
@@ -590,6 +624,8 @@ impl Monitors {
     }
 
     /// Entries that became durable in this session and were not told yet, in the order of the queue.
+    /// Whoever does not want them says so at open: when too many wait, nothing but critical entries is
+    /// queued.
     ///
     /// # Errors
     /// `Poisoned`, `Closed`.
@@ -633,15 +669,14 @@ impl Monitors {
     /// `NotArchived`; `Unknown`, `NoSpace`; `Poisoned`, `Closed`.
     pub fn purge(&self, channel: ChannelId) -> Result<u64> {
         self.usable()?;
-        let (claim, (state, updates)) = Shared::begin_commit(&self.shared, true, |session, _| {
+        let (claim, state) = Shared::begin_commit(&self.shared, true, |session, _| {
             session.check_purge(channel)?;
-            let known = session.durable.get(&channel);
-            let mut state = self.shared.state(session, true);
-            state.commit_sequence += 1;
-            Ok((state, known.map_or(0, |known| known.latest_id - known.base_id)))
+            let state = self.shared.state(session, true);
+            Ok(State { commit_sequence: state.commit_sequence + 1, ..state })
         })?;
-        let (leftover, store) = (Mutex::default(), Arc::clone(&self.store));
-        let purge = Purge { channel, state, updates, leftover, store, claim };
+        let updates = self.store.read(|view| table::count_updates(view, channel))?;
+        let (leftover, core) = (Mutex::default(), Arc::clone(self.store.core()));
+        let purge = Purge { channel, state, updates, leftover, core, claim };
         Ok(self.store.submit_one(purge)?.value)
     }
 
@@ -669,10 +704,11 @@ impl Monitors {
 
 impl Shared {
     fn state(&self, session: &Session, is_open: bool) -> State {
-        let generation = session.manager.generation;
+        let mark = session.manager;
         State {
             commit_sequence: session.commit_sequence,
-            generation,
+            generation: mark.generation,
+            generation_is_lost: mark.generation_is_lost,
             session: self.session,
             is_open,
         }
@@ -681,7 +717,7 @@ impl Shared {
 
 impl Drop for Monitors {
     fn drop(&mut self) {
-        if !self.is_closed.swap(true, Ordering::AcqRel) {
+        if !os::is_forked_child() && !self.is_closed.swap(true, Ordering::AcqRel) {
             self.shared.hold_broken().end_handle();
         }
     }
@@ -695,7 +731,9 @@ fn begin(store: &Arc<Store>, options: MonitorsOptions) -> Result<Shared> {
     let manager_missing =
         has_manager && active().next().is_some() && found.manager.commit_sequence.is_none();
     let manager = found.manager.commit_sequence.unwrap_or(u64::MAX);
-    let manager_behind = has_manager && active().any(|channel| channel.advanced_at > manager);
+    let lost = options.external_manager && found.manager.generation_is_lost;
+    let manager_behind =
+        lost || has_manager && active().any(|channel| channel.advanced_at > manager);
     let damaged = found.channels.iter().filter(|(_, channel)| channel.stage == Stage::Active);
     let report = MonitorsReport {
         commit_sequence: found.commit_sequence,
@@ -731,6 +769,7 @@ fn begin(store: &Arc<Store>, options: MonitorsOptions) -> Result<Shared> {
         doorbell,
         redelivery,
         redelivers,
+        store_has_ended: AtomicBool::new(false),
     };
     let state = shared.state(&shared.hold_broken().session, true);
     store.submit_one(Begin(state))?;

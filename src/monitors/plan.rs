@@ -19,9 +19,12 @@ pub(crate) struct ManagerMark {
     pub(crate) commit_sequence: Option<u64>,
     /// Generation of an external manager.
     pub(crate) generation: Option<u64>,
+    /// A damage took the generation, and no commit gave another one since.
+    pub(crate) generation_is_lost: bool,
 }
 
-/// What a commit is to include: everything queued when it was taken. Taken before the manager is serialised.
+/// What a commit is to include: everything queued when it was taken. Taken before the manager is
+/// serialised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Capture {
     pub(crate) epoch: u64,
@@ -138,7 +141,8 @@ pub(crate) enum Remove {
     Nothing,
     /// From the first to the last id.
     Ids(u64, u64),
-    Everything,
+    /// Every row, so many were found.
+    Everything(u64),
 }
 
 /// A commit that was found in order.
@@ -146,7 +150,7 @@ pub(crate) enum Remove {
 pub(crate) struct Plan {
     pub(crate) commit_sequence: u64,
     pub(crate) manager: ManagerMark,
-    pub(crate) manager_changes: bool,
+
     pub(crate) channels: BTreeMap<ChannelId, ChannelChange>,
     /// Durable outputs with their ids.
     pub(crate) outputs: Vec<(u64, u64, Payload)>,
@@ -198,10 +202,10 @@ impl Session {
         match manager {
             Manager::Bytes { given: true } => {
                 plan.manager.commit_sequence = Some(plan.commit_sequence);
-                plan.manager_changes = true;
             }
             Manager::External { generation: Some(generation) } => {
                 plan.manager.generation = Some(generation);
+                plan.manager.generation_is_lost = false;
             }
             Manager::Bytes { given: false } | Manager::External { generation: None } => {}
         }
@@ -280,7 +284,7 @@ impl Session {
         Plan {
             commit_sequence,
             manager: self.manager,
-            manager_changes: false,
+
             channels,
             outputs,
             acknowledged: self.acknowledged.iter().copied().collect(),
@@ -314,9 +318,12 @@ impl Session {
             Body::Snapshot { update_id, snapshot: new, .. } => {
                 snapshot = Some(new.clone());
                 updates.retain(|(id, _)| id > update_id);
-                remove = match durable {
-                    _ if was_damaged || remove == Remove::Everything => Remove::Everything,
-                    Some(durable) if durable.updates() > 0 && *update_id > durable.base_id => {
+                remove = match (remove, durable) {
+                    (Remove::Everything(_), _) => remove,
+                    (_, Some(durable)) if was_damaged => {
+                        Remove::Everything(durable.damaged_updates)
+                    }
+                    (_, Some(durable)) if durable.updates() > 0 && *update_id > durable.base_id => {
                         Remove::Ids(durable.base_id + 1, durable.latest_id.min(*update_id))
                     }
                     _ => remove,
@@ -368,7 +375,9 @@ impl Session {
         let mut output_ids = plan.outputs.iter().map(|(id, _, _)| *id);
         for entry in &plan.entries {
             self.queued_bytes -= entry.body.bytes();
-            self.completions.extend(Completion::of(&entry.body));
+            if !self.options.without_completions {
+                self.completions.extend(Completion::of(&entry.body));
+            }
             let output_id = match entry.body {
                 Body::Output { class: OutputClass::Durable, .. } => output_ids.next(),
                 _ => None,
@@ -408,7 +417,8 @@ impl Session {
         false
     }
 
-    /// Active channels that want a snapshot, in the order of their ids: by number of updates, by bytes, by age.
+    /// Active channels that want a snapshot, in the order of their ids: by number of updates, by bytes,
+    /// by age.
     pub(crate) fn need_snapshot(&self, unix_ms: u64) -> Vec<ChannelId> {
         let needing = |channel: &Channel| {
             let options = &self.options;

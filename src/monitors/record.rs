@@ -20,6 +20,8 @@ const PURGED: u8 = 3;
 pub(super) struct State {
     pub(super) commit_sequence: u64,
     pub(super) generation: Option<u64>,
+    /// A damage took the generation, and no commit gave another one since.
+    pub(super) generation_is_lost: bool,
     /// Number of the last session that began.
     pub(super) session: u64,
     /// A session is open, or ended without a close.
@@ -29,6 +31,7 @@ pub(super) struct State {
 impl State {
     const IS_OPEN: u8 = 1;
     const HAS_GENERATION: u8 = 2;
+    const GENERATION_IS_LOST: u8 = 4;
 
     pub(super) fn encode(&self) -> [u8; 25] {
         let flag = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
@@ -37,7 +40,8 @@ impl State {
         body[8..16].copy_from_slice(&self.generation.unwrap_or(0).to_le_bytes());
         body[16..24].copy_from_slice(&self.session.to_le_bytes());
         body[24] = flag(self.is_open, Self::IS_OPEN)
-            | flag(self.generation.is_some(), Self::HAS_GENERATION);
+            | flag(self.generation.is_some(), Self::HAS_GENERATION)
+            | flag(self.generation_is_lost, Self::GENERATION_IS_LOST);
         body
     }
 
@@ -46,10 +50,12 @@ impl State {
         let (commit_sequence, generation) = (reader.u64()?, reader.u64()?);
         let (session, flags) = (reader.u64()?, reader.u8()?);
         let has_generation = flags & Self::HAS_GENERATION != 0;
-        let known = flags & !(Self::IS_OPEN | Self::HAS_GENERATION) == 0;
+        let all = Self::IS_OPEN | Self::HAS_GENERATION | Self::GENERATION_IS_LOST;
+        let known = flags & !all == 0;
         (reader.is_at_end() && known && (has_generation || generation == 0)).then_some(State {
             commit_sequence,
             generation: has_generation.then_some(generation),
+            generation_is_lost: flags & Self::GENERATION_IS_LOST != 0,
             session,
             is_open: flags & Self::IS_OPEN != 0,
         })
@@ -144,7 +150,8 @@ mod tests {
 
     #[test]
     fn rows_read_back_and_every_truncation_is_refused() {
-        let state = State { commit_sequence: 7, generation: Some(0), session: 3, is_open: true };
+        let mut state = State { commit_sequence: 7, session: 3, is_open: true, ..State::default() };
+        (state.generation, state.generation_is_lost) = (Some(0), true);
         assert_eq!(State::decode(&state.encode()), Some(state));
         let mut channel = Channel::new(3, 60, Block { height: 9, hash: [8; 32] });
         (channel.latest_id, channel.stage) = (5, Stage::Archived);

@@ -2,10 +2,11 @@
 //!
 //! Some 60 bytes of each channel are kept until its row is met, which comes after its snapshot and updates.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use super::channel::Channel;
 use super::record::{ChannelRow, MANAGER_KEY, STATE_KEY, State, decode_output, decode_update_key};
+use super::table::channel_of_snapshot;
 use crate::store::blob::Owner;
 use crate::store::heads::Heads;
 use crate::store::tables::Table;
@@ -27,7 +28,7 @@ struct Parts {
 #[derive(Debug, Default)]
 pub(crate) struct MonitorReferences {
     parts: BTreeMap<ChannelId, Parts>,
-    met: HashSet<ChannelId>,
+
     advanced_at: u64,
     manager_at: u64,
     has_manager: bool,
@@ -38,17 +39,13 @@ pub(crate) struct MonitorReferences {
 }
 
 impl MonitorReferences {
-    /// A pointer among the large values, damaged or not: it leads to a manager, a snapshot, or is not of monitors.
+    /// A pointer among the large values, damaged or not: it leads to a manager, a snapshot, or is not of
+    /// monitors.
     pub(crate) fn pointer(&mut self, key: &[u8]) {
-        match key.split_first() {
-            Some((owner, _)) if *owner == Owner::Manager as u8 => self.has_manager = true,
-            Some((owner, channel)) if *owner == Owner::Snapshot as u8 => {
-                if let Ok(channel) = channel.try_into() {
-                    self.parts.entry(ChannelId(channel)).or_default().has_snapshot = true;
-                }
-            }
-            _ => {}
+        if let Some(channel) = channel_of_snapshot(key) {
+            self.parts.entry(channel).or_default().has_snapshot = true;
         }
+        self.has_manager |= key.first() == Some(&(Owner::Manager as u8));
     }
 
     fn update(&mut self, key: &[u8]) -> Option<()> {
@@ -63,7 +60,7 @@ impl MonitorReferences {
 
     fn channel(&mut self, key: &[u8], body: &[u8]) -> Option<String> {
         let channel = ChannelId(key.try_into().ok()?);
-        self.met.insert(channel);
+
         let parts = self.parts.remove(&channel).unwrap_or_default();
         match ChannelRow::decode(body) {
             None => Some("the row does not decode".to_owned()),
@@ -138,7 +135,6 @@ impl References for MonitorReferences {
             }
             Table::Monitors => {
                 if let Ok(channel) = key.try_into() {
-                    self.met.insert(ChannelId(channel));
                     self.parts.remove(&ChannelId(channel));
                 }
             }

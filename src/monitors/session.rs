@@ -14,9 +14,7 @@ use super::channel::{
 };
 use super::plan::{Completion, ManagerMark, Released};
 use crate::error::{Error, Result, Status};
-use crate::limits::{
-    BLOB_BYTES_MAX, MONITOR_UPDATE_BYTES_MAX, MONITORS_UNTAKEN_BYTES_MAX, MONITORS_UNTAKEN_MAX,
-};
+use crate::limits::{MONITORS_UNTAKEN_BYTES_MAX, MONITORS_UNTAKEN_MAX};
 use crate::types::ChannelId;
 
 /// What became of an update.
@@ -124,7 +122,6 @@ impl Session {
         block: Block,
         urgency: Urgency,
     ) -> Result<u64> {
-        check_payload("a snapshot", &snapshot, BLOB_BYTES_MAX)?;
         check_update_id(channel, update_id)?;
         if self.projection(&channel).is_some() || self.purged.contains(&channel) {
             return Err(refusal(
@@ -146,7 +143,6 @@ impl Session {
         urgency: Urgency,
         durable_bytes: impl FnOnce() -> Result<Option<Vec<u8>>>,
     ) -> Result<Queued> {
-        check_payload("an update", &update, MONITOR_UPDATE_BYTES_MAX)?;
         check_update_id(channel, update_id)?;
         let known = self.active(channel)?;
         if let Some(damage) = known.damage {
@@ -210,7 +206,6 @@ impl Session {
         block: Option<Block>,
         urgency: Urgency,
     ) -> Result<u64> {
-        check_payload("a snapshot", &snapshot, BLOB_BYTES_MAX)?;
         let known = self.active(channel)?;
         let latest_id = Some(known.latest_id);
         let repairs = known.damage.is_some();
@@ -241,14 +236,15 @@ impl Session {
         tag: u64,
         payload: Payload,
     ) -> Result<u64> {
-        check_payload("an output", &payload, MONITOR_UPDATE_BYTES_MAX)?;
         self.push(Body::Output { class, tag, payload }, Urgency::Ordinary)
     }
 
     /// Whether so much more would be accepted now.
     pub(crate) fn can_queue(&self, operations: u64, bytes: u64, urgency: Urgency) -> Result<()> {
         let untaken = self.completions.len() + self.released.len();
-        if untaken >= MONITORS_UNTAKEN_MAX || self.released_bytes >= MONITORS_UNTAKEN_BYTES_MAX {
+        let is_full =
+            untaken >= MONITORS_UNTAKEN_MAX || self.released_bytes >= MONITORS_UNTAKEN_BYTES_MAX;
+        if is_full && urgency != Urgency::Critical {
             let bytes = self.released_bytes;
             let fact =
                 format!("{untaken} completions and outputs, {bytes} bytes, wait to be taken");
@@ -348,17 +344,6 @@ impl Session {
             self.released.extend(released);
         }
     }
-}
-
-fn check_payload(what: &str, payload: &Payload, max: usize) -> Result<()> {
-    if payload.0.is_empty() {
-        return Err(Error::new(Status::InvalidArgument, format!("{what} has no bytes")));
-    }
-    if payload.0.len() > max {
-        let fact = format!("{what} of {} bytes; at most {max}", payload.0.len());
-        return Err(Error::new(Status::TooBig, fact));
-    }
-    Ok(())
 }
 
 fn check_update_id(channel: ChannelId, update_id: u64) -> Result<()> {

@@ -17,7 +17,7 @@ use crate::error::{Result, Status};
 use crate::limits::PAGE_ROWS_MAX;
 use crate::store::Store;
 use crate::store::batch::{Batch, Rows};
-use crate::store::blob::{self, Leftover, Owner, Staged};
+use crate::store::blob::{self, Leftover, Owner, RemovalBudget, Staged};
 use crate::store::tables::Table;
 use crate::types::ChannelId;
 
@@ -55,40 +55,74 @@ fn readable(rows: &impl Rows, table: Table, key: &[u8]) -> Result<(Option<Vec<u8
 
 /// Reads everything but the bytes of snapshots and updates, whose checksums are checked.
 pub(super) fn recover(store: &Store) -> Result<Recovered> {
-    let mut found = Found::default();
+    let (mut found, mut commit_sequence) = (Found::default(), 0);
     for (channel, row) in channel_rows(store)? {
         match row {
-            Some(ChannelRow::Purged { .. }) => drop(found.purged.insert(channel)),
-            Some(ChannelRow::Known(known)) if known.stage == Stage::Archived => {
-                drop(found.channels.insert(channel, known));
+            Some(ChannelRow::Purged { commit_sequence: purged }) => {
+                found.purged.insert(channel);
+                commit_sequence = commit_sequence.max(purged);
             }
-            row => drop(found.channels.insert(channel, examine(store, channel, row)?)),
+            Some(ChannelRow::Known(known)) if known.stage == Stage::Archived => {
+                found.channels.insert(channel, known);
+            }
+            row => {
+                found.channels.insert(channel, examine(store, channel, row)?);
+            }
         }
     }
-    for channel in channels_of_updates(store)? {
+    let mut without_row = channels_of_updates(store)?;
+    without_row.extend(channels_of_snapshots(store)?);
+    for channel in without_row {
         if !found.channels.contains_key(&channel) && !found.purged.contains(&channel) {
-            drop(found.channels.insert(channel, examine(store, channel, None)?));
+            found.channels.insert(channel, examine(store, channel, None)?);
         }
     }
-    let (state, state_is_there) =
-        store.read(|view| readable(view, Table::MonitorsState, STATE_KEY))?;
-    let state = state.as_deref().and_then(State::decode);
+    let state = store.read(|view| state(view))?;
     let (outputs, last_output) = output_rows(store)?;
-    let (mark, manager_damaged) = manager_mark(store, state.and_then(|state| state.generation))?;
-    found.manager = mark;
-    found.last_output_id = last_output;
+    let (mark, manager_damaged) = manager_mark(store, state)?;
+    let is_new = found.channels.is_empty() && found.purged.is_empty() && last_output == 0;
+    // A counter that was damaged is recovered as the greatest number that any row names.
     let advanced = found.channels.values().map(|channel| channel.advanced_at).max();
-    // A damaged counter is recovered as the greatest number that any row names.
-    found.commit_sequence = match state {
-        Some(state) => state.commit_sequence,
-        None => advanced.max(mark.commit_sequence).unwrap_or(0),
-    };
+    let counted = state.map(|state| state.commit_sequence);
+    let named = advanced.max(mark.commit_sequence).max(counted).unwrap_or(0);
+    found.commit_sequence = commit_sequence.max(named);
+    found.manager = mark;
+    found.manager.generation_is_lost |= state.is_none() && !is_new;
+    found.last_output_id = last_output;
     let closed = match state {
         Some(state) => Some(!state.is_open),
-        None => state_is_there.then_some(false),
+        None => (!is_new).then_some(false),
     };
     let session = state.map_or(0, |state| state.session);
     Ok(Recovered { found, closed, session, outputs, manager_damaged })
+}
+
+/// Channels that have a snapshot.
+fn channels_of_snapshots(store: &Store) -> Result<BTreeSet<ChannelId>> {
+    let mut all = BTreeSet::new();
+    let mut from = Some(snapshot_key(ChannelId([0; 32]))?);
+    while let Some(start) = from.take() {
+        let mut page = 0;
+        store.read(|view| {
+            view.scan(Table::Blobs, &start, |key, _| {
+                let Some(channel) = channel_of_snapshot(key) else { return false };
+                if page == PAGE_ROWS_MAX {
+                    from = Some(key.to_vec());
+                    return false;
+                }
+                page += 1;
+                all.insert(channel);
+                true
+            })
+        })?;
+    }
+    Ok(all)
+}
+
+pub(super) fn channel_of_snapshot(key: &[u8]) -> Option<ChannelId> {
+    let (owner, channel) = key.split_first()?;
+    let is_snapshot = *owner == Owner::Snapshot as u8;
+    is_snapshot.then(|| channel.try_into().ok().map(ChannelId)).flatten()
 }
 
 type ChannelRows = Vec<(ChannelId, Option<ChannelRow>)>;
@@ -179,6 +213,7 @@ pub(super) fn assess(
         let tip = updates.keys().next_back().copied().unwrap_or(0);
         let mut lost = Channel::new(tip, 0, super::Block::default());
         lost.damage = snapshot.or(Some(Damage::Checksum));
+        lost.damaged_updates = updates.len() as u64;
         return lost;
     };
     let expected = known.base_id + 1..=known.latest_id;
@@ -187,7 +222,9 @@ pub(super) fn assess(
         .or(unreadable.then_some(Damage::Checksum))
         .or((within != known.latest_id - known.base_id).then_some(Damage::UpdateGap))
         .or((within != updates.len() as u64).then_some(Damage::OrphanUpdate));
+    known.damaged_updates = updates.len() as u64;
     if known.damage.is_none() {
+        known.damaged_updates = 0;
         known.update_bytes = updates.values().map(|bytes| *bytes as u32).collect();
         known.update_bytes_sum = updates.values().map(|bytes| *bytes as u64).sum();
     }
@@ -230,7 +267,7 @@ fn output_rows(store: &Store) -> Result<(u64, u64)> {
     })
 }
 
-fn manager_mark(store: &Store, generation: Option<u64>) -> Result<(ManagerMark, bool)> {
+fn manager_mark(store: &Store, state: Option<State>) -> Result<(ManagerMark, bool)> {
     store.read(|view| {
         let (row, _) = readable(view, Table::MonitorsState, MANAGER_KEY)?;
         let number = row.and_then(|row| row.try_into().ok()).map(u64::from_le_bytes);
@@ -239,9 +276,13 @@ fn manager_mark(store: &Store, generation: Option<u64>) -> Result<(ManagerMark, 
             Err(error) if error.status() == Status::CorruptRecord => Err(()),
             Err(error) => return Err(error),
         };
-        // Without the row its age is not known, and bytes that cannot be read are no manager.
-        let commit_sequence = if stored == Ok(true) { number.or(Some(0)) } else { None };
-        Ok((ManagerMark { commit_sequence, generation }, stored.is_err()))
+        let mark = ManagerMark {
+            // Without the row its age is not known, and bytes that cannot be read are no manager.
+            commit_sequence: if stored == Ok(true) { number.or(Some(0)) } else { None },
+            generation: state.and_then(|state| state.generation),
+            generation_is_lost: state.is_some_and(|state| state.generation_is_lost),
+        };
+        Ok((mark, stored.is_err()))
     })
 }
 
@@ -260,14 +301,15 @@ pub(super) fn write(
     session: u64,
 ) -> Result<Vec<Leftover>> {
     let mut leftovers = Vec::new();
+    let mut budget = RemovalBudget::of_one_commit();
     if let Some(manager) = &values.manager {
-        leftovers.extend(manager.replace(batch, &manager_key()?)?);
+        leftovers.extend(manager.replace(batch, &manager_key()?, &mut budget)?);
         let number = plan.commit_sequence.to_le_bytes();
         batch.put(Table::MonitorsState, MANAGER_KEY, &number)?;
     }
     for (channel, change) in &plan.channels {
         let staged = values.snapshots.get(channel);
-        leftovers.extend(write_channel(batch, *channel, change, staged)?);
+        leftovers.extend(write_channel(batch, *channel, change, staged, &mut budget)?);
     }
     for (output_id, tag, payload) in &plan.outputs {
         let body = encode_output(*tag, &payload.0);
@@ -276,8 +318,10 @@ pub(super) fn write(
     for output_id in &plan.acknowledged {
         batch.delete(Table::MonitorOutputs, &output_id.to_be_bytes())?;
     }
-    let (commit_sequence, generation) = (plan.commit_sequence, plan.manager.generation);
-    put_state(batch, State { commit_sequence, generation, session, is_open: true })?;
+    let (commit_sequence, mark) = (plan.commit_sequence, plan.manager);
+    let (generation, generation_is_lost) = (mark.generation, mark.generation_is_lost);
+    let is_open = true;
+    put_state(batch, State { commit_sequence, generation, generation_is_lost, session, is_open })?;
     Ok(leftovers)
 }
 
@@ -286,9 +330,10 @@ fn write_channel(
     channel: ChannelId,
     change: &ChannelChange,
     snapshot: Option<&Staged>,
+    budget: &mut RemovalBudget,
 ) -> Result<Option<Leftover>> {
     let leftover = match snapshot {
-        Some(snapshot) => snapshot.replace(batch, &snapshot_key(channel)?)?,
+        Some(snapshot) => snapshot.replace(batch, &snapshot_key(channel)?, budget)?,
         None => None,
     };
     match change.remove {
@@ -298,7 +343,7 @@ fn write_channel(
                 batch.delete(Table::MonitorUpdates, &update_key(channel, update_id))?;
             }
         }
-        Remove::Everything => remove_updates(batch, channel)?,
+        Remove::Everything(_) => remove_updates(batch, channel)?,
     }
     for (update_id, update) in &change.updates {
         batch.put(Table::MonitorUpdates, &update_key(channel, *update_id), &update.0)?;
@@ -329,13 +374,21 @@ pub(super) fn put_state(batch: &mut Batch<'_>, state: State) -> Result<()> {
     batch.put(Table::MonitorsState, STATE_KEY, &state.encode())
 }
 
+/// How many rows of updates a channel has.
+pub(super) fn count_updates(rows: &impl Rows, channel: ChannelId) -> Result<u64> {
+    let mut count = 0;
+    scan_updates(rows, channel, |_, _| count += 1)?;
+    Ok(count)
+}
+
 /// Removes an archived channel but for the mark that its id was used.
 pub(super) fn purge(
     batch: &mut Batch<'_>,
     channel: ChannelId,
     state: State,
 ) -> Result<Option<Leftover>> {
-    let leftover = blob::remove_key(batch, &snapshot_key(channel)?)?;
+    let mut budget = RemovalBudget::of_one_commit();
+    let leftover = blob::remove_key(batch, &snapshot_key(channel)?, &mut budget)?;
     remove_updates(batch, channel)?;
     let row = ChannelRow::Purged { commit_sequence: state.commit_sequence };
     batch.put(Table::Monitors, &channel.0, &row.encode())?;

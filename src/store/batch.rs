@@ -101,8 +101,7 @@ pub(crate) trait Command: Send + Sync {
     fn space(&self) -> Space;
 }
 
-/// An operation of some component, for [`super::Store::apply`].
-#[derive(Clone)]
+/// An operation of some component, for [`super::Store::apply`]; applied at most once.
 pub struct Operation(pub(crate) std::sync::Arc<dyn Command>);
 
 impl std::fmt::Debug for Operation {

@@ -133,10 +133,9 @@ pub(crate) fn read(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
 }
 
 /// The bytes of a value as far as they are there, whatever their checksums say: for people who try to save
-/// what a damage left. `None` without a pointer.
+/// what a damage left. `None` without a readable pointer.
 pub(crate) fn read_damaged(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
-    let Some(body) = rows.snapshot().get(Table::Blobs, key)? else { return Ok(None) };
-    let Some(pointer) = record::body(body).and_then(Pointer::decode) else { return Ok(None) };
+    let Ok(Some(pointer)) = pointer(rows, key) else { return Ok(None) };
     let mut value = Vec::new();
     rows.snapshot().scan(Table::BlobChunks, &chunk_key(pointer.generation, 0), |key, row| {
         let ours = generation_of(key) == Some(pointer.generation);
@@ -184,17 +183,43 @@ impl Leftover {
     }
 }
 
-/// Removes a key and, when they are few, its chunks, inside the command of its owner.
-pub(crate) fn remove_key(batch: &mut Batch<'_>, key: &[u8]) -> Result<Option<Leftover>> {
-    let before = pointer(batch, key).ok().flatten();
-    batch.delete(Table::Blobs, key)?;
-    remove_chunks(batch, before)
+/// How many chunks of earlier values a commit may still remove itself: two slices in all (LV2).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RemovalBudget(u64);
+
+impl RemovalBudget {
+    pub(crate) const CHUNKS: u64 = 2 * SLICE_CHUNKS as u64;
+
+    pub(crate) fn of_one_commit() -> RemovalBudget {
+        RemovalBudget(Self::CHUNKS)
+    }
+
+    fn take(&mut self, chunks: u64) -> bool {
+        let left = self.0.checked_sub(chunks);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
 }
 
-fn remove_chunks(batch: &mut Batch<'_>, before: Option<Pointer>) -> Result<Option<Leftover>> {
-    let Some(Pointer { generation, .. }) = before else { return Ok(None) };
-    let chunks = before.map_or(0, |pointer| pointer.chunks());
-    if chunks > 2 * SLICE_CHUNKS as u64 {
+/// Removes a key and, as far as the budget goes, its chunks, inside the command of its owner.
+pub(crate) fn remove_key(
+    batch: &mut Batch<'_>,
+    key: &[u8],
+    budget: &mut RemovalBudget,
+) -> Result<Option<Leftover>> {
+    let before = pointer(batch, key).ok().flatten();
+    batch.delete(Table::Blobs, key)?;
+    remove_chunks(batch, before, budget)
+}
+
+fn remove_chunks(
+    batch: &mut Batch<'_>,
+    before: Option<Pointer>,
+    budget: &mut RemovalBudget,
+) -> Result<Option<Leftover>> {
+    let Some(before) = before else { return Ok(None) };
+    let (generation, chunks) = (before.generation, before.chunks());
+    if !budget.take(chunks) {
         return Ok(Some(Leftover { generation, chunks }));
     }
     for index in 0..chunks as u32 {
@@ -214,20 +239,26 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// As [`Staged::switch`], and the chunks of the earlier value go in the same commit when they are few.
-    pub(crate) fn replace(&self, batch: &mut Batch<'_>, key: &[u8]) -> Result<Option<Leftover>> {
+    /// As [`Staged::switch`], and the chunks of the earlier value go in the same commit as far as the budget
+    /// goes.
+    pub(crate) fn replace(
+        &self,
+        batch: &mut Batch<'_>,
+        key: &[u8],
+        budget: &mut RemovalBudget,
+    ) -> Result<Option<Leftover>> {
         let before = pointer(batch, key).ok().flatten();
         for (key, chunk) in &self.rows {
             batch.put(Table::BlobChunks, key, chunk)?;
         }
         batch.put(Table::Blobs, key, &self.pointer.encode())?;
-        remove_chunks(batch, before)
+        remove_chunks(batch, before, budget)
     }
 
-    /// What [`Staged::replace`] costs.
+    /// What [`Staged::replace`] costs, but for what its commit removes.
     pub(crate) fn cost(&self) -> Cost {
         let bytes: u64 = self.rows.iter().map(|(_, chunk)| chunk.len() as u64).sum();
-        let rows = 2 + self.rows.len() as u64 + 2 * SLICE_CHUNKS as u64;
+        let rows = 2 + self.rows.len() as u64;
         Cost { rows, bytes: bytes + 256 }
     }
 
@@ -270,6 +301,7 @@ pub(crate) fn remove(core: &Core, generation: u64, chunks: u64) {
 
 struct PutChunks {
     rows: Vec<([u8; 12], Vec<u8>)>,
+    space: Space,
 }
 
 impl Command for PutChunks {
@@ -290,7 +322,7 @@ impl Command for PutChunks {
     }
 
     fn space(&self) -> Space {
-        Space::Grows
+        self.space
     }
 }
 
@@ -362,16 +394,17 @@ impl<'store> Blobs<'store> {
         Blobs { store }
     }
 
-    /// Writes the chunks of a value, slice by slice, and returns when all of them are durable.
+    /// Writes the chunks of a value, slice by slice, and returns when all of them are durable. `space` says
+    /// whether they may use the disk's reserve.
     ///
     /// # Errors
     /// `TooBig`; those of a submission. Nothing but chunks to be swept is left of it then.
-    pub(crate) fn stage(&self, value: &[u8]) -> Result<Staged> {
+    pub(crate) fn stage(&self, value: &[u8], space: Space) -> Result<Staged> {
         let staged = self.new_generation(value)?;
         let generation = staged.pointer.generation;
         if value.is_empty() {
             let rows = vec![(chunk_key(generation, 0), Vec::new())];
-            self.store.submit_one(PutChunks { rows })?;
+            self.store.submit_one(PutChunks { rows, space })?;
         }
         let mut index = 0;
         for slice in value.chunks(SLICE_CHUNKS * BLOB_CHUNK_BYTES) {
@@ -380,7 +413,7 @@ impl<'store> Blobs<'store> {
                 rows.push((chunk_key(generation, index), chunk.to_vec()));
                 index += 1;
             }
-            self.store.submit_one(PutChunks { rows })?;
+            self.store.submit_one(PutChunks { rows, space })?;
         }
         Ok(staged)
     }
@@ -424,7 +457,7 @@ impl<'store> Blobs<'store> {
     /// `Poisoned`: one of the two values is there after reopening. `Closed`, `Forked`.
     pub fn put(&self, name: &[u8], value: &[u8]) -> Result<()> {
         let key = key_of(Owner::Host, name)?;
-        let staged = self.stage(value)?;
+        let staged = self.stage(value, Space::Grows)?;
         let command = Arc::new(SetPointer { key, staged: Some(staged) });
         let commands: Vec<Arc<dyn Command>> = vec![Arc::<SetPointer>::clone(&command)];
         let outcome = self.store.submit(commands, Grouping::Independent)?.pop();

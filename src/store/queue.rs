@@ -60,9 +60,10 @@ impl Submission {
         )
     }
 
-    /// Gives every operation the same error.
+    /// Gives every operation the same error. What the commands held is free before anybody is answered.
     pub(crate) fn refuse(self, error: &Error) {
         let outcomes = self.commands.iter().map(|_| Err(error.clone())).collect();
+        drop(self.commands);
         (self.answer)(outcomes);
     }
 }
