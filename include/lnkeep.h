@@ -834,7 +834,10 @@
 #define LNKEEP_COMPLETION_ARCHIVE 4
 
 /** Channels in use. */
-#define LNKEEP_CHANNEL_ACTIVE 1
+#define LNKEEP_STAGE_ACTIVE 1
+
+/** Channels that were archived. */
+#define LNKEEP_STAGE_ARCHIVED 2
 
 /** An update up to the recorded tip is missing. */
 #define LNKEEP_DAMAGE_UPDATE_GAP 1
@@ -1824,7 +1827,7 @@ typedef struct lnkeep_output {
     uint64_t output_id;
     /** The host's tag. */
     uint64_t tag;
-    /** Its bytes. */
+    /** Its bytes; none when a damage of the store took them. Acknowledge it all the same. */
     lnkeep_bytes payload;
 } lnkeep_output;
 
@@ -1906,7 +1909,7 @@ typedef struct lnkeep_monitor {
     const lnkeep_monitor_update *updates;
     /** Number of updates. */
     size_t updates_len;
-    /** LNKEEP_CHANNEL_*. */
+    /** LNKEEP_STAGE_*. */
     uint32_t stage;
     /** 0. */
     uint32_t reserved;
@@ -3314,7 +3317,7 @@ lnkeep_status lnkeep_monitors_ticket_is_durable(lnkeep_monitors monitors,
  * Marks what the next commit is to include: everything queued so far.
  *
  * Take it BEFORE the manager is serialised. What is queued later may be missing in the manager, and stays
- * queued for the commit after.
+ * queued for the commit after. A host with several drivers serialises managers in the order of their captures.
  *
  * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * Out: capture.
@@ -3491,7 +3494,7 @@ void lnkeep_buf_free(lnkeep_buf *buf);
  * Durable channels, in the order of their ids, a page at a time.
  *
  * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
- * In: stage, LNKEEP_CHANNEL_ACTIVE or LNKEEP_CHANNEL_ARCHIVED; after, the last id of the page before, NULL
+ * In: stage, LNKEEP_STAGE_ACTIVE or LNKEEP_STAGE_ARCHIVED; after, the last id of the page before, NULL
  *   to begin; capacity, of channels.
  * Out: channels, the first channels_len of them; channels_len, less than capacity on the last page.
  * Threads: any.

@@ -80,7 +80,8 @@ pub const MONITORS_UNTAKEN_MAX: usize = 65_536;
 pub const MONITORS_UNTAKEN_BYTES_MAX: u64 = 256 << 20;
 /// Entries that wait for a commit, unless the host says otherwise.
 pub const MONITORS_PENDING_OPS: u32 = 1_024;
-/// Bytes that wait for a commit, unless the host says otherwise: a snapshot may have tens of megabytes.
+/// Bytes that wait for a commit, unless the host says otherwise: a snapshot may have tens of megabytes. Its
+/// updates enter one commit, so a host whose attempts must not wait long sets less.
 pub const MONITORS_PENDING_BYTES: u64 = 64 << 20;
 /// Entries kept for critical calls when the queue is full.
 pub const MONITORS_CRITICAL_RESERVE_OPS: u32 = 64;

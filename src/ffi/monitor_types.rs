@@ -209,7 +209,7 @@ pub struct lnkeep_output {
     pub output_id: u64,
     /// The host's tag.
     pub tag: u64,
-    /// Its bytes.
+    /// Its bytes; none when a damage of the store took them. Acknowledge it all the same.
     pub payload: lnkeep_bytes,
 }
 
@@ -228,9 +228,9 @@ pub struct lnkeep_outputs {
 }
 
 /// Channels in use.
-pub const LNKEEP_CHANNEL_ACTIVE: u32 = 1;
+pub const LNKEEP_STAGE_ACTIVE: u32 = 1;
 /// Channels that were archived.
-pub const LNKEEP_CHANNEL_ARCHIVED: u32 = 2;
+pub const LNKEEP_STAGE_ARCHIVED: u32 = 2;
 
 /// An update up to the recorded tip is missing.
 pub const LNKEEP_DAMAGE_UPDATE_GAP: u32 = 1;
@@ -287,7 +287,7 @@ pub struct lnkeep_monitor {
     pub updates: *const lnkeep_monitor_update,
     /// Number of updates.
     pub updates_len: usize,
-    /// LNKEEP_CHANNEL_*.
+    /// LNKEEP_STAGE_*.
     pub stage: u32,
     /// 0.
     pub reserved: u32,

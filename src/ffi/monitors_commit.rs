@@ -19,7 +19,7 @@ use crate::types::ChannelId;
 /// Marks what the next commit is to include: everything queued so far.
 ///
 /// Take it BEFORE the manager is serialised. What is queued later may be missing in the manager, and stays
-/// queued for the commit after.
+/// queued for the commit after. A host with several drivers serialises managers in the order of their captures.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// Out: capture.
@@ -140,6 +140,11 @@ pub unsafe extern "C" fn lnkeep_monitors_commit_captured(
 /// Whether a kind of operation is one of monitors.
 pub(super) fn is_operation(kind: u32) -> bool {
     kind == LNKEEP_OP_MONITORS_COMMIT
+}
+
+/// Whether two operations commit the same monitors: the second would wait for the first.
+pub(super) fn is_commit_of_the_same(one: &lnkeep_op, other: &lnkeep_op) -> bool {
+    is_operation(one.kind) && is_operation(other.kind) && one.component == other.component
 }
 
 /// The command of a tagged structure.

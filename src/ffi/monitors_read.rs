@@ -108,7 +108,7 @@ fn c_channel(summary: &ChannelSummary) -> lnkeep_channel {
 /// Durable channels, in the order of their ids, a page at a time.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
-/// In: stage, LNKEEP_CHANNEL_ACTIVE or LNKEEP_CHANNEL_ARCHIVED; after, the last id of the page before, NULL
+/// In: stage, LNKEEP_STAGE_ACTIVE or LNKEEP_STAGE_ARCHIVED; after, the last id of the page before, NULL
 ///   to begin; capacity, of channels.
 /// Out: channels, the first channels_len of them; channels_len, less than capacity on the last page.
 /// Threads: any.
@@ -129,8 +129,8 @@ pub unsafe extern "C" fn lnkeep_monitors_list(
             let length = Output::required(channels_len, "channels_len")?;
             Output::required(channels, "channels")?;
             let stage = match stage {
-                LNKEEP_CHANNEL_ACTIVE => Stage::Active,
-                LNKEEP_CHANNEL_ARCHIVED => Stage::Archived,
+                LNKEEP_STAGE_ACTIVE => Stage::Active,
+                LNKEEP_STAGE_ARCHIVED => Stage::Archived,
                 _ => return Err(invalid(format!("stage {stage} is unknown"))),
             };
             let after = match after.is_null() {

@@ -89,9 +89,15 @@ impl Prepared {
     /// Views inside the operations point to readable memory.
     unsafe fn new(store: &Arc<Store>, ops: &[lnkeep_op]) -> Prepared {
         let mut prepared = Prepared { commands: Vec::new(), places: Vec::new() };
-        for op in ops {
-            // SAFETY: promised by the caller.
-            let place = unsafe { command_of(store, op) }.map(|command| {
+        for (index, op) in ops.iter().enumerate() {
+            let repeats = |earlier: &lnkeep_op| c_monitors::is_commit_of_the_same(earlier, op);
+            let is_second = c_monitors::is_operation(op.kind) && ops[..index].iter().any(repeats);
+            let command = match is_second {
+                true => Err(invalid("a submission holds one commit of the same monitors")),
+                // SAFETY: promised by the caller.
+                false => unsafe { command_of(store, op) },
+            };
+            let place = command.map(|command| {
                 prepared.commands.push(command);
                 prepared.commands.len() - 1
             });

@@ -6,6 +6,7 @@ use super::types::*;
 use crate::attempts::State;
 use crate::error::{Class, Status};
 use crate::events::EventKind;
+use crate::monitors::{Damage, Stage};
 
 #[test]
 fn every_status_constant_is_the_number_of_its_status() {
@@ -29,6 +30,15 @@ fn every_status_constant_is_the_number_of_its_status() {
 fn states_and_kinds_have_the_numbers_of_their_constants() {
     assert_eq!(LNKEEP_STATE_INTENT, State::Intent as u32);
     assert_eq!(LNKEEP_STATE_DELETED, State::Deleted as u32);
+    assert_eq!(LNKEEP_STAGE_ACTIVE, Stage::Active as u32);
+    assert_eq!(LNKEEP_STAGE_ARCHIVED, Stage::Archived as u32);
+    let damages = [
+        (LNKEEP_DAMAGE_UPDATE_GAP, Damage::UpdateGap),
+        (LNKEEP_DAMAGE_ORPHAN_UPDATE, Damage::OrphanUpdate),
+        (LNKEEP_DAMAGE_CHECKSUM, Damage::Checksum),
+        (LNKEEP_DAMAGE_MISSING_SNAPSHOT, Damage::MissingSnapshot),
+    ];
+    damages.into_iter().for_each(|(number, damage)| assert_eq!(number, damage as u32));
     assert_eq!(LNKEEP_EVENT_ATTEMPT_CORRUPT, EventKind::AttemptCorrupt as u32);
     assert_eq!(LNKEEP_EVENT_ATTEMPT_CONFLICT, EventKind::AttemptConflict as u32);
 }
@@ -40,6 +50,10 @@ fn a_panic_becomes_a_status_and_prints_nothing() {
         status: 0,
         os_errno: 0,
         message: [0; 240],
+        value: 0,
+        present: 0,
+        reserved: 0,
+        channel_id: [0; 32],
     };
     // SAFETY: `error` is a valid lnkeep_error on this stack.
     let status = unsafe { guarded(&mut error, || panic!("must not be seen")) };

@@ -115,7 +115,7 @@ pub(crate) struct Channel {
     pub(crate) base_id: u64,
     /// The tip: the id of the last update, or the snapshot's.
     pub(crate) latest_id: u64,
-    /// Bytes of each update after the snapshot, and of all of them.
+    /// Bytes of each update after the snapshot, and of all of them; of a damaged channel those that are found.
     pub(crate) update_bytes: VecDeque<u32>,
     pub(crate) update_bytes_sum: u64,
     pub(crate) base_bytes: u64,
@@ -125,8 +125,6 @@ pub(crate) struct Channel {
     pub(crate) advanced_at: u64,
     pub(crate) block: Block,
     pub(crate) damage: Option<Damage>,
-    /// Rows of updates that a damaged channel has, whatever they are.
-    pub(crate) damaged_updates: u64,
 }
 
 impl Channel {
@@ -142,7 +140,6 @@ impl Channel {
             advanced_at: 0,
             block,
             damage: None,
-            damaged_updates: 0,
         }
     }
 
@@ -161,7 +158,6 @@ impl Channel {
         if self.damage.take().is_some() {
             self.latest_id = update_id;
             self.update_bytes.clear();
-            self.damaged_updates = 0;
         }
         while self.updates() > self.latest_id - update_id {
             self.update_bytes.pop_front();

@@ -19,6 +19,7 @@ use crate::limits::MONITORS_INLINE_BYTES_MAX;
 use crate::os;
 use crate::store::batch::{Batch, Command, Cost, Outcome, Reply, Space};
 use crate::store::blob::{Leftover, RemovalBudget};
+use crate::store::tables::Table;
 use crate::store::{Core, Store, blob};
 use crate::types::ChannelId;
 
@@ -108,21 +109,32 @@ impl Commit {
 /// Small values are written by the commit itself, the manager first; what does not fit is staged before.
 fn stage(store: &Arc<Store>, plan: &Plan, manager: Option<&[u8]>) -> Result<Values> {
     let mut room = MONITORS_INLINE_BYTES_MAX;
-    let mut one = |value: &[u8], space: Space| match room.checked_sub(value.len()) {
-        Some(left) => {
-            room = left;
-            store.blobs().hold(value)
-        }
-        None => store.blobs().stage(value, space),
+    let mut fits = |bytes: usize| {
+        let left = room.checked_sub(bytes);
+        room = left.unwrap_or(room);
+        left.is_some()
     };
-    // Without the manager nothing can go on; a snapshot, or a new channel, can wait for space.
-    let manager = manager.map(|manager| one(manager, Space::Settles)).transpose()?;
-    let mut values = Values { manager, ..Values::default() };
+    let blobs = store.blobs();
+    let mut values = Values::default();
+    values.manager = match manager {
+        Some(manager) if fits(manager.len()) => Some(blobs.hold(manager)?),
+        // Without the manager nothing can go on; a snapshot, or a new channel, can wait for space.
+        Some(manager) => Some(blobs.stage(manager, Space::Settles)?),
+        None => None,
+    };
+    let mut large: Vec<(ChannelId, &[u8])> = Vec::new();
     for (channel, change) in &plan.channels {
-        if let Some(Payload(snapshot)) = &change.snapshot {
-            values.snapshots.insert(*channel, one(snapshot, Space::Grows)?);
+        match &change.snapshot {
+            Some(Payload(snapshot)) if fits(snapshot.len()) => {
+                values.snapshots.insert(*channel, blobs.hold(snapshot)?);
+            }
+            Some(Payload(snapshot)) => large.push((*channel, snapshot)),
+            None => {}
         }
     }
+    let bytes: Vec<&[u8]> = large.iter().map(|(_, snapshot)| *snapshot).collect();
+    let staged = blobs.stage_all(&bytes, Space::Grows)?;
+    values.snapshots.extend(large.iter().map(|(channel, _)| *channel).zip(staged));
     Ok(values)
 }
 
@@ -229,10 +241,40 @@ fn check_turn(batch: &Batch<'_>, session: u64, commit_sequence: u64) -> Result<(
     }
 }
 
-/// Begins a session; a counter that was damaged is written anew.
-pub(super) struct Begin(pub(super) State);
+/// Begins a session: from its commit on, no commit of an earlier session is applied.
+pub(super) struct Begin {
+    pub(super) epoch: u64,
+    /// The row before and after, once applied.
+    pub(super) states: Mutex<(Option<State>, State)>,
+}
 
 impl Command for Begin {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        let before = table::state(batch)?;
+        // A counter that cannot be read is recovered from the other rows; a generation cannot be.
+        let had_row = !batch.heads.of(Table::MonitorsState).last_key.is_empty();
+        let known = before.unwrap_or(State { generation_is_lost: had_row, ..State::default() });
+        // Sessions of an epoch follow its number, so that a lost row repeats none.
+        let session = (known.session + 1).max(self.epoch << 20);
+        let after = State { session, is_open: true, ..known };
+        *self.states.lock() = (before.or(had_row.then_some(after)), after);
+        table::put_state(batch, after)?;
+        Ok(Reply::done())
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { rows: 1, bytes: 64 }
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// Writes a counter anew that was damaged.
+pub(super) struct Recount(pub(super) State);
+
+impl Command for Recount {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
         table::put_state(batch, self.0)?;
         Ok(Reply::done())

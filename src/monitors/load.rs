@@ -63,7 +63,7 @@ pub struct Output {
     pub output_id: Option<u64>,
     /// The host's tag.
     pub tag: u64,
-    /// Its bytes.
+    /// Its bytes; none when a damage of the store took them. Acknowledge it all the same.
     pub payload: Arc<[u8]>,
 }
 
@@ -82,14 +82,14 @@ pub(super) struct Redelivery {
 
 impl Redelivery {
     pub(super) fn upto(last_output_id: u64) -> Redelivery {
-        Redelivery { next: 0, last: last_output_id }
+        Redelivery { next: 1, last: last_output_id }
     }
 
     fn read(&mut self, store: &Store, max: usize) -> Result<Vec<Output>> {
-        if self.next > self.last || self.last == 0 {
+        if self.next > self.last {
             return Ok(Vec::new());
         }
-        let (mut taken, mut bytes, mut next) = (Vec::new(), 0, self.last + 1);
+        let (mut taken, mut bytes, mut next) = (Vec::new(), 0, self.last.saturating_add(1));
         store.read(|view| {
             view.scan(Table::MonitorOutputs, &self.next.to_be_bytes(), |key, body| {
                 let output_id = key.try_into().map_or(u64::MAX, u64::from_be_bytes);
@@ -100,12 +100,11 @@ impl Redelivery {
                     next = output_id;
                     return false;
                 }
-                // A damaged output cannot be delivered; a check of the store names it.
-                if let Some((tag, payload)) = body.ok().and_then(decode_output) {
-                    bytes += payload.len();
-                    let payload = Arc::from(payload);
-                    taken.push(Output { output_id: Some(output_id), tag, payload });
-                }
+                // What a damage took is told as an output without bytes: no other has none.
+                let (tag, payload) = body.ok().and_then(decode_output).unwrap_or_default();
+                bytes += payload.len();
+                let payload = Arc::from(payload);
+                taken.push(Output { output_id: Some(output_id), tag, payload });
                 true
             })
         })?;

@@ -29,7 +29,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use self::channel::Payload;
 pub use self::channel::{Block, Damage, OutputClass, RESERVED_UPDATE_ID, Stage, Urgency};
-use self::commit::{Begin, Claim, Close, Commit, Purge, Request};
+use self::commit::{Begin, Claim, Close, Commit, Purge, Recount, Request};
 pub use self::load::{ChannelSummary, Monitor, Output};
 use self::plan::Plan;
 pub use self::plan::{Capture, Completion, CompletionKind};
@@ -45,7 +45,7 @@ use crate::limits::{
 use crate::os::{self, Doorbell};
 use crate::store::batch::Command;
 use crate::store::heads::Heads;
-use crate::store::{CommitListener, Operation, Store, refuse_forked_child};
+use crate::store::{CommitListener, Grouping, Operation, Store, refuse_forked_child};
 use crate::types::ChannelId;
 
 /// Choices at open.
@@ -112,7 +112,7 @@ pub struct MonitorsReport {
     pub commit_sequence: u64,
     /// How the last session ended.
     pub last_close: LastClose,
-    /// Damaged channels, in the order of their ids: they take a repairing snapshot and nothing else.
+    /// Damaged channels in use, in the order of their ids: they take a repairing snapshot and nothing else.
     pub damaged: Vec<(ChannelId, Damage)>,
     /// Channels are in use and there is no readable manager.
     pub manager_missing: bool,
@@ -391,7 +391,8 @@ impl Monitors {
         held.end_handle();
         drop(held);
         if is_last && queued == 0 && usable.is_ok() {
-            self.store.submit_one(Close { session: self.shared.session })?;
+            // The session is over either way; without the note the next open says that it was not closed.
+            drop(self.store.submit_one(Close { session: self.shared.session }));
         }
         Ok(())
     }
@@ -500,7 +501,8 @@ impl Monitors {
     }
 
     /// Marks what the next commit is to include. Take it BEFORE the manager is serialised: what is queued
-    /// later may be missing in the manager and stays queued.
+    /// later may be missing in the manager and stays queued. Whoever has several drivers serialises managers
+    /// in the order of their captures.
     ///
     /// # Errors
     /// `Poisoned`, `Closed`.
@@ -674,7 +676,7 @@ impl Monitors {
             let state = self.shared.state(session, true);
             Ok(State { commit_sequence: state.commit_sequence + 1, ..state })
         })?;
-        let updates = self.store.read(|view| table::count_updates(view, channel))?;
+        let updates = table::update_lengths(&self.store, channel)?.len() as u64;
         let (leftover, core) = (Mutex::default(), Arc::clone(self.store.core()));
         let purge = Purge { channel, state, updates, leftover, core, claim };
         Ok(self.store.submit_one(purge)?.value)
@@ -723,46 +725,32 @@ impl Drop for Monitors {
     }
 }
 
+/// Begins a session and reads what is durable, in this order: a commit of the session before that the writer
+/// meets later is refused, so that nothing changes behind the new one.
 fn begin(store: &Arc<Store>, options: MonitorsOptions) -> Result<Shared> {
-    let recovered = table::recover(store)?;
-    let found = recovered.found;
-    let active = || found.channels.values().filter(|channel| channel.stage == Stage::Active);
-    let has_manager = !options.external_manager && !options.manager_optional;
-    let manager_missing =
-        has_manager && active().next().is_some() && found.manager.commit_sequence.is_none();
-    let manager = found.manager.commit_sequence.unwrap_or(u64::MAX);
-    let lost = options.external_manager && found.manager.generation_is_lost;
-    let manager_behind =
-        lost || has_manager && active().any(|channel| channel.advanced_at > manager);
-    let damaged = found.channels.iter().filter(|(_, channel)| channel.stage == Stage::Active);
-    let report = MonitorsReport {
-        commit_sequence: found.commit_sequence,
-        last_close: match recovered.closed {
-            None => LastClose::New,
-            Some(true) => LastClose::Clean,
-            Some(false) => LastClose::Unclean,
-        },
-        damaged: damaged.filter_map(|(id, channel)| Some((*id, channel.damage?))).collect(),
-        manager_missing: manager_missing || (has_manager && recovered.manager_damaged),
-        manager_behind,
-        may_be_stale: store.report().copied || store.report().restored,
-        outputs: recovered.outputs,
-    };
-    let redelivery = Mutex::new(load::Redelivery::upto(found.last_output_id));
-    let session = Session::new(options, found);
+    let epoch = store.report().epoch;
+    let (before, state) = begin_session(store, epoch)?;
+    let recovered = table::recover(store, state)?;
+    if recovered.found.commit_sequence != state.commit_sequence {
+        let commit_sequence = recovered.found.commit_sequence;
+        store.submit_one(Recount(State { commit_sequence, ..state }))?;
+    }
+    let report = report_of(store, &options, &recovered, before);
+    let redelivery = Mutex::new(load::Redelivery::upto(recovered.found.last_output_id));
+    let redelivers = AtomicBool::new(report.outputs != 0);
     let doorbell =
         Doorbell::new().map_err(|error| Error::io(Status::Io, &error, "making a doorbell"))?;
-    let redelivers = AtomicBool::new(report.outputs != 0);
     if report.outputs != 0 {
         doorbell.ring();
     }
+    let session = Session::new(options, recovered.found);
     let (commit_is_under_way, has_ended, broken) = (false, false, false);
     let volatile = Volatile { session, commit_is_under_way, handles: 0, has_ended, broken };
-    let shared = Shared {
+    Ok(Shared {
         options,
         report,
-        epoch: store.report().epoch,
-        session: recovered.session + 1,
+        epoch,
+        session: state.session,
         seal: RandomState::new(),
         volatile: Mutex::new(volatile),
         commit_ended: Condvar::new(),
@@ -770,8 +758,42 @@ fn begin(store: &Arc<Store>, options: MonitorsOptions) -> Result<Shared> {
         redelivery,
         redelivers,
         store_has_ended: AtomicBool::new(false),
-    };
-    let state = shared.state(&shared.hold_broken().session, true);
-    store.submit_one(Begin(state))?;
-    Ok(shared)
+    })
+}
+
+fn begin_session(store: &Arc<Store>, epoch: u64) -> Result<(Option<State>, State)> {
+    let command = Arc::new(Begin { epoch, states: Mutex::default() });
+    let commands: Vec<Arc<dyn Command>> = vec![Arc::<Begin>::clone(&command)];
+    let outcome = store.submit(commands, Grouping::Independent)?.pop();
+    outcome.unwrap_or_else(|| Err(Status::Internal.into()))?;
+    let states = *command.states.lock();
+    Ok(states)
+}
+
+fn report_of(
+    store: &Store,
+    options: &MonitorsOptions,
+    recovered: &table::Recovered,
+    before: Option<State>,
+) -> MonitorsReport {
+    let found = &recovered.found;
+    let active = || found.channels.iter().filter(|(_, known)| known.stage == Stage::Active);
+    let has_manager = !options.external_manager && !options.manager_optional;
+    let is_missing = active().next().is_some() && found.manager.commit_sequence.is_none();
+    let manager_at = found.manager.commit_sequence.unwrap_or(u64::MAX);
+    let is_lost = options.external_manager && found.manager.generation_is_lost;
+    let is_behind = has_manager && active().any(|(_, known)| known.advanced_at > manager_at);
+    MonitorsReport {
+        commit_sequence: found.commit_sequence,
+        last_close: match before {
+            None => LastClose::New,
+            Some(state) if state.is_open => LastClose::Unclean,
+            Some(_) => LastClose::Clean,
+        },
+        damaged: active().filter_map(|(id, known)| Some((*id, known.damage?))).collect(),
+        manager_missing: has_manager && (is_missing || recovered.manager_damaged),
+        manager_behind: is_lost || is_behind,
+        may_be_stale: store.report().copied || store.report().restored,
+        outputs: recovered.outputs,
+    }
 }

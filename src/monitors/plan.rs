@@ -320,9 +320,7 @@ impl Session {
                 updates.retain(|(id, _)| id > update_id);
                 remove = match (remove, durable) {
                     (Remove::Everything(_), _) => remove,
-                    (_, Some(durable)) if was_damaged => {
-                        Remove::Everything(durable.damaged_updates)
-                    }
+                    (_, Some(durable)) if was_damaged => Remove::Everything(durable.updates()),
                     (_, Some(durable)) if durable.updates() > 0 && *update_id > durable.base_id => {
                         Remove::Ids(durable.base_id + 1, durable.latest_id.min(*update_id))
                     }

@@ -24,10 +24,6 @@ use crate::types::ChannelId;
 /// What an open finds.
 pub(super) struct Recovered {
     pub(super) found: Found,
-    /// The last session was closed; `None` when there was none.
-    pub(super) closed: Option<bool>,
-    /// Number of the last session that began.
-    pub(super) session: u64,
     pub(super) outputs: u64,
     /// There is a manager and it cannot be read.
     pub(super) manager_damaged: bool,
@@ -54,7 +50,8 @@ fn readable(rows: &impl Rows, table: Table, key: &[u8]) -> Result<(Option<Vec<u8
 }
 
 /// Reads everything but the bytes of snapshots and updates, whose checksums are checked.
-pub(super) fn recover(store: &Store) -> Result<Recovered> {
+/// `state` is the row that the session began with.
+pub(super) fn recover(store: &Store, state: State) -> Result<Recovered> {
     let (mut found, mut commit_sequence) = (Found::default(), 0);
     for (channel, row) in channel_rows(store)? {
         match row {
@@ -62,7 +59,8 @@ pub(super) fn recover(store: &Store) -> Result<Recovered> {
                 found.purged.insert(channel);
                 commit_sequence = commit_sequence.max(purged);
             }
-            Some(ChannelRow::Known(known)) if known.stage == Stage::Archived => {
+            Some(ChannelRow::Known(mut known)) if known.stage == Stage::Archived => {
+                count_bytes(&mut known, &update_lengths(store, channel)?);
                 found.channels.insert(channel, known);
             }
             row => {
@@ -77,24 +75,15 @@ pub(super) fn recover(store: &Store) -> Result<Recovered> {
             found.channels.insert(channel, examine(store, channel, None)?);
         }
     }
-    let state = store.read(|view| state(view))?;
     let (outputs, last_output) = output_rows(store)?;
     let (mark, manager_damaged) = manager_mark(store, state)?;
-    let is_new = found.channels.is_empty() && found.purged.is_empty() && last_output == 0;
     // A counter that was damaged is recovered as the greatest number that any row names.
     let advanced = found.channels.values().map(|channel| channel.advanced_at).max();
-    let counted = state.map(|state| state.commit_sequence);
-    let named = advanced.max(mark.commit_sequence).max(counted).unwrap_or(0);
-    found.commit_sequence = commit_sequence.max(named);
+    let named = advanced.max(mark.commit_sequence).unwrap_or(0);
+    found.commit_sequence = commit_sequence.max(named).max(state.commit_sequence);
     found.manager = mark;
-    found.manager.generation_is_lost |= state.is_none() && !is_new;
     found.last_output_id = last_output;
-    let closed = match state {
-        Some(state) => Some(!state.is_open),
-        None => (!is_new).then_some(false),
-    };
-    let session = state.map_or(0, |state| state.session);
-    Ok(Recovered { found, closed, session, outputs, manager_damaged })
+    Ok(Recovered { found, outputs, manager_damaged })
 }
 
 /// Channels that have a snapshot.
@@ -209,26 +198,30 @@ pub(super) fn assess(
     updates: &BTreeMap<u64, usize>,
     unreadable: bool,
 ) -> Channel {
-    let Some(ChannelRow::Known(mut known)) = row else {
-        let tip = updates.keys().next_back().copied().unwrap_or(0);
-        let mut lost = Channel::new(tip, 0, super::Block::default());
-        lost.damage = snapshot.or(Some(Damage::Checksum));
-        lost.damaged_updates = updates.len() as u64;
-        return lost;
+    let mut known = match row {
+        Some(ChannelRow::Known(known)) => known,
+        Some(ChannelRow::Purged { .. }) | None => {
+            let tip = updates.keys().next_back().copied().unwrap_or(0);
+            let mut lost = Channel::new(tip, 0, super::Block::default());
+            lost.damage = snapshot.or(Some(Damage::Checksum));
+            lost
+        }
     };
-    let expected = known.base_id + 1..=known.latest_id;
-    let within = updates.keys().filter(|id| expected.contains(id)).count() as u64;
-    known.damage = snapshot
-        .or(unreadable.then_some(Damage::Checksum))
-        .or((within != known.latest_id - known.base_id).then_some(Damage::UpdateGap))
-        .or((within != updates.len() as u64).then_some(Damage::OrphanUpdate));
-    known.damaged_updates = updates.len() as u64;
     if known.damage.is_none() {
-        known.damaged_updates = 0;
-        known.update_bytes = updates.values().map(|bytes| *bytes as u32).collect();
-        known.update_bytes_sum = updates.values().map(|bytes| *bytes as u64).sum();
+        let expected = known.base_id + 1..=known.latest_id;
+        let within = updates.keys().filter(|id| expected.contains(id)).count() as u64;
+        known.damage = snapshot
+            .or(unreadable.then_some(Damage::Checksum))
+            .or((within != known.latest_id - known.base_id).then_some(Damage::UpdateGap))
+            .or((within != updates.len() as u64).then_some(Damage::OrphanUpdate));
     }
+    count_bytes(&mut known, updates);
     known
+}
+
+fn count_bytes(known: &mut Channel, updates: &BTreeMap<u64, usize>) {
+    known.update_bytes = updates.values().map(|bytes| *bytes as u32).collect();
+    known.update_bytes_sum = updates.values().map(|bytes| *bytes as u64).sum();
 }
 
 /// The row of a channel if it can be read, and whether there is one.
@@ -267,7 +260,7 @@ fn output_rows(store: &Store) -> Result<(u64, u64)> {
     })
 }
 
-fn manager_mark(store: &Store, state: Option<State>) -> Result<(ManagerMark, bool)> {
+fn manager_mark(store: &Store, state: State) -> Result<(ManagerMark, bool)> {
     store.read(|view| {
         let (row, _) = readable(view, Table::MonitorsState, MANAGER_KEY)?;
         let number = row.and_then(|row| row.try_into().ok()).map(u64::from_le_bytes);
@@ -279,8 +272,8 @@ fn manager_mark(store: &Store, state: Option<State>) -> Result<(ManagerMark, boo
         let mark = ManagerMark {
             // Without the row its age is not known, and bytes that cannot be read are no manager.
             commit_sequence: if stored == Ok(true) { number.or(Some(0)) } else { None },
-            generation: state.and_then(|state| state.generation),
-            generation_is_lost: state.is_some_and(|state| state.generation_is_lost),
+            generation: state.generation,
+            generation_is_lost: state.generation_is_lost,
         };
         Ok((mark, stored.is_err()))
     })
@@ -374,11 +367,15 @@ pub(super) fn put_state(batch: &mut Batch<'_>, state: State) -> Result<()> {
     batch.put(Table::MonitorsState, STATE_KEY, &state.encode())
 }
 
-/// How many rows of updates a channel has.
-pub(super) fn count_updates(rows: &impl Rows, channel: ChannelId) -> Result<u64> {
-    let mut count = 0;
-    scan_updates(rows, channel, |_, _| count += 1)?;
-    Ok(count)
+/// Lengths of the updates that a channel has rows of.
+pub(super) fn update_lengths(store: &Store, channel: ChannelId) -> Result<BTreeMap<u64, usize>> {
+    let mut lengths = BTreeMap::new();
+    store.read(|view| {
+        scan_updates(view, channel, |update_id, update| {
+            lengths.insert(update_id, update.map_or(0, <[u8]>::len));
+        })
+    })?;
+    Ok(lengths)
 }
 
 /// Removes an archived channel but for the mark that its id was used.

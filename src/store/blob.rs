@@ -19,7 +19,9 @@ use super::tables::Table;
 use super::walk::References;
 use super::{Core, Store};
 use crate::error::{Error, Result, Status};
-use crate::limits::{BLOB_BYTES_MAX, BLOB_CHUNK_BYTES, BLOB_NAME_BYTES_MAX, BULK_BYTES_MAX};
+use crate::limits::{
+    BATCH_OPS_MAX, BLOB_BYTES_MAX, BLOB_CHUNK_BYTES, BLOB_NAME_BYTES_MAX, BULK_BYTES_MAX,
+};
 
 /// Chunks of one bulk slice.
 const SLICE_CHUNKS: usize = BULK_BYTES_MAX / BLOB_CHUNK_BYTES;
@@ -164,7 +166,9 @@ pub(crate) fn verify(rows: &impl Rows, key: &[u8]) -> Result<Option<u64>> {
     })?;
     match failure {
         Some(failure) => Err(failure),
-        None if bytes != pointer.bytes => Err(damaged("chunks are missing")),
+        None if (u64::from(next), bytes) != (pointer.chunks(), pointer.bytes) => {
+            Err(damaged("chunks are missing"))
+        }
         None => Ok(Some(bytes)),
     }
 }
@@ -394,25 +398,33 @@ impl<'store> Blobs<'store> {
         Blobs { store }
     }
 
-    /// Writes the chunks of a value, slice by slice, and returns when all of them are durable. `space` says
-    /// whether they may use the disk's reserve.
+    /// Writes the chunks of a value, slice by slice, and returns when all of them are durable.
     ///
     /// # Errors
     /// `TooBig`; those of a submission. Nothing but chunks to be swept is left of it then.
     pub(crate) fn stage(&self, value: &[u8], space: Space) -> Result<Staged> {
-        let staged = self.new_generation(value)?;
-        let generation = staged.pointer.generation;
-        if value.is_empty() {
-            let rows = vec![(chunk_key(generation, 0), Vec::new())];
-            self.store.submit_one(PutChunks { rows, space })?;
-        }
-        let mut index = 0;
-        for slice in value.chunks(SLICE_CHUNKS * BLOB_CHUNK_BYTES) {
-            let mut rows = Vec::with_capacity(SLICE_CHUNKS);
-            for chunk in slice.chunks(BLOB_CHUNK_BYTES) {
-                rows.push((chunk_key(generation, index), chunk.to_vec()));
-                index += 1;
+        let staged = self.stage_all(&[value], space)?.pop();
+        staged.ok_or_else(|| Status::Internal.into())
+    }
+
+    /// As [`Blobs::stage`] for many values: small ones share slices. `space` says whether they may use the
+    /// disk's reserve.
+    pub(crate) fn stage_all(&self, values: &[&[u8]], space: Space) -> Result<Vec<Staged>> {
+        let (mut staged, mut rows, mut bytes) = (Vec::with_capacity(values.len()), Vec::new(), 0);
+        for value in values {
+            let one = self.new_generation(value)?;
+            for (index, chunk) in chunks_of_value(value).enumerate() {
+                if bytes + chunk.len() > BULK_BYTES_MAX || rows.len() == BATCH_OPS_MAX {
+                    let rows = std::mem::take(&mut rows);
+                    self.store.submit_one(PutChunks { rows, space })?;
+                    bytes = 0;
+                }
+                bytes += chunk.len();
+                rows.push((chunk_key(one.pointer.generation, index as u32), chunk.to_vec()));
             }
+            staged.push(one);
+        }
+        if !rows.is_empty() {
             self.store.submit_one(PutChunks { rows, space })?;
         }
         Ok(staged)
@@ -425,13 +437,10 @@ impl<'store> Blobs<'store> {
     pub(crate) fn hold(&self, value: &[u8]) -> Result<Staged> {
         let mut staged = self.new_generation(value)?;
         let generation = staged.pointer.generation;
-        let chunks = value.chunks(BLOB_CHUNK_BYTES).enumerate();
-        staged.rows = chunks
+        staged.rows = chunks_of_value(value)
+            .enumerate()
             .map(|(index, chunk)| (chunk_key(generation, index as u32), chunk.to_vec()))
             .collect();
-        if value.is_empty() {
-            staged.rows.push((chunk_key(generation, 0), Vec::new()));
-        }
         Ok(staged)
     }
 
@@ -495,6 +504,12 @@ impl<'store> Blobs<'store> {
             remove(self.store.core(), generation, count);
         }
     }
+}
+
+/// The chunks of a value: an empty one has one too.
+fn chunks_of_value(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let empty: Option<&[u8]> = value.is_empty().then_some(&[]);
+    value.chunks(BLOB_CHUNK_BYTES).chain(empty)
 }
 
 /// One more than the greatest index of a generation's chunks.

@@ -1,5 +1,6 @@
 //! Large values are whole or absent, through replacements, refusals and crashes.
 
+use super::super::batch::Space;
 use super::super::blob::{BlobReferences, Owner, Staged, key_of};
 use super::super::walk::References;
 use super::*;
@@ -54,7 +55,7 @@ fn what_a_crash_leaves_of_a_staging_is_swept_at_the_next_open() {
     let path = directory.path().join("store");
     let store = open(&path);
     store.blobs().put(b"a", &value(1, 2 * MIB)).unwrap();
-    let staged: Staged = store.blobs().stage(&value(2, 3 * MIB)).unwrap();
+    let staged: Staged = store.blobs().stage(&value(2, 3 * MIB), Space::Grows).unwrap();
     assert_eq!(chunk_rows(&store), 20);
     store.crash();
     drop(staged);
@@ -70,7 +71,7 @@ fn a_staging_that_is_given_up_or_refused_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));
     store.blobs().put(b"a", &value(1, MIB)).unwrap();
-    drop(store.blobs().stage(&value(2, 3 * MIB)).unwrap());
+    drop(store.blobs().stage(&value(2, 3 * MIB), Space::Grows).unwrap());
     store.sync().unwrap();
     assert_eq!(chunk_rows(&store), 4);
     store.inject(Some(Fault::NoSpace));
@@ -87,7 +88,7 @@ fn after_an_unknown_switch_one_of_the_two_values_is_there_whole() {
         let path = directory.path().join("store");
         let store = open(&path);
         store.blobs().put(b"a", &value(1, MIB)).unwrap();
-        let staged = store.blobs().stage(&value(2, MIB)).unwrap();
+        let staged = store.blobs().stage(&value(2, MIB), Space::Grows).unwrap();
         store.inject(Some(fault));
         let switch = Switch { staged, key: key_of(Owner::Host, b"a").unwrap() };
         assert_eq!(store.submit_one(switch).unwrap_err().status(), Status::Unknown);
