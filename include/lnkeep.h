@@ -89,6 +89,19 @@
  *
  * After a restart: lnkeep_attempts_recover(), then lnkeep_payments_resume().
  *
+ * COMMITTING CHANNELS WITH THEIR MANAGER
+ *
+ *   1. queue       a new channel, an update, a snapshot, as the state changes in memory; and instead
+ *                  of sending what follows from it, lnkeep_monitors_queue_output().
+ *   2. capture     lnkeep_monitors_capture(), and only then serialise the manager.
+ *   3. commit      lnkeep_monitors_commit_captured(): all of it is on disk, or nothing. With
+ *                  operations of other components: LNKEEP_OP_MONITORS_COMMIT in an ATOMIC submission.
+ *   4. let out     lnkeep_monitors_take_outputs(): send them; lnkeep_monitors_completions().
+ *
+ * After UNKNOWN send nothing more. At the start: lnkeep_monitors_load_manager(), then
+ * lnkeep_monitors_load() of each channel of lnkeep_monitors_list(), then the node's own replay, whose
+ * repeats are answered ALREADY.
+ *
  * After every start, before dispatching: lnkeep_attempts_recover(), with the circuits that exist.
  * It fails the attempts that certainly never left, also those whose init answered UNKNOWN, and
  * lists those that may have left and have no circuit.
@@ -164,7 +177,10 @@
 /** Returned when an earlier call with the same content applied it: a positive acknowledgement. */
 #define LNKEEP_ALREADY 1
 
-/** Returned when the attempt id is registered: do not dispatch, track it. */
+/**
+ * Returned when an earlier call registered the attempt, or initiated the payment: do not dispatch, track
+ * it.
+ */
 #define LNKEEP_ALREADY_EXISTS 2
 
 /** Returned when an earlier call queued the same: it is not durable yet, a commit makes it so. */
@@ -197,16 +213,19 @@
 /** Returned when the identifier was used for another request; use a new one. */
 #define LNKEEP_FINGERPRINT_MISMATCH (-9)
 
-/** Returned when the attempt was deleted; its id stays burned. */
+/** Returned when the attempt or payment was deleted; its identifier stays burned. */
 #define LNKEEP_DELETED (-10)
 
-/** Returned when the stored record is damaged; lnkeep_attempts_quarantine removes it and burns its id. */
+/**
+ * Returned when the stored record is damaged; lnkeep_attempts_quarantine and lnkeep_payments_quarantine remove
+ * one and burn its identifier.
+ */
 #define LNKEEP_CORRUPT_RECORD (-11)
 
 /** Returned when the attempt has a final result: do not release its HTLC, read the result. */
 #define LNKEEP_NOT_PENDING (-12)
 
-/** Returned when attempt records remain, so that the external mark stays. */
+/** Returned when attempt records remain, so that the external mark stays, or the payment is not deleted. */
 #define LNKEEP_ENTRIES_EXIST (-13)
 
 /** Returned when an external router owns the attempts and the open is a local one. */
@@ -3317,7 +3336,8 @@ lnkeep_status lnkeep_monitors_ticket_is_durable(lnkeep_monitors monitors,
  * Marks what the next commit is to include: everything queued so far.
  *
  * Take it BEFORE the manager is serialised. What is queued later may be missing in the manager, and stays
- * queued for the commit after. A host with several drivers serialises managers in the order of their captures.
+ * queued for the commit after. A host with several drivers serialises managers in the order of their
+ * captures.
  *
  * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * Out: capture.

@@ -101,7 +101,7 @@ statuses! {
     /// An earlier call with the same content applied it.
     Already = 1, "ALREADY", "an earlier call already applied this";
     /// The attempt id is registered: do not dispatch, track it.
-    AlreadyExists = 2, "ALREADY_EXISTS", "the attempt is already registered; do not dispatch it, track it";
+    AlreadyExists = 2, "ALREADY_EXISTS", "already registered by an earlier call; do not dispatch, track it";
     /// An earlier call queued the same; it becomes durable with a commit.
     AlreadyQueued = 3, "ALREADY_QUEUED", "an earlier call queued this; it is not durable yet";
 
@@ -122,13 +122,13 @@ statuses! {
     /// The identifier belongs to another request.
     FingerprintMismatch = -9, "FINGERPRINT_MISMATCH", "the identifier was used for a different request";
     /// The attempt was deleted; its identifier stays burned.
-    Deleted = -10, "DELETED", "the attempt was deleted and its identifier stays burned";
+    Deleted = -10, "DELETED", "it was deleted and its identifier stays burned";
     /// The stored record is damaged; quarantine it.
     CorruptRecord = -11, "CORRUPT_RECORD", "the stored record is damaged";
     /// The attempt has a final result, so it cannot be rolled back or handed off.
     NotPending = -12, "NOT_PENDING", "the attempt already has a final result";
     /// Records remain, so the external marker stays.
-    EntriesExist = -13, "ENTRIES_EXIST", "attempt records remain";
+    EntriesExist = -13, "ENTRIES_EXIST", "records remain";
     /// The store belongs to an external router; a local open is refused.
     ExternalMarker = -14, "EXTERNAL_MARKER", "the store is marked for an external router";
     /// An identifier appears twice in one list; nothing was applied.

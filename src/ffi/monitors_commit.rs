@@ -19,7 +19,8 @@ use crate::types::ChannelId;
 /// Marks what the next commit is to include: everything queued so far.
 ///
 /// Take it BEFORE the manager is serialised. What is queued later may be missing in the manager, and stays
-/// queued for the commit after. A host with several drivers serialises managers in the order of their captures.
+/// queued for the commit after. A host with several drivers serialises managers in the order of their
+/// captures.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// Out: capture.

@@ -15,7 +15,8 @@ pub type lnkeep_status = i32;
 pub const LNKEEP_DONE: i32 = 0;
 /// Returned when an earlier call with the same content applied it: a positive acknowledgement.
 pub const LNKEEP_ALREADY: i32 = 1;
-/// Returned when the attempt id is registered: do not dispatch, track it.
+/// Returned when an earlier call registered the attempt, or initiated the payment: do not dispatch, track
+/// it.
 pub const LNKEEP_ALREADY_EXISTS: i32 = 2;
 /// Returned when an earlier call queued the same: it is not durable yet, a commit makes it so.
 pub const LNKEEP_ALREADY_QUEUED: i32 = 3;
@@ -38,13 +39,14 @@ pub const LNKEEP_RESULT_PENDING: i32 = -7;
 pub const LNKEEP_CONFLICT: i32 = -8;
 /// Returned when the identifier was used for another request; use a new one.
 pub const LNKEEP_FINGERPRINT_MISMATCH: i32 = -9;
-/// Returned when the attempt was deleted; its id stays burned.
+/// Returned when the attempt or payment was deleted; its identifier stays burned.
 pub const LNKEEP_DELETED: i32 = -10;
-/// Returned when the stored record is damaged; lnkeep_attempts_quarantine removes it and burns its id.
+/// Returned when the stored record is damaged; lnkeep_attempts_quarantine and lnkeep_payments_quarantine remove
+/// one and burn its identifier.
 pub const LNKEEP_CORRUPT_RECORD: i32 = -11;
 /// Returned when the attempt has a final result: do not release its HTLC, read the result.
 pub const LNKEEP_NOT_PENDING: i32 = -12;
-/// Returned when attempt records remain, so that the external mark stays.
+/// Returned when attempt records remain, so that the external mark stays, or the payment is not deleted.
 pub const LNKEEP_ENTRIES_EXIST: i32 = -13;
 /// Returned when an external router owns the attempts and the open is a local one.
 pub const LNKEEP_EXTERNAL_MARKER: i32 = -14;

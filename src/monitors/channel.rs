@@ -115,7 +115,7 @@ pub(crate) struct Channel {
     pub(crate) base_id: u64,
     /// The tip: the id of the last update, or the snapshot's.
     pub(crate) latest_id: u64,
-    /// Bytes of each update after the snapshot, and of all of them; of a damaged channel those that are found.
+    /// Bytes of each update after the snapshot, and of all of them; of a damaged channel what is found.
     pub(crate) update_bytes: VecDeque<u32>,
     pub(crate) update_bytes_sum: u64,
     pub(crate) base_bytes: u64,
