@@ -143,11 +143,6 @@ pub(super) fn is_operation(kind: u32) -> bool {
     kind == LNKEEP_OP_MONITORS_COMMIT
 }
 
-/// Whether two operations commit the same monitors: the second would wait for the first.
-pub(super) fn is_commit_of_the_same(one: &lnkeep_op, other: &lnkeep_op) -> bool {
-    is_operation(one.kind) && is_operation(other.kind) && one.component == other.component
-}
-
 /// The command of a tagged structure.
 ///
 /// # Safety
@@ -156,7 +151,7 @@ pub(super) unsafe fn command_of(monitors: &Monitors, op: &lnkeep_op) -> Result<A
     args::reserved(op.flags, "op.flags")?;
     // SAFETY: every member is plain bytes, so any of them may be read; pointers are promised by the caller.
     let Given { capture, request, view } = unsafe { given_of(op.body.monitors_commit.commit) }?;
-    monitors.command(capture, request, &view)
+    monitors.command(capture, request, &view, true)
 }
 
 /// Compares the manager that the host loaded with the one of the last commit, by its generation.

@@ -90,10 +90,10 @@ impl Prepared {
     unsafe fn new(store: &Arc<Store>, ops: &[lnkeep_op]) -> Prepared {
         let mut prepared = Prepared { commands: Vec::new(), places: Vec::new() };
         for (index, op) in ops.iter().enumerate() {
-            let repeats = |earlier: &lnkeep_op| c_monitors::is_commit_of_the_same(earlier, op);
+            let repeats = |earlier: &lnkeep_op| c_monitors::is_operation(earlier.kind);
             let is_second = c_monitors::is_operation(op.kind) && ops[..index].iter().any(repeats);
             let command = match is_second {
-                true => Err(invalid("a submission holds one commit of the same monitors")),
+                true => Err(invalid("a submission holds at most one commit of monitors")),
                 // SAFETY: promised by the caller.
                 false => unsafe { command_of(store, op) },
             };
@@ -192,7 +192,9 @@ pub(super) fn batch_answer(outcomes: &[Outcome]) -> (lnkeep_status, Option<Error
     let worst = outcomes
         .iter()
         .filter_map(|outcome| outcome.as_ref().err())
-        .max_by_key(|error| error.class().severity());
+        .rev()
+        // Of equals the first; the refusal says more than what was aborted because of it.
+        .max_by_key(|error| (error.class().severity(), error.status() != Status::Aborted));
     match worst {
         None => (LNKEEP_DONE, None),
         Some(error) => (LNKEEP_BATCH, Some(error.clone())),

@@ -118,7 +118,6 @@ fn stage(store: &Arc<Store>, plan: &Plan, manager: Option<&[u8]>) -> Result<Valu
     let mut values = Values::default();
     values.manager = match manager {
         Some(manager) if fits(manager.len()) => Some(blobs.hold(manager)?),
-        // Without the manager nothing can go on; a snapshot, or a new channel, can wait for space.
         Some(manager) => Some(blobs.stage(manager, Space::Settles)?),
         None => None,
     };
@@ -133,13 +132,14 @@ fn stage(store: &Arc<Store>, plan: &Plan, manager: Option<&[u8]>) -> Result<Valu
         }
     }
     let bytes: Vec<&[u8]> = large.iter().map(|(_, snapshot)| *snapshot).collect();
-    let staged = blobs.stage_all(&bytes, Space::Grows)?;
+    // What is queued behind them must not wait for space: the queue refuses them on a short disk.
+    let staged = blobs.stage_all(&bytes, Space::Settles)?;
     values.snapshots.extend(large.iter().map(|(channel, _)| *channel).zip(staged));
     Ok(values)
 }
 
 fn cost_of(plan: &Plan, values: &Values) -> Cost {
-    let mut cost = Cost { rows: 4 + RemovalBudget::CHUNKS, bytes: 512 };
+    let mut cost = Cost { rows: 4 + RemovalBudget::ROWS, bytes: 512 };
     let mut add = |rows: u64, bytes: u64| {
         cost.rows = cost.rows.saturating_add(rows);
         cost.bytes = cost.bytes.saturating_add(bytes);
@@ -164,11 +164,18 @@ fn cost_of(plan: &Plan, values: &Values) -> Cost {
     cost
 }
 
+fn state_after(plan: &Plan, session: u64, is_open: bool) -> State {
+    let (commit_sequence, mark) = (plan.commit_sequence, plan.manager);
+    let (generation, generation_is_lost) = (mark.generation, mark.generation_is_lost);
+    State { commit_sequence, generation, generation_is_lost, session, is_open }
+}
+
 impl Command for Commit {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
         let session = self.claim.shared.session;
-        check_turn(batch, session, self.plan.commit_sequence)?;
-        let leftovers = table::write(batch, &self.plan, &self.values, session)?;
+        let is_open = check_turn(batch, session, self.plan.commit_sequence)?;
+        let state = state_after(&self.plan, session, is_open);
+        let leftovers = table::write(batch, &self.plan, &self.values, state)?;
         *self.left.lock() = Left { leftovers, unix_ms: batch.clock().unix_ms };
         Ok(Reply { value: self.plan.commit_sequence, ..Reply::done() })
     }
@@ -178,7 +185,7 @@ impl Command for Commit {
         let values = self.values.manager.iter().chain(self.values.snapshots.values());
         values.for_each(blob::Staged::keep);
         self.claim.shared.committed(&self.plan, left.unix_ms);
-        left.leftovers.into_iter().for_each(|leftover| leftover.remove(&self.core));
+        blob::remove_all(&self.core, &left.leftovers);
     }
 
     fn cost(&self) -> Cost {
@@ -215,13 +222,12 @@ impl Command for Purge {
 
     fn committed(&self, _reply: &Reply) {
         self.claim.shared.purged(self.channel, self.state.commit_sequence);
-        if let Some(leftover) = self.leftover.lock().take() {
-            leftover.remove(&self.core);
-        }
+        let leftover = self.leftover.lock().take();
+        blob::remove_all(&self.core, leftover.as_slice());
     }
 
     fn cost(&self) -> Cost {
-        Cost { rows: 8 + RemovalBudget::CHUNKS + self.updates, bytes: 512 }
+        Cost { rows: 8 + RemovalBudget::ROWS + self.updates, bytes: 512 }
     }
 
     fn space(&self) -> Space {
@@ -230,15 +236,17 @@ impl Command for Purge {
 }
 
 /// A commit that outlived its session finds that another one began: it was planned from an older state.
-fn check_turn(batch: &Batch<'_>, session: u64, commit_sequence: u64) -> Result<()> {
-    match table::state(batch)? {
-        Some(state) if (state.session, state.commit_sequence + 1) == (session, commit_sequence) => {
-            Ok(())
-        }
-        _ => {
-            Err(Error::new(Status::StaleCapture, "the session that planned this commit has ended"))
-        }
+/// Answers whether its own is still open.
+fn check_turn(batch: &Batch<'_>, session: u64, commit_sequence: u64) -> Result<bool> {
+    let state = match table::state(batch)? {
+        Some(state) => state,
+        // It was damaged since the session began; this commit writes it anew.
+        None => return Ok(true),
+    };
+    if (state.session, state.commit_sequence + 1) == (session, commit_sequence) {
+        return Ok(state.is_open);
     }
+    Err(Error::new(Status::StaleCapture, "the session that planned this commit has ended"))
 }
 
 /// Begins a session: from its commit on, no commit of an earlier session is applied.

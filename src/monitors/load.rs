@@ -233,7 +233,10 @@ fn load(view: &impl Rows, channel: ChannelId) -> Result<Monitor> {
     let is_known = match &row {
         Some(ChannelRow::Purged { .. }) => false,
         Some(ChannelRow::Known(_)) => true,
-        None => is_there || !updates.is_empty() || unreadable,
+        None => {
+            let has_snapshot = state != Some(Damage::MissingSnapshot);
+            is_there || has_snapshot || !updates.is_empty() || unreadable
+        }
     };
     if !is_known {
         let fact = format!("channel {channel}: it is not stored");

@@ -408,6 +408,15 @@ impl Monitors {
         }
     }
 
+    /// New channels and snapshots can wait for space; what is queued behind them cannot.
+    fn has_space(&self, urgency: Urgency) -> Result<()> {
+        if urgency == Urgency::Ordinary && self.store.is_short_of_space() {
+            let fact = "the disk is full; nothing was queued, updates still are";
+            return Err(Error::new(Status::NoSpace, fact));
+        }
+        Ok(())
+    }
+
     fn hold(&self) -> Result<Held<'_>> {
         self.usable()?;
         self.shared.hold()
@@ -427,6 +436,7 @@ impl Monitors {
         urgency: Urgency,
     ) -> Result<u64> {
         let snapshot = Payload::of("a snapshot", snapshot, BLOB_BYTES_MAX)?;
+        self.has_space(urgency)?;
         self.hold()?.session.queue_new(channel, update_id, snapshot, block, urgency)
     }
 
@@ -453,7 +463,8 @@ impl Monitors {
     ///
     /// # Errors
     /// `InvalidArgument` without bytes, `TooBig`, `ChannelArchived`, `UnknownChannel`, `SnapshotAhead`,
-    /// `SnapshotStale`, `BadUpdateId` of a damaged channel, `QueueFull`; `Poisoned`, `Closed`.
+    /// `SnapshotStale`, `BadUpdateId` of a damaged channel, `QueueFull`; `NoSpace` on a full disk, unless it is
+    /// critical; `Poisoned`, `Closed`.
     pub fn queue_snapshot(
         &self,
         channel: ChannelId,
@@ -463,6 +474,7 @@ impl Monitors {
         urgency: Urgency,
     ) -> Result<u64> {
         let snapshot = Payload::of("a snapshot", snapshot, BLOB_BYTES_MAX)?;
+        self.has_space(urgency)?;
         self.hold()?.session.queue_snapshot(channel, update_id, snapshot, block, urgency)
     }
 
@@ -564,9 +576,11 @@ impl Monitors {
         capture: Capture,
         request: Request<'_>,
         view: &[(ChannelId, u64)],
+        may_wait: bool,
     ) -> Result<Arc<dyn Command>> {
         self.usable()?;
-        let commit = Commit::prepare(&self.store, &self.shared, capture, request, view, false)?;
+        let shared = &self.shared;
+        let commit = Commit::prepare(&self.store, shared, capture, request, view, may_wait)?;
         Ok(Arc::new(commit))
     }
 
@@ -583,7 +597,7 @@ impl Monitors {
         manager: Option<&[u8]>,
         view: &[(ChannelId, u64)],
     ) -> Result<Operation> {
-        self.command(capture, Request::Manager(manager), view).map(Operation)
+        self.command(capture, Request::Manager(manager), view, false).map(Operation)
     }
 
     /// As [`Monitors::operation`], for a host that stored its manager itself before.
@@ -596,7 +610,7 @@ impl Monitors {
         generation: Option<u64>,
         view: &[(ChannelId, u64)],
     ) -> Result<Operation> {
-        self.command(capture, Request::Generation(generation), view).map(Operation)
+        self.command(capture, Request::Generation(generation), view, false).map(Operation)
     }
 
     /// Compares the manager that the host loaded with the last commit.

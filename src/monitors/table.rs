@@ -286,12 +286,12 @@ pub(super) struct Values {
     pub(super) snapshots: BTreeMap<ChannelId, Staged>,
 }
 
-/// Writes a plan; answers what is to be removed after its commit.
+/// Writes a plan and the state after it; answers what is to be removed after its commit.
 pub(super) fn write(
     batch: &mut Batch<'_>,
     plan: &Plan,
     values: &Values,
-    session: u64,
+    state: State,
 ) -> Result<Vec<Leftover>> {
     let mut leftovers = Vec::new();
     let mut budget = RemovalBudget::of_one_commit();
@@ -311,10 +311,7 @@ pub(super) fn write(
     for output_id in &plan.acknowledged {
         batch.delete(Table::MonitorOutputs, &output_id.to_be_bytes())?;
     }
-    let (commit_sequence, mark) = (plan.commit_sequence, plan.manager);
-    let (generation, generation_is_lost) = (mark.generation, mark.generation_is_lost);
-    let is_open = true;
-    put_state(batch, State { commit_sequence, generation, generation_is_lost, session, is_open })?;
+    put_state(batch, state)?;
     Ok(leftovers)
 }
 

@@ -23,9 +23,6 @@ use crate::limits::{
     BATCH_OPS_MAX, BLOB_BYTES_MAX, BLOB_CHUNK_BYTES, BLOB_NAME_BYTES_MAX, BULK_BYTES_MAX,
 };
 
-/// Chunks of one bulk slice.
-const SLICE_CHUNKS: usize = BULK_BYTES_MAX / BLOB_CHUNK_BYTES;
-
 /// Whose name it is: the first byte of a pointer's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -178,30 +175,29 @@ pub(crate) fn verify(rows: &impl Rows, key: &[u8]) -> Result<Option<u64>> {
 pub(crate) struct Leftover {
     generation: u64,
     chunks: u64,
+    bytes: u64,
 }
 
-impl Leftover {
-    /// Removes them in the background; after a crash the next open does.
-    pub(crate) fn remove(self, core: &Core) {
-        remove(core, self.generation, self.chunks);
-    }
-}
-
-/// How many chunks of earlier values a commit may still remove itself: two slices in all (LV2).
+/// What a commit may still remove of earlier values itself: two slices in all (LV2).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RemovalBudget(u64);
+pub(crate) struct RemovalBudget {
+    rows: u64,
+    bytes: u64,
+}
 
 impl RemovalBudget {
-    pub(crate) const CHUNKS: u64 = 2 * SLICE_CHUNKS as u64;
+    pub(crate) const ROWS: u64 = 256;
 
     pub(crate) fn of_one_commit() -> RemovalBudget {
-        RemovalBudget(Self::CHUNKS)
+        RemovalBudget { rows: Self::ROWS, bytes: 2 * BULK_BYTES_MAX as u64 }
     }
 
-    fn take(&mut self, chunks: u64) -> bool {
-        let left = self.0.checked_sub(chunks);
-        self.0 = left.unwrap_or(self.0);
-        left.is_some()
+    fn take(&mut self, leftover: Leftover) -> bool {
+        let rows = self.rows.checked_sub(leftover.chunks);
+        let bytes = self.bytes.checked_sub(leftover.bytes);
+        let (Some(rows), Some(bytes)) = (rows, bytes) else { return false };
+        *self = RemovalBudget { rows, bytes };
+        true
     }
 }
 
@@ -223,8 +219,9 @@ fn remove_chunks(
 ) -> Result<Option<Leftover>> {
     let Some(before) = before else { return Ok(None) };
     let (generation, chunks) = (before.generation, before.chunks());
-    if !budget.take(chunks) {
-        return Ok(Some(Leftover { generation, chunks }));
+    let leftover = Leftover { generation, chunks, bytes: before.bytes };
+    if !budget.take(leftover) {
+        return Ok(Some(leftover));
     }
     for index in 0..chunks as u32 {
         batch.delete(Table::BlobChunks, &chunk_key(generation, index))?;
@@ -288,19 +285,38 @@ impl Drop for Staged {
     }
 }
 
-/// Removes the chunks of a generation in the background. What a full queue or a crash leaves is removed at
-/// the next open.
+/// Removes the chunks of a generation in the background.
 pub(crate) fn remove(core: &Core, generation: u64, chunks: u64) {
-    let indexes: Vec<u32> = (0..u32::try_from(chunks).unwrap_or(u32::MAX)).collect();
-    for slice in indexes.chunks(SLICE_CHUNKS) {
-        let removal: Arc<dyn Command> = Arc::new(RemoveChunks {
-            keys: slice.iter().map(|index| chunk_key(generation, *index)).collect(),
-        });
-        let submission = Submission::new(vec![removal], Grouping::Independent, Box::new(drop));
-        if core.queue.push(submission).is_err() {
-            return;
+    remove_all(core, &[Leftover { generation, chunks, bytes: chunks * BLOB_CHUNK_BYTES as u64 }]);
+}
+
+/// Removes what commits left, in the background; small values share slices. What a full queue or a crash
+/// leaves is removed at the next open.
+pub(crate) fn remove_all(core: &Core, leftovers: &[Leftover]) {
+    let (mut keys, mut bytes) = (Vec::new(), 0);
+    for leftover in leftovers {
+        let per_chunk = leftover.bytes.div_ceil(leftover.chunks.max(1));
+        for index in 0..u32::try_from(leftover.chunks).unwrap_or(u32::MAX) {
+            if bytes + per_chunk > BULK_BYTES_MAX as u64 || keys.len() == BATCH_OPS_MAX {
+                if !push_removal(core, std::mem::take(&mut keys), bytes) {
+                    return;
+                }
+                bytes = 0;
+            }
+            bytes += per_chunk;
+            keys.push(chunk_key(leftover.generation, index));
         }
     }
+    push_removal(core, keys, bytes);
+}
+
+fn push_removal(core: &Core, keys: Vec<[u8; 12]>, bytes: u64) -> bool {
+    if keys.is_empty() {
+        return true;
+    }
+    let removal: Arc<dyn Command> = Arc::new(RemoveChunks { keys, bytes });
+    let submission = Submission::new(vec![removal], Grouping::Independent, Box::new(drop));
+    core.queue.push(submission).is_ok()
 }
 
 struct PutChunks {
@@ -332,6 +348,8 @@ impl Command for PutChunks {
 
 struct RemoveChunks {
     keys: Vec<[u8; 12]>,
+    /// Of the chunks.
+    bytes: u64,
 }
 
 impl Command for RemoveChunks {
@@ -344,8 +362,7 @@ impl Command for RemoveChunks {
 
     /// Counted like the chunks themselves, so that removals too come in slices.
     fn cost(&self) -> Cost {
-        let rows = self.keys.len() as u64;
-        Cost { rows, bytes: rows * BLOB_CHUNK_BYTES as u64 }
+        Cost { rows: self.keys.len() as u64, bytes: self.bytes }
     }
 
     fn lane(&self) -> Lane {

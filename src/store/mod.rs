@@ -369,6 +369,11 @@ impl Store {
         read(&View(self.core.env.read()?))
     }
 
+    /// Whether the last commit found the disk, or the map, full but for its reserve.
+    pub(crate) fn is_short_of_space(&self) -> bool {
+        self.core.space_is_short.load(Ordering::Relaxed)
+    }
+
     /// The store's one instance of a component, made by `make` unless somebody holds it.
     pub(crate) fn component<T: Any + Send + Sync>(
         &self,
