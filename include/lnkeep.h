@@ -217,8 +217,8 @@
 #define LNKEEP_DELETED (-10)
 
 /**
- * Returned when the stored record is damaged; lnkeep_attempts_quarantine and lnkeep_payments_quarantine remove
- * one and burn its identifier.
+ * Returned when the stored record is damaged; lnkeep_attempts_quarantine and lnkeep_payments_quarantine
+ * remove one and burn its identifier.
  */
 #define LNKEEP_CORRUPT_RECORD (-11)
 
@@ -878,9 +878,9 @@
 
 /**
  * Make everything up to a capture durable: body.monitors_commit; its number comes as lnkeep_outcome.value.
- * Together with operations of other components under LNKEEP_SUBMIT_ATOMIC: all of it or none. At most one in a
- * submission; it waits for a commit that is under way. Its values of
- * more than 2 MiB are written before the call returns, also in lnkeep_submit_async.
+ * Together with operations of other components under LNKEEP_SUBMIT_ATOMIC: all of it or none. At most one
+ * in a submission; it waits for a commit that is under way. Its values of more than 2 MiB are written before
+ * the call returns, also in lnkeep_submit_async.
  */
 #define LNKEEP_OP_MONITORS_COMMIT 769
 
@@ -3247,7 +3247,8 @@ lnkeep_status lnkeep_monitors_queue_update(lnkeep_monitors monitors,
  *   LNKEEP_SNAPSHOT_STALE when a newer snapshot is known, both with the tip in err.value;
  *   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_ARCHIVED; LNKEEP_BAD_UPDATE_ID for 2^64 - 1 of a damaged
  *   channel; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_NO_SPACE on a full disk, unless it is
- *   critical; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 1 GiB, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ *   critical; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 1 GiB,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: channel_id, 32 bytes; snapshot; block, the one the snapshot has seen last, NULL to keep the one
  *   before; flags, LNKEEP_MONITORS_CRITICAL or 0.
  * Out: ticket, NULL if not wanted.

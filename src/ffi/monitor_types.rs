@@ -339,9 +339,9 @@ pub struct lnkeep_op_monitors_commit {
 }
 
 /// Make everything up to a capture durable: body.monitors_commit; its number comes as lnkeep_outcome.value.
-/// Together with operations of other components under LNKEEP_SUBMIT_ATOMIC: all of it or none. At most one in a
-/// submission; it waits for a commit that is under way. Its values of
-/// more than 2 MiB are written before the call returns, also in lnkeep_submit_async.
+/// Together with operations of other components under LNKEEP_SUBMIT_ATOMIC: all of it or none. At most one
+/// in a submission; it waits for a commit that is under way. Its values of more than 2 MiB are written before
+/// the call returns, also in lnkeep_submit_async.
 pub const LNKEEP_OP_MONITORS_COMMIT: u32 = 0x301;
 
 const _: () = assert!(std::mem::size_of::<lnkeep_channel>() == 104);

@@ -279,7 +279,8 @@ pub unsafe extern "C" fn lnkeep_monitors_queue_update(
 ///   LNKEEP_SNAPSHOT_STALE when a newer snapshot is known, both with the tip in err.value;
 ///   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_ARCHIVED; LNKEEP_BAD_UPDATE_ID for 2^64 - 1 of a damaged
 ///   channel; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_NO_SPACE on a full disk, unless it is
-///   critical; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 1 GiB, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+///   critical; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above 1 GiB,
+///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: channel_id, 32 bytes; snapshot; block, the one the snapshot has seen last, NULL to keep the one
 ///   before; flags, LNKEEP_MONITORS_CRITICAL or 0.
 /// Out: ticket, NULL if not wanted.

@@ -41,8 +41,8 @@ pub const LNKEEP_CONFLICT: i32 = -8;
 pub const LNKEEP_FINGERPRINT_MISMATCH: i32 = -9;
 /// Returned when the attempt or payment was deleted; its identifier stays burned.
 pub const LNKEEP_DELETED: i32 = -10;
-/// Returned when the stored record is damaged; lnkeep_attempts_quarantine and lnkeep_payments_quarantine remove
-/// one and burn its identifier.
+/// Returned when the stored record is damaged; lnkeep_attempts_quarantine and lnkeep_payments_quarantine
+/// remove one and burn its identifier.
 pub const LNKEEP_CORRUPT_RECORD: i32 = -11;
 /// Returned when the attempt has a final result: do not release its HTLC, read the result.
 pub const LNKEEP_NOT_PENDING: i32 = -12;

@@ -132,8 +132,8 @@ fn stage(store: &Arc<Store>, plan: &Plan, manager: Option<&[u8]>) -> Result<Valu
         }
     }
     let bytes: Vec<&[u8]> = large.iter().map(|(_, snapshot)| *snapshot).collect();
-    // What is queued behind them must not wait for space: the queue refuses them on a short disk.
-    let staged = blobs.stage_all(&bytes, Space::Settles)?;
+    // Settles of others need the reserve more; the queue refuses snapshots on a short disk.
+    let staged = blobs.stage_all(&bytes, Space::Grows)?;
     values.snapshots.extend(large.iter().map(|(channel, _)| *channel).zip(staged));
     Ok(values)
 }

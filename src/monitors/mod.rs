@@ -463,8 +463,8 @@ impl Monitors {
     ///
     /// # Errors
     /// `InvalidArgument` without bytes, `TooBig`, `ChannelArchived`, `UnknownChannel`, `SnapshotAhead`,
-    /// `SnapshotStale`, `BadUpdateId` of a damaged channel, `QueueFull`; `NoSpace` on a full disk, unless it is
-    /// critical; `Poisoned`, `Closed`.
+    /// `SnapshotStale`, `BadUpdateId` of a damaged channel, `QueueFull`; `NoSpace` on a full disk, unless it
+    /// is critical; `Poisoned`, `Closed`.
     pub fn queue_snapshot(
         &self,
         channel: ChannelId,

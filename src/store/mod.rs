@@ -369,9 +369,15 @@ impl Store {
         read(&View(self.core.env.read()?))
     }
 
-    /// Whether the last commit found the disk, or the map, full but for its reserve.
+    /// Whether the writer last found the disk, or the map, full but for its reserve. It looks again then, so
+    /// that a store in which nothing happens notices when space was freed.
     pub(crate) fn is_short_of_space(&self) -> bool {
-        self.core.space_is_short.load(Ordering::Relaxed)
+        let is_short = self.core.space_is_short.load(Ordering::Relaxed);
+        if is_short {
+            let looks_again = Submission::barrier(Lane::Urgent, Box::new(drop));
+            drop(self.core.queue.push(looks_again));
+        }
+        is_short
     }
 
     /// The store's one instance of a component, made by `make` unless somebody holds it.
