@@ -8,6 +8,8 @@
 mod attempt_store;
 #[path = "conformance/control_tower.rs"]
 mod control_tower;
+#[path = "conformance/deferred.rs"]
+mod deferred;
 #[path = "conformance/payment_values.rs"]
 mod payment_values;
 
@@ -26,8 +28,12 @@ pub enum Verdict {
 type Runner = fn(&Value) -> Verdict;
 
 /// Folders this version has a runner for.
-const RUNNERS: [(&str, Runner); 2] =
-    [("attempt_store", attempt_store::run), ("control_tower", control_tower::run)];
+const RUNNERS: [(&str, Runner); 4] = [
+    ("attempt_store", attempt_store::run),
+    ("control_tower", control_tower::run),
+    ("deferred", deferred::run),
+    ("deferred_more", deferred::run),
+];
 
 #[test]
 fn every_conformance_case_passes() {

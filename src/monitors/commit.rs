@@ -115,12 +115,12 @@ fn stage(store: &Arc<Store>, plan: &Plan, manager: Option<&[u8]>) -> Result<Valu
         left.is_some()
     };
     let blobs = store.blobs();
-    let mut values = Values::default();
-    values.manager = match manager {
+    let manager = match manager {
         Some(manager) if fits(manager.len()) => Some(blobs.hold(manager)?),
         Some(manager) => Some(blobs.stage(manager, Space::Settles)?),
         None => None,
     };
+    let mut values = Values { manager, ..Values::default() };
     let mut large: Vec<(ChannelId, &[u8])> = Vec::new();
     for (channel, change) in &plan.channels {
         match &change.snapshot {

@@ -15,6 +15,8 @@ mod record;
 pub(crate) mod references;
 mod session;
 mod table;
+#[cfg(feature = "failpoints")]
+pub mod tamper;
 #[cfg(test)]
 mod tests;
 
