@@ -17,6 +17,7 @@ typedef enum handle_kind {
     ON_ATTEMPTS,
     ON_EVENTS,
     ON_PAYMENTS,
+    ON_MONITORS,
     KINDS_OF_HANDLE
 } handle_kind;
 
@@ -38,6 +39,7 @@ static struct {
     lnkeep_attempts attempts;
     lnkeep_events events;
     lnkeep_payments payments;
+    lnkeep_monitors monitors;
     const char *directory;
     /* Where nothing is, nor may come to be. */
     const char *target;
@@ -53,6 +55,7 @@ static struct {
     lnkeep_attempts attempts;
     lnkeep_events events;
     lnkeep_payments payments;
+    lnkeep_monitors monitors;
     lnkeep_store_options store_options;
     lnkeep_attempts_options attempts_options;
     lnkeep_stats stats;
@@ -88,6 +91,18 @@ static struct {
     lnkeep_payment_page *payment_page;
     lnkeep_resume *resume;
     lnkeep_stuck_list *stuck;
+    lnkeep_monitors_options monitors_options;
+    lnkeep_monitors_report monitors_report;
+    lnkeep_monitors_commit commit;
+    lnkeep_monitors_committed committed;
+    lnkeep_monitors_state monitors_state;
+    lnkeep_capture capture;
+    lnkeep_block block;
+    lnkeep_channel channel;
+    lnkeep_monitor_completion monitor_completion;
+    lnkeep_outputs *outputs;
+    lnkeep_buf *buf;
+    lnkeep_monitor *monitor;
     uint8_t hash[32];
     uint8_t preimage[32];
     uint64_t number, other_number;
@@ -129,6 +144,20 @@ static void fill_payment_arguments(void) {
     arg.answer.answer = LNKEEP_ANSWER_PENDING;
 }
 
+static void fill_monitor_arguments(void) {
+    static const lnkeep_monitors_options options = LNKEEP_MONITORS_OPTIONS_INIT;
+    static const lnkeep_monitors_report report = LNKEEP_MONITORS_REPORT_INIT;
+    static const lnkeep_monitors_commit commit = LNKEEP_MONITORS_COMMIT_INIT;
+    static const lnkeep_monitors_committed committed = LNKEEP_MONITORS_COMMITTED_INIT;
+    static const lnkeep_monitors_state state = LNKEEP_MONITORS_STATE_INIT;
+    arg.monitors = world.monitors;
+    arg.monitors_options = options;
+    arg.monitors_report = report;
+    arg.commit = commit;
+    arg.committed = committed;
+    arg.monitors_state = state;
+}
+
 /* Valid arguments: what a mistake is made in must be right in everything else. */
 static void fill_arguments(void) {
     static const lnkeep_store_options store_options = LNKEEP_STORE_OPTIONS_INIT;
@@ -153,6 +182,7 @@ static void fill_arguments(void) {
     arg.op.body.attempt_init = arg.request;
     arg.circuit.state = LNKEEP_CIRCUIT_OPEN;
     fill_payment_arguments();
+    fill_monitor_arguments();
 }
 
 static void *p(int number, void *good) { return number == world.bad ? world.bad_pointer : good; }
@@ -163,6 +193,7 @@ static char *path(int number, const char *good) { return (char *)p(number, (void
 #define A world.attempts
 #define E world.events
 #define P world.payments
+#define M world.monitors
 #define HASH(number) ((const uint8_t *)p(number, arg.hash))
 #define VIEW(number) p(number, &arg.payment), p(number + 1, &arg.outcome)
 #define ERR world.err
@@ -246,11 +277,35 @@ CALL(payments_delete_many,
      (P, p(0, &arg.filter), 0, p(1, &arg.number), p(2, &arg.other_number), p(3, &arg.small), ERR))
 CALL(payments_sweep, (P, p(0, &arg.number), ERR))
 CALL(payments_quarantine, (P, HASH(0), p(1, &arg.outcome), ERR))
+CALL(monitors_open,
+     (S, p(1, &arg.monitors_options), p(0, &arg.monitors), p(2, &arg.monitors_report), ERR))
+CALL(monitors_close, (p(0, &arg.monitors), 0, ERR))
+CALL(monitors_queue_new, (M, HASH(0), 1, h_text("x"), p(1, &arg.block), 0, p(2, &arg.number), ERR))
+CALL(monitors_queue_update, (M, HASH(0), 2, h_text("x"), 0, p(1, &arg.number), ERR))
+CALL(monitors_queue_snapshot, (M, HASH(0), 1, h_text("x"), p(1, &arg.block), 0, p(2, &arg.number), ERR))
+CALL(monitors_queue_archive, (M, HASH(0), p(1, &arg.number), ERR))
+CALL(monitors_queue_output, (M, LNKEEP_OUTPUT_VOLATILE, 1, h_text("x"), p(0, &arg.number), ERR))
+CALL(monitors_can_queue, (M, 1, 1, 0, ERR))
+CALL(monitors_ticket_is_durable, (M, 1, p(0, &arg.descriptor), ERR))
+CALL(monitors_capture, (M, p(0, &arg.capture), ERR))
+CALL(monitors_commit_captured, (M, p(0, &arg.commit), p(1, &arg.committed), ERR))
+CALL(monitors_check_manager, (M, 1, p(0, &arg.small), ERR))
+CALL(monitors_completions, (M, p(0, &arg.monitor_completion), 1, p(1, &arg.len), ERR))
+CALL(monitors_take_outputs, (M, 1, p(0, &arg.outputs), ERR))
+CALL(monitors_acknowledge, (M, 1, ERR))
+CALL(monitors_purge, (M, HASH(0), p(1, &arg.number), ERR))
+CALL(monitors_descriptor, (M, p(0, &arg.descriptor), ERR))
+CALL(monitors_read_state, (M, p(0, &arg.monitors_state), ERR))
+CALL(monitors_load_manager, (M, p(0, &arg.buf), ERR))
+CALL(monitors_list, (M, LNKEEP_STAGE_ACTIVE, NULL, p(0, &arg.channel), 1, p(1, &arg.len), ERR))
+CALL(monitors_need_snapshot, (M, p(0, &arg.channel), 1, p(1, &arg.len), ERR))
+CALL(monitors_load, (M, HASH(1), p(0, &arg.monitor), ERR))
 
 #undef S
 #undef A
 #undef E
 #undef P
+#undef M
 #undef HASH
 #undef VIEW
 #undef ERR
@@ -334,6 +389,28 @@ static const call_row CALLS[] = {
     ROW(payments_delete_many, ON_PAYMENTS, 0, 0, 4, 0),
     ROW(payments_sweep, ON_PAYMENTS, 0, 0, 1, 0),
     ROW(payments_quarantine, ON_PAYMENTS, 1, 0, 1, 0),
+    ROW(monitors_open, ON_STORE, 1, 1, 2, 0),
+    ROW(monitors_close, ON_MONITORS, 1, 1, 0, 1),
+    ROW(monitors_queue_new, ON_MONITORS, 1, 0, 2, 0),
+    ROW(monitors_queue_update, ON_MONITORS, 1, 0, 1, 0),
+    ROW(monitors_queue_snapshot, ON_MONITORS, 1, 0, 2, 0),
+    ROW(monitors_queue_archive, ON_MONITORS, 1, 0, 1, 0),
+    ROW(monitors_queue_output, ON_MONITORS, 0, 0, 1, 0),
+    ROW(monitors_can_queue, ON_MONITORS, 0, 0, 0, 0),
+    ROW(monitors_ticket_is_durable, ON_MONITORS, 1, 1, 0, 0),
+    ROW(monitors_capture, ON_MONITORS, 1, 1, 0, 0),
+    ROW(monitors_commit_captured, ON_MONITORS, 1, 1, 1, 0),
+    ROW(monitors_check_manager, ON_MONITORS, 1, 1, 0, 0),
+    ROW(monitors_completions, ON_MONITORS, 2, 2, 0, 0),
+    ROW(monitors_take_outputs, ON_MONITORS, 1, 1, 0, 0),
+    ROW(monitors_acknowledge, ON_MONITORS, 0, 0, 0, 0),
+    ROW(monitors_purge, ON_MONITORS, 1, 0, 1, 0),
+    ROW(monitors_descriptor, ON_MONITORS, 1, 1, 0, 1),
+    ROW(monitors_read_state, ON_MONITORS, 1, 1, 0, 0),
+    ROW(monitors_load_manager, ON_MONITORS, 1, 1, 0, 0),
+    ROW(monitors_list, ON_MONITORS, 2, 2, 0, 0),
+    ROW(monitors_need_snapshot, ON_MONITORS, 2, 2, 0, 0),
+    ROW(monitors_load, ON_MONITORS, 2, 1, 0, 0),
 };
 
 /* Functions that cannot fail; the tests that use them are named behind them. */
@@ -347,9 +424,28 @@ static const char *const CANNOT_FAIL[] = {
     "lnkeep_payments_is_open", /* test_misuse */
     "lnkeep_payment_free", "lnkeep_payment_page_free", /* test_payments_read */
     "lnkeep_resume_free", "lnkeep_stuck_list_free", /* test_payments_resume */
+    "lnkeep_monitors_is_open", /* test_misuse */
+    "lnkeep_outputs_free", /* test_monitors_outputs */
+    "lnkeep_monitor_free", "lnkeep_buf_free", /* test_monitors_read */
 };
 
-/* A store with attempt 1 registered, a payment of 10 msat under the hash of ones, a handle of each kind. */
+/* Opens the world's monitors; a channel under the hash of ones was committed when this is the first time. */
+static void open_world_monitors(void) {
+    lnkeep_monitors_report report = LNKEEP_MONITORS_REPORT_INIT;
+    lnkeep_monitors_commit commit = LNKEEP_MONITORS_COMMIT_INIT;
+    CHECK_DONE(lnkeep_monitors_open(world.store, NULL, &world.monitors, &report, NULL));
+    if (report.last_close != LNKEEP_LAST_CLOSE_NEW) return;
+    CHECK_DONE(lnkeep_monitors_queue_new(world.monitors, h_hash_of_ones, 1, h_text("x"), NULL, 0, NULL,
+                                         NULL));
+    CHECK_DONE(lnkeep_monitors_capture(world.monitors, &commit.capture, NULL));
+    commit.flags = LNKEEP_COMMIT_HAS_MANAGER;
+    CHECK_DONE(lnkeep_monitors_commit_captured(world.monitors, &commit, NULL, NULL));
+}
+
+/*
+ * A store with attempt 1 registered, under the hash of ones a payment of 10 msat and a channel, a handle of
+ * each kind.
+ */
 static void make_world(void) {
     memset(&world, 0, sizeof world);
     world.directory = h_directory();
@@ -364,11 +460,13 @@ static void make_world(void) {
     init.amount_msat = 10;
     CHECK_DONE(lnkeep_payments_init(world.payments, &init, NULL, NULL, NULL));
     CHECK_DONE(lnkeep_events_open(world.store, h_text("world"), 0, &world.events, NULL));
+    open_world_monitors();
     fill_arguments();
 }
 
 static void end_world(void) {
     CHECK_DONE(lnkeep_events_close(&world.events, NULL));
+    CHECK_DONE(lnkeep_monitors_close(&world.monitors, 0, NULL));
     h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
     h_close(&world.store);

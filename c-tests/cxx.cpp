@@ -62,6 +62,12 @@ void init_macros_are_expressions() {
     CHECK_EQUAL((LNKEEP_STUCK_QUERY_INIT).size, sizeof(lnkeep_stuck_query));
     CHECK_EQUAL((LNKEEP_PAYMENT_RULES_INIT).size, sizeof(lnkeep_payment_rules));
     CHECK_EQUAL((LNKEEP_PAYMENT_STATE_INIT).size, sizeof(lnkeep_payment_state));
+    CHECK_EQUAL((LNKEEP_MONITORS_NONE).bits, 0);
+    CHECK_EQUAL((LNKEEP_MONITORS_OPTIONS_INIT).size, sizeof(lnkeep_monitors_options));
+    CHECK_EQUAL((LNKEEP_MONITORS_REPORT_INIT).size, sizeof(lnkeep_monitors_report));
+    CHECK_EQUAL((LNKEEP_MONITORS_COMMIT_INIT).size, sizeof(lnkeep_monitors_commit));
+    CHECK_EQUAL((LNKEEP_MONITORS_COMMITTED_INIT).size, sizeof(lnkeep_monitors_committed));
+    CHECK_EQUAL((LNKEEP_MONITORS_STATE_INIT).size, sizeof(lnkeep_monitors_state));
     auto query = LNKEEP_ATTEMPT_QUERY_INIT;
     query.limit = 3;
     static_assert(std::is_same<decltype(query), lnkeep_attempt_query>::value, "a macro has its structure's type");
@@ -131,6 +137,49 @@ void a_payment_lives_and_ends() {
     CHECK_DONE(lnkeep_payments_close(&payments, nullptr));
 }
 
+template <typename T, void (*release)(T *)> struct Free {
+    void operator()(T *owned) const { release(owned); }
+};
+
+// A channel, its manager and a message, as a host in C++ would have them: what comes back frees itself.
+void a_channel_is_committed_with_its_manager() {
+    Store store(h_directory());
+    lnkeep_monitors monitors = LNKEEP_MONITORS_NONE;
+    CHECK_DONE(lnkeep_monitors_open(store.store(), nullptr, &monitors, nullptr, nullptr));
+    const std::vector<std::uint8_t> channel_id(32, 'a');
+    const std::string snapshot = "a snapshot", manager = "a manager", message = "channel_ready";
+    const auto view = [](const std::string &text) { return h_bytes(text.data(), text.size()); };
+    CHECK_DONE(lnkeep_monitors_queue_new(monitors, channel_id.data(), 1, view(snapshot), nullptr, 0, nullptr,
+                                         nullptr));
+    CHECK_DONE(lnkeep_monitors_queue_output(monitors, LNKEEP_OUTPUT_VOLATILE, 7, view(message), nullptr,
+                                            nullptr));
+    lnkeep_monitors_commit commit = LNKEEP_MONITORS_COMMIT_INIT;
+    lnkeep_monitors_committed committed = LNKEEP_MONITORS_COMMITTED_INIT;
+    CHECK_DONE(lnkeep_monitors_capture(monitors, &commit.capture, nullptr));
+    commit.flags = LNKEEP_COMMIT_HAS_MANAGER;
+    commit.manager = view(manager);
+    CHECK_DONE(lnkeep_monitors_commit_captured(monitors, &commit, &committed, nullptr));
+    CHECK_EQUAL(committed.applied, 2);
+    lnkeep_outputs *outputs = nullptr;
+    lnkeep_monitor *monitor = nullptr;
+    lnkeep_buf *buf = nullptr;
+    CHECK_DONE(lnkeep_monitors_take_outputs(monitors, 8, &outputs, nullptr));
+    CHECK_DONE(lnkeep_monitors_load(monitors, channel_id.data(), &monitor, nullptr));
+    CHECK_DONE(lnkeep_monitors_load_manager(monitors, &buf, nullptr));
+    const std::unique_ptr<lnkeep_outputs, Free<lnkeep_outputs, lnkeep_outputs_free>> taken(outputs);
+    const std::unique_ptr<lnkeep_monitor, Free<lnkeep_monitor, lnkeep_monitor_free>> loaded(monitor);
+    const std::unique_ptr<lnkeep_buf, Free<lnkeep_buf, lnkeep_buf_free>> kept(buf);
+    const auto text = [](const std::uint8_t *ptr, std::size_t len) {
+        return std::string(reinterpret_cast<const char *>(ptr), len);
+    };
+    if (CHECK(taken != nullptr) && CHECK_EQUAL(taken->outputs_len, 1)) {
+        CHECK(text(taken->outputs->payload.ptr, taken->outputs->payload.len) == message);
+    }
+    if (CHECK(loaded != nullptr)) CHECK(text(loaded->snapshot.ptr, loaded->snapshot.len) == snapshot);
+    if (CHECK(kept != nullptr)) CHECK(text(kept->ptr, kept->len) == manager);
+    CHECK_DONE(lnkeep_monitors_close(&monitors, 0, nullptr));
+}
+
 void a_vector_of_operations_is_one_commit() {
     Store store(h_directory());
     std::vector<lnkeep_op> ops(100);
@@ -172,6 +221,7 @@ int main(int argc, char **argv) {
         H_TEST(init_macros_are_expressions),
         H_TEST(an_attempt_lives_and_ends),
         H_TEST(a_payment_lives_and_ends),
+        H_TEST(a_channel_is_committed_with_its_manager),
         H_TEST(a_vector_of_operations_is_one_commit),
         H_TEST(standard_threads_may_call),
     };

@@ -36,7 +36,8 @@ static report call_everything(void) {
         }
     }
     if (lnkeep_store_is_open(world.store) || lnkeep_attempts_is_open(world.attempts) ||
-        lnkeep_events_is_open(world.events) || lnkeep_payments_is_open(world.payments)) {
+        lnkeep_events_is_open(world.events) || lnkeep_payments_is_open(world.payments) ||
+        lnkeep_monitors_is_open(world.monitors)) {
         told.failures++;
     }
     /* What says nothing about a store works. */

@@ -44,7 +44,8 @@ static void store_structures(void) {
     CHECK_LAYOUT(T, 48, F(size), F(epoch), F(store_id), F(flags), F(block_height), F(unix_ms));
 #undef T
 #define T lnkeep_error
-    CHECK_LAYOUT(T, 256, F(size), F(status), F(os_errno), F(message));
+    CHECK_LAYOUT(T, 304, F(size), F(status), F(os_errno), F(message), F(value), F(present), F(reserved),
+                 F(channel_id));
 #undef T
 #define T lnkeep_stats
     CHECK_LAYOUT(T, 152, F(size), F(commits), F(operations), F(operations_refused), F(commit_p50_ns),
@@ -141,6 +142,7 @@ static void every_body_starts_with_the_operation_and_fits(void) {
     CHECK_EQUAL(offsetof(lnkeep_op_body, payment_fail_attempt), 0);
     CHECK_EQUAL(offsetof(lnkeep_op_body, payment_fail), 0);
     CHECK_EQUAL(offsetof(lnkeep_op_body, payment_delete), 0);
+    CHECK_EQUAL(offsetof(lnkeep_op_body, monitors_commit), 0);
     CHECK_EQUAL(offsetof(lnkeep_op_body, reserved), 0);
     CHECK_EQUAL(sizeof(((lnkeep_op_body *)0)->reserved), sizeof(lnkeep_op_body));
 }
@@ -252,6 +254,68 @@ static void payment_decisions(void) {
 #undef T
 }
 
+static void monitor_commits(void) {
+#define T lnkeep_monitors
+    CHECK_LAYOUT(T, 8, F(bits));
+#undef T
+#define T lnkeep_monitors_options
+    CHECK_LAYOUT(T, 48, F(size), F(flags), F(pending_ops_max), F(pending_bytes_max), F(critical_reserve_ops),
+                 F(snapshot_every_updates), F(updates_max), F(snapshot_growth_percent), F(snapshot_age_secs));
+#undef T
+#define T lnkeep_monitors_report
+    CHECK_LAYOUT(T, 40, F(size), F(commit_sequence), F(outputs), F(damaged), F(last_close), F(flags));
+#undef T
+#define T lnkeep_block
+    CHECK_LAYOUT(T, 40, F(hash), F(height), F(reserved));
+#undef T
+#define T lnkeep_capture
+    CHECK_LAYOUT(T, 32, F(epoch), F(number), F(upto_ticket), F(check));
+#undef T
+#define T lnkeep_channel_tip
+    CHECK_LAYOUT(T, 40, F(channel_id), F(update_id));
+#undef T
+#define T lnkeep_monitors_commit
+    CHECK_LAYOUT(T, 88, F(size), F(capture), F(flags), F(reserved), F(manager), F(manager_generation),
+                 F(view), F(view_len));
+#undef T
+#define T lnkeep_monitors_committed
+    CHECK_LAYOUT(T, 32, F(size), F(commit_sequence), F(applied), F(need_snapshot));
+#undef T
+#define T lnkeep_op_monitors_commit
+    CHECK_LAYOUT(T, 8, F(commit));
+#undef T
+}
+
+static void monitor_views(void) {
+#define T lnkeep_monitor_completion
+    CHECK_LAYOUT(T, 48, F(channel_id), F(update_id), F(kind), F(reserved));
+#undef T
+#define T lnkeep_output
+    CHECK_LAYOUT(T, 32, F(output_id), F(tag), F(payload));
+#undef T
+#define T lnkeep_outputs
+    CHECK_LAYOUT(T, 32, F(size), F(stride), F(outputs), F(outputs_len));
+#undef T
+#define T lnkeep_monitors_state
+    CHECK_LAYOUT(T, 48, F(size), F(commit_sequence), F(pending_operations), F(pending_bytes),
+                 F(manager_generation), F(rescan_height), F(flags));
+#undef T
+#define T lnkeep_buf
+    CHECK_LAYOUT(T, 16, F(ptr), F(len));
+#undef T
+#define T lnkeep_channel
+    CHECK_LAYOUT(T, 104, F(channel_id), F(snapshot_update_id), F(latest_update_id), F(snapshot_bytes),
+                 F(update_bytes), F(block_hash), F(block_height), F(damage));
+#undef T
+#define T lnkeep_monitor_update
+    CHECK_LAYOUT(T, 24, F(update_id), F(update));
+#undef T
+#define T lnkeep_monitor
+    CHECK_LAYOUT(T, 160, F(size), F(update_stride), F(snapshot), F(updates), F(updates_len), F(stage),
+                 F(reserved), F(channel));
+#undef T
+}
+
 static void events(void) {
 #define T lnkeep_events
     CHECK_LAYOUT(T, 8, F(bits));
@@ -333,11 +397,36 @@ static const number PAYMENT_NUMBERS[] = {
     N(EVENT_TERMINAL, 1), N(EVENT_HAD_LATE_SETTLE, 2),
 };
 
-static void numbers_of_payments_keep_their_values(void) {
-    for (size_t i = 0; i < H_COUNT(PAYMENT_NUMBERS); i++) {
-        const number *each = &PAYMENT_NUMBERS[i];
-        if (!CHECK_EQUAL(each->value, each->wanted)) printf("%s\n", each->name);
+static const number MONITOR_NUMBERS[] = {
+    N(ERROR_HAS_VALUE, 1), N(ERROR_HAS_CHANNEL, 2),
+    N(MONITORS_EXTERNAL_MANAGER, 1), N(MONITORS_MANAGER_OPTIONAL, 2), N(MONITORS_REPLAYS_NOTHING, 4),
+    N(MONITORS_NO_CRITICAL_RESERVE, 8), N(MONITORS_NO_SNAPSHOT_GROWTH, 16),
+    N(MONITORS_WITHOUT_COMPLETIONS, 32),
+    N(LAST_CLOSE_NEW, 1), N(LAST_CLOSE_CLEAN, 2), N(LAST_CLOSE_UNCLEAN, 3),
+    N(MONITORS_MANAGER_MISSING, 1), N(MONITORS_MANAGER_IS_BEHIND, 2), N(MONITORS_MAY_BE_STALE, 4),
+    N(MONITORS_CRITICAL, 1), N(MONITORS_DISCARD, 1),
+    N(OUTPUT_VOLATILE, 1), N(OUTPUT_DURABLE, 2),
+    N(COMMIT_HAS_MANAGER, 1), N(COMMIT_EXTERNAL, 2), N(COMMIT_HAS_GENERATION, 4),
+    N(MANAGER_IS_EQUAL, 1), N(MANAGER_IS_AHEAD, 2),
+    N(COMPLETION_NEW, 1), N(COMPLETION_UPDATE, 2), N(COMPLETION_SNAPSHOT, 3), N(COMPLETION_ARCHIVE, 4),
+    N(STAGE_ACTIVE, 1), N(STAGE_ARCHIVED, 2),
+    N(DAMAGE_UPDATE_GAP, 1), N(DAMAGE_ORPHAN_UPDATE, 2), N(DAMAGE_CHECKSUM, 3), N(DAMAGE_MISSING_SNAPSHOT, 4),
+    N(MONITORS_HAS_GENERATION, 1), N(MONITORS_HAS_RESCAN_HEIGHT, 2),
+    N(OP_MONITORS_COMMIT, 0x301),
+};
+
+static void check_numbers(const number *numbers, size_t len) {
+    for (size_t i = 0; i < len; i++) {
+        if (!CHECK_EQUAL(numbers[i].value, numbers[i].wanted)) printf("%s\n", numbers[i].name);
     }
+}
+
+static void numbers_of_payments_keep_their_values(void) {
+    check_numbers(PAYMENT_NUMBERS, H_COUNT(PAYMENT_NUMBERS));
+}
+
+static void numbers_of_monitors_keep_their_values(void) {
+    check_numbers(MONITOR_NUMBERS, H_COUNT(MONITOR_NUMBERS));
 }
 
 #define CHECK_INIT(type, macro)                                                                   \
@@ -359,6 +448,16 @@ static void init_macros_of_payments_set_the_size_and_nothing_else(void) {
     CHECK_INIT(lnkeep_payment_rules, LNKEEP_PAYMENT_RULES_INIT);
     CHECK_INIT(lnkeep_payment_state, LNKEEP_PAYMENT_STATE_INIT);
     CHECK_EQUAL(LNKEEP_PAYMENTS_NONE.bits, 0);
+}
+
+static void init_macros_of_monitors_set_the_size_and_nothing_else(void) {
+    CHECK_INIT(lnkeep_error, LNKEEP_ERROR_INIT);
+    CHECK_INIT(lnkeep_monitors_options, LNKEEP_MONITORS_OPTIONS_INIT);
+    CHECK_INIT(lnkeep_monitors_report, LNKEEP_MONITORS_REPORT_INIT);
+    CHECK_INIT(lnkeep_monitors_commit, LNKEEP_MONITORS_COMMIT_INIT);
+    CHECK_INIT(lnkeep_monitors_committed, LNKEEP_MONITORS_COMMITTED_INIT);
+    CHECK_INIT(lnkeep_monitors_state, LNKEEP_MONITORS_STATE_INIT);
+    CHECK_EQUAL(LNKEEP_MONITORS_NONE.bits, 0);
 }
 
 static void init_macros_set_the_size_and_nothing_else(void) {
@@ -397,6 +496,10 @@ int main(int argc, char **argv) {
         H_TEST(payment_decisions),
         H_TEST(numbers_of_payments_keep_their_values),
         H_TEST(init_macros_of_payments_set_the_size_and_nothing_else),
+        H_TEST(monitor_commits),
+        H_TEST(monitor_views),
+        H_TEST(numbers_of_monitors_keep_their_values),
+        H_TEST(init_macros_of_monitors_set_the_size_and_nothing_else),
         H_TEST(events),
         H_TEST(maintenance_structures),
         H_TEST(maintenance_flags_keep_their_values),

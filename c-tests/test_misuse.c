@@ -39,6 +39,11 @@ static void check_untouched(void) {
     CHECK_EQUAL(lnkeep_attempts_is_open(world.attempts), 1);
     CHECK_EQUAL(lnkeep_events_is_open(world.events), 1);
     CHECK_EQUAL(lnkeep_payments_is_open(world.payments), 1);
+    CHECK_EQUAL(lnkeep_monitors_is_open(world.monitors), 1);
+    lnkeep_monitors_state state = LNKEEP_MONITORS_STATE_INIT;
+    CHECK_DONE(lnkeep_monitors_read_state(world.monitors, &state, NULL));
+    CHECK_EQUAL(state.commit_sequence, 1);
+    CHECK_EQUAL(state.pending_operations | state.pending_bytes, 0);
     CHECK(access(world.target, F_OK) != 0);
     CHECK(access(h_path(world.target, "data.mdb"), F_OK) != 0);
 }
@@ -118,6 +123,7 @@ static uint64_t *bits_of(handle_kind on) {
     case ON_STORE: return &world.store.bits;
     case ON_ATTEMPTS: return &world.attempts.bits;
     case ON_EVENTS: return &world.events.bits;
+    case ON_MONITORS: return &world.monitors.bits;
     default: return &world.payments.bits;
     }
 }
@@ -134,10 +140,13 @@ static uint64_t stale_bits(handle_kind on) {
     lnkeep_attempts attempts = h_attempts(world.store);
     lnkeep_payments payments = h_payments(world.store);
     lnkeep_events events;
-    uint64_t bits = on == ON_PAYMENTS ? payments.bits : attempts.bits;
+    lnkeep_monitors monitors;
+    CHECK_DONE(lnkeep_monitors_open(world.store, NULL, &monitors, NULL, NULL));
+    uint64_t bits = on == ON_PAYMENTS ? payments.bits : on == ON_MONITORS ? monitors.bits : attempts.bits;
     h_close_attempts(&attempts);
     h_close_payments(&payments);
-    if (on == ON_ATTEMPTS || on == ON_PAYMENTS) return bits;
+    CHECK_DONE(lnkeep_monitors_close(&monitors, 0, NULL));
+    if (on == ON_ATTEMPTS || on == ON_PAYMENTS || on == ON_MONITORS) return bits;
     if (on == ON_STORE) {
         lnkeep_store store = h_open(h_directory());
         bits = store.bits;
@@ -181,6 +190,9 @@ static void is_open_answers_for_any_bits(void) {
     lnkeep_attempts attempts = {world.store.bits};
     lnkeep_events events = {UINT64_MAX};
     lnkeep_payments payments = {world.attempts.bits};
+    lnkeep_monitors monitors = {world.payments.bits};
+    CHECK_EQUAL(lnkeep_monitors_is_open(monitors), 0);
+    CHECK_EQUAL(lnkeep_monitors_is_open(LNKEEP_MONITORS_NONE), 0);
     CHECK_EQUAL(lnkeep_payments_is_open(payments), 0);
     CHECK_EQUAL(lnkeep_payments_is_open(LNKEEP_PAYMENTS_NONE), 0);
     CHECK_EQUAL(lnkeep_store_is_open(store), 0);
@@ -198,8 +210,12 @@ static void closing_twice_is_harmless(void) {
     lnkeep_attempts attempts = world.attempts;
     lnkeep_events events = world.events;
     lnkeep_payments payments = world.payments;
+    lnkeep_monitors monitors = world.monitors;
     end_world();
     CHECK_EQUAL(world.store.bits | world.attempts.bits | world.events.bits | world.payments.bits, 0);
+    CHECK_EQUAL(world.monitors.bits, 0);
+    CHECK_STATUS(lnkeep_monitors_close(&monitors, 0, NULL), LNKEEP_BAD_HANDLE);
+    CHECK_STATUS(lnkeep_monitors_close(&world.monitors, LNKEEP_MONITORS_DISCARD, NULL), LNKEEP_BAD_HANDLE);
     CHECK_STATUS(lnkeep_payments_close(&payments, NULL), LNKEEP_BAD_HANDLE);
     CHECK_STATUS(lnkeep_payments_close(&world.payments, NULL), LNKEEP_BAD_HANDLE);
     CHECK_STATUS(lnkeep_events_close(&events, NULL), LNKEEP_BAD_HANDLE);
@@ -220,8 +236,10 @@ static void components_of_a_closed_store_answer_closed(void) {
     }
     CHECK_EQUAL(lnkeep_attempts_is_open(world.attempts), 1);
     CHECK_EQUAL(lnkeep_payments_is_open(world.payments), 1);
+    CHECK_EQUAL(lnkeep_monitors_is_open(world.monitors), 1);
     CHECK_DONE(lnkeep_attempts_unsubscribe_all(world.attempts, NULL));
     CHECK_DONE(lnkeep_events_close(&world.events, NULL));
+    CHECK_DONE(lnkeep_monitors_close(&world.monitors, 0, NULL));
     h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
 }
@@ -248,6 +266,29 @@ static void check_payment_views(lnkeep_bytes nothing, lnkeep_bytes endless) {
     }
     fill_arguments();
     CHECK_STATUS(lnkeep_payments_resume(world.payments, &arg.answer, SIZE_MAX / 8, 0, NULL, NULL), bad);
+}
+
+static void check_monitor_views(lnkeep_bytes wrong) {
+    lnkeep_status bad = LNKEEP_INVALID_ARGUMENT;
+    fill_arguments();
+    lnkeep_monitors monitors = world.monitors;
+    const uint8_t *id = h_hash_of_twos;
+    CHECK_STATUS(lnkeep_monitors_queue_new(monitors, id, 1, wrong, NULL, 0, NULL, NULL), bad);
+    id = h_hash_of_ones;
+    CHECK_STATUS(lnkeep_monitors_queue_update(monitors, id, 2, wrong, 0, NULL, NULL), bad);
+    CHECK_STATUS(lnkeep_monitors_queue_snapshot(monitors, id, 1, wrong, NULL, 0, NULL, NULL), bad);
+    CHECK_STATUS(lnkeep_monitors_queue_output(monitors, LNKEEP_OUTPUT_DURABLE, 1, wrong, NULL, NULL), bad);
+    CHECK_DONE(lnkeep_monitors_capture(monitors, &arg.commit.capture, NULL));
+    arg.commit.flags = LNKEEP_COMMIT_HAS_MANAGER;
+    arg.commit.manager = wrong;
+    CHECK_STATUS(call_monitors_commit_captured(), bad);
+    arg.commit.manager = h_text("");
+    arg.commit.view_len = wrong.len;
+    CHECK_STATUS(call_monitors_commit_captured(), bad);
+    static const uint64_t room[16];
+    arg.commit.view = (const lnkeep_channel_tip *)(const void *)((const char *)room + 1);
+    arg.commit.view_len = 1;
+    CHECK_STATUS(call_monitors_commit_captured(), bad);
 }
 
 /* Views of a length without bytes, and lengths that no memory has. */
@@ -280,6 +321,8 @@ static void impossible_views_are_refused(void) {
     lnkeep_store store;
     CHECK_STATUS(lnkeep_store_open("", NULL, &store, NULL, NULL), bad);
     check_payment_views(nothing, endless);
+    check_monitor_views(nothing);
+    check_monitor_views(endless);
     check_untouched();
     end_world();
 }
@@ -380,6 +423,40 @@ static void unknown_flags_of_payments_are_refused(void) {
     end_world();
 }
 
+static void unknown_flags_of_monitors_are_refused(void) {
+    make_world();
+    lnkeep_status bad = LNKEEP_INVALID_ARGUMENT;
+    lnkeep_monitors monitors = world.monitors, other;
+    lnkeep_bytes x = h_text("x");
+    const uint8_t *id = h_hash_of_ones;
+    for (uint32_t bit = 0; bit < 32; bit++) {
+        uint32_t flag = UINT32_C(1) << bit;
+        fill_arguments();
+        arg.monitors_options.flags = flag;
+        lnkeep_status status = lnkeep_monitors_open(world.store, &arg.monitors_options, &other, NULL, NULL);
+        CHECK_STATUS(status, bit > 5 ? bad : LNKEEP_ALREADY_OPEN);
+        CHECK_DONE(lnkeep_monitors_capture(monitors, &arg.commit.capture, NULL));
+        arg.commit.flags = flag;
+        if (bit > 2) CHECK_STATUS(call_monitors_commit_captured(), bad);
+        if (bit == 0) continue;
+        other = monitors;
+        CHECK_STATUS(lnkeep_monitors_close(&other, flag, NULL), bad);
+        CHECK_STATUS(lnkeep_monitors_can_queue(monitors, 1, 1, flag, NULL), bad);
+        CHECK_STATUS(lnkeep_monitors_queue_new(monitors, h_hash_of_twos, 1, x, NULL, flag, NULL, NULL), bad);
+        CHECK_STATUS(lnkeep_monitors_queue_update(monitors, id, 2, x, flag, NULL, NULL), bad);
+        CHECK_STATUS(lnkeep_monitors_queue_snapshot(monitors, id, 1, x, NULL, flag, NULL, NULL), bad);
+    }
+    fill_arguments();
+    arg.block.reserved = 1;
+    CHECK_STATUS(call_monitors_queue_snapshot(), bad);
+    CHECK_STATUS(lnkeep_monitors_queue_new(monitors, h_hash_of_twos, 1, x, &arg.block, 0, NULL, NULL), bad);
+    CHECK_DONE(lnkeep_monitors_capture(monitors, &arg.commit.capture, NULL));
+    arg.commit.reserved = 1;
+    CHECK_STATUS(call_monitors_commit_captured(), bad);
+    check_untouched();
+    end_world();
+}
+
 /* A structure with room for a tail, as a host of another version may have. */
 typedef struct longer {
     union {
@@ -399,6 +476,8 @@ typedef struct longer {
         lnkeep_payment_counts payment_counts;
         lnkeep_payment_rules rules;
         lnkeep_payment_state state;
+        lnkeep_monitors_options monitors;
+        lnkeep_monitors_commit commit;
         uint8_t bytes[512];
     } of;
 } longer;
@@ -530,6 +609,31 @@ static void payment_inputs_of_other_versions_are_understood(void) {
     end_world();
 }
 
+static lnkeep_status open_monitors(const void *options) {
+    lnkeep_monitors monitors;
+    lnkeep_status status =
+        lnkeep_monitors_open(world.store, (const lnkeep_monitors_options *)options, &monitors, NULL, NULL);
+    if (status == LNKEEP_DONE) CHECK_DONE(lnkeep_monitors_close(&monitors, 0, NULL));
+    return status;
+}
+
+/* A capture of its own each time, since a repeat would be another answer. */
+static lnkeep_status commit_monitors(const void *commit) {
+    longer given = *(const longer *)commit;
+    CHECK_DONE(lnkeep_monitors_capture(world.monitors, &given.of.commit.capture, NULL));
+    return lnkeep_monitors_commit_captured(world.monitors, &given.of.commit, NULL, NULL);
+}
+
+static void monitor_inputs_of_other_versions_are_understood(void) {
+    make_world();
+    longer given;
+    memset(&given, 0, sizeof given);
+    check_input_sizes(open_monitors, given, sizeof(lnkeep_monitors_options), sizeof(size_t));
+    check_input_sizes(commit_monitors, given, sizeof(lnkeep_monitors_commit),
+                      offsetof(lnkeep_monitors_commit, flags));
+    end_world();
+}
+
 /* What lies beyond the caller's size, and what the library does not know, must stay. */
 static void check_output_sizes(lnkeep_status (*call)(void *), size_t known) {
     static const size_t wrong[] = {0, 7, 65537};
@@ -580,8 +684,30 @@ static lnkeep_status get_state(void *state) {
     return lnkeep_payment_compute_state(1, NULL, 0, 0, (lnkeep_payment_state *)state, NULL);
 }
 
+static lnkeep_status get_monitors_report(void *report) {
+    lnkeep_monitors monitors;
+    lnkeep_status status =
+        lnkeep_monitors_open(world.store, NULL, &monitors, (lnkeep_monitors_report *)report, NULL);
+    if (status == LNKEEP_DONE) CHECK_DONE(lnkeep_monitors_close(&monitors, 0, NULL));
+    return status;
+}
+
+static lnkeep_status get_monitors_state(void *state) {
+    return lnkeep_monitors_read_state(world.monitors, (lnkeep_monitors_state *)state, NULL);
+}
+
+static lnkeep_status get_committed(void *committed) {
+    lnkeep_monitors_commit commit = LNKEEP_MONITORS_COMMIT_INIT;
+    CHECK_DONE(lnkeep_monitors_capture(world.monitors, &commit.capture, NULL));
+    return lnkeep_monitors_commit_captured(world.monitors, &commit, (lnkeep_monitors_committed *)committed,
+                                           NULL);
+}
+
 static void outputs_of_other_versions_are_filled(void) {
     make_world();
+    check_output_sizes(get_monitors_report, sizeof(lnkeep_monitors_report));
+    check_output_sizes(get_monitors_state, sizeof(lnkeep_monitors_state));
+    check_output_sizes(get_committed, sizeof(lnkeep_monitors_committed));
     check_output_sizes(get_stats, sizeof(lnkeep_stats));
     check_output_sizes(get_counts, sizeof(lnkeep_attempt_counts));
     check_output_sizes(get_report, sizeof(lnkeep_store_report));
@@ -664,6 +790,7 @@ static int child_misuses(const char *unused) {
     empty_paths_are_refused();
     unknown_flags_are_refused();
     unknown_flags_of_payments_are_refused();
+    unknown_flags_of_monitors_are_refused();
     return 0;
 }
 
@@ -699,8 +826,10 @@ int main(int argc, char **argv) {
         H_TEST(empty_paths_are_refused),
         H_TEST(unknown_flags_are_refused),
         H_TEST(unknown_flags_of_payments_are_refused),
+        H_TEST(unknown_flags_of_monitors_are_refused),
         H_TEST(inputs_of_other_versions_are_understood),
         H_TEST(payment_inputs_of_other_versions_are_understood),
+        H_TEST(monitor_inputs_of_other_versions_are_understood),
         H_TEST(outputs_of_other_versions_are_filled),
         H_TEST(errors_fit_and_end),
         H_TEST(handles_run_out_and_come_back),

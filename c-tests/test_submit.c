@@ -143,7 +143,7 @@ static size_t malformed_ops(lnkeep_op *bad) {
     size_t len = 0;
     static const uint32_t keyed[] = {LNKEEP_OP_ATTEMPT_MARK_HANDED_OFF, LNKEEP_OP_ATTEMPT_ACK,
                                      LNKEEP_OP_ATTEMPT_DELETE, LNKEEP_OP_ATTEMPT_QUARANTINE};
-    static const uint32_t kinds[] = {0, 256, 265, 512, 519, UINT32_MAX};
+    static const uint32_t kinds[] = {0, 256, 265, 512, 519, 768, 770, UINT32_MAX};
     for (size_t i = 0; i < H_COUNT(keyed); i++) {
         bad[len] = key_op(keyed[i], 1);
         bad[len++].flags = 2;

@@ -187,8 +187,8 @@ unsafe fn block_of(block: *const lnkeep_block) -> Result<Option<Block>> {
 ///
 /// Returns: LNKEEP_DONE: it is queued; LNKEEP_INVALID_ARGUMENT, also without bytes, LNKEEP_TOO_BIG above
 ///   1 GiB, LNKEEP_BAD_UPDATE_ID for 2^64 - 1; LNKEEP_DUPLICATE_CHANNEL when the id is known, queued,
-///   archived or purged: fail the open; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_BAD_HANDLE,
-///   LNKEEP_CLOSED, LNKEEP_POISONED.
+///   archived or purged: fail the open; LNKEEP_QUEUE_FULL: commit, then again; LNKEEP_NO_SPACE
+///   on a full disk, unless it is critical; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: channel_id, 32 bytes; snapshot; block, the one the snapshot has seen last, or NULL; flags,
 ///   LNKEEP_MONITORS_CRITICAL or 0.
 /// Out: ticket, NULL if not wanted.
