@@ -73,7 +73,7 @@ demo: build/demo/node
 # even when one fails, and the last lines say which did.
 
 RUNNERS = test-c test-symbols test-link test-install test-readme test-rust test-conformance \
-          test-go test-lnd test-hosts test-demo test-go-demo test-sanitizers test-torture
+          test-go test-lnd test-ldk test-hosts test-demo test-go-demo test-sanitizers test-torture
 .PHONY: $(RUNNERS)
 
 test: build
@@ -111,6 +111,10 @@ test-go: $(ARCHIVE)
 # Status 3: this machine cannot reach the modules; the runner said so.
 test-lnd: $(ARCHIVE)
 	@sh go-bindings/lnd/test.sh || [ $$? -eq 3 ]
+
+# Status 3: this machine cannot reach the crates; the runner said so.
+test-ldk:
+	@sh examples/ldk/test.sh || [ $$? -eq 3 ]
 
 # Hosts that are not LDK: one that commits after each event, and one with many links and a committer.
 test-hosts: $(ARCHIVE)
