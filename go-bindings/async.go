@@ -150,7 +150,7 @@ func (a *asynchronous) deliver(completions []completion) {
 		if submission == nil || c.index >= len(submission.outcomes) {
 			continue
 		}
-		submission.outcomes[c.index] = c.outcome.of(&submission.ops[c.index], "")
+		submission.outcomes[c.index] = c.outcome.of(&submission.ops[c.index], noDetail)
 		submission.missing--
 		if submission.missing == 0 {
 			delete(a.open, c.cookie)

@@ -153,8 +153,9 @@ const (
 )
 
 func runWorker() {
-	i := slices.IndexFunc(suites, func(s suite) bool { return s.folder == os.Getenv(suiteVariable) })
-	h := suites[i].newHarness(os.Getenv(workerVariable), os.Getenv(compatVariable) == "true")
+	all := append([]suite{deferredSuite}, suites...)
+	i := slices.IndexFunc(all, func(s suite) bool { return s.folder == os.Getenv(suiteVariable) })
+	h := all[i].newHarness(os.Getenv(workerVariable), os.Getenv(compatVariable) == "true")
 	input := json.NewDecoder(os.Stdin)
 	output := json.NewEncoder(os.Stdout)
 	for {

@@ -76,6 +76,22 @@
 // After a restart: Attempts.Recover, then Payments.Resume, which finishes what was in flight and sends
 // nothing new. Payments.Stuck tells what nobody looks after.
 //
+// # Channels, their manager and what follows from them
+//
+// Store.OpenMonitors keeps the manager of the channels, their monitors, and the messages and events that
+// depend on them, as one durable unit.
+//
+//  1. As the state changes in memory: Monitors.QueueNew, QueueUpdate, QueueSnapshot, QueueArchive; and
+//     instead of sending what follows from it, Monitors.QueueOutput. None of them waits for the disk.
+//  2. Monitors.Capture, and only then serialise the manager.
+//  3. Monitors.Commit: all of it is on disk, or nothing. Monitors.OpCommit in a SubmitAtomic takes operations
+//     of Attempts and Payments into the same commit.
+//  4. Monitors.Wait, Completions, TakeOutputs: only now may they leave. Monitors.Acknowledge for events.
+//
+// After ErrUnknown send nothing more. At the start MonitorsReport tells what is wrong; then Monitors.Manager,
+// Load for each of Channels, and the node's own replay, whose repeats are no errors, or ErrUpdateStale when
+// a snapshot includes them.
+//
 // # Copies
 //
 // Store.Backup writes a file, Restore makes a store of it, Check tells whether either is sound. A backup
@@ -89,5 +105,6 @@
 // packs what concurrent callers ask into one call of C, so that a thousand goroutines hold a few threads
 // and share commits. A call that answers a payment is a call of C of its own, at most 16 at once; Submit
 // packs the same operations and answers no payments. Waiting for results, for payments and for events
-// needs one goroutine each, woken by Go's poller.
+// needs one goroutine each, woken by Go's poller. A commit of monitors is a call of C of its own, one at a
+// time; Monitors.Wait has no goroutine of its own.
 package lnkeep

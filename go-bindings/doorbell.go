@@ -44,5 +44,8 @@ func (d *doorbell) wait(try func() bool) error {
 	return d.conn.Read(func(uintptr) bool { return try() })
 }
 
+// waitReadable waits until the descriptor is readable, and leaves it so.
+func (d *doorbell) waitReadable() error { return d.conn.Read(cReadable) }
+
 // close makes wait return.
 func (d *doorbell) close() { _ = d.file.Close() }

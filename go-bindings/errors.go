@@ -18,6 +18,11 @@ type Error struct {
 	Class Class
 	// Errno is the error number of the operating system, 0 if it had none.
 	Errno syscall.Errno
+	// Value is the number that the status speaks of, as the method says: the id expected, the tip, how many.
+	// nil when it speaks of none.
+	Value *uint64
+	// Channel is the channel that the status speaks of, nil when it speaks of none.
+	Channel *ChannelID
 	// Msg says what happened to what, and what the caller may do. It never holds a key or a preimage.
 	Msg string
 
@@ -230,12 +235,61 @@ var (
 	// ErrPaymentInternal is returned when status and sums cannot be together: the receiver claimed only a part,
 	// or the caller is wrong.
 	ErrPaymentInternal error = statusSentinel(StatusPaymentInternal)
+	// ErrBadUpdateID is returned when the update id is the reserved one, 2^64 - 1.
+	ErrBadUpdateID error = statusSentinel(StatusBadUpdateID)
+	// ErrDuplicateChannel is returned when the channel id is known, queued, archived or purged: it is never
+	// used again.
+	ErrDuplicateChannel error = statusSentinel(StatusDuplicateChannel)
+	// ErrUnknownChannel is returned when no channel of this id is known.
+	ErrUnknownChannel error = statusSentinel(StatusUnknownChannel)
+	// ErrChannelArchived is returned when the channel was archived.
+	ErrChannelArchived error = statusSentinel(StatusChannelArchived)
+	// ErrChannelDamaged is returned when what is stored of the channel is damaged: it takes a snapshot at or
+	// past its tip alone.
+	ErrChannelDamaged error = statusSentinel(StatusChannelDamaged)
+	// ErrUpdateGap is returned when updates are missing between the tip and this one.
+	ErrUpdateGap error = statusSentinel(StatusUpdateGap)
+	// ErrUpdateConflict is returned when the update id is known with other bytes: two histories of one
+	// channel, halt the node.
+	ErrUpdateConflict error = statusSentinel(StatusUpdateConflict)
+	// ErrUpdateStale is returned when a snapshot includes the update already.
+	ErrUpdateStale error = statusSentinel(StatusUpdateStale)
+	// ErrSnapshotRequired is returned when the channel has as many updates as it may have.
+	ErrSnapshotRequired error = statusSentinel(StatusSnapshotRequired)
+	// ErrSnapshotAhead is returned when the snapshot is newer than the latest update queued.
+	ErrSnapshotAhead error = statusSentinel(StatusSnapshotAhead)
+	// ErrSnapshotStale is returned when the snapshot is older than the stored one.
+	ErrSnapshotStale error = statusSentinel(StatusSnapshotStale)
+	// ErrManagerRequired is returned when the commit would advance a channel and comes without the manager.
+	ErrManagerRequired error = statusSentinel(StatusManagerRequired)
+	// ErrManagerBehind is returned when the manager does not know an update that would become durable, or is
+	// an older copy.
+	ErrManagerBehind error = statusSentinel(StatusManagerBehind)
+	// ErrLostUpdate is returned when the manager knows an update that was never queued.
+	ErrLostUpdate error = statusSentinel(StatusLostUpdate)
+	// ErrManagerAhead is returned when the manager is newer than the commit and its host cannot replay.
+	ErrManagerAhead error = statusSentinel(StatusManagerAhead)
+	// ErrStaleCapture is returned when this capture, or a later one, was committed.
+	ErrStaleCapture error = statusSentinel(StatusStaleCapture)
+	// ErrStaleManager is returned when a newer generation of the manager is stored.
+	ErrStaleManager error = statusSentinel(StatusStaleManager)
+	// ErrBadTicket is returned when the ticket or capture was not given in this session.
+	ErrBadTicket error = statusSentinel(StatusBadTicket)
+	// ErrUnknownOutput is returned when no durable output of this number waits for an acknowledgement.
+	ErrUnknownOutput error = statusSentinel(StatusUnknownOutput)
+	// ErrPendingOps is returned by Close when queued entries would be lost.
+	ErrPendingOps error = statusSentinel(StatusPendingOps)
+	// ErrNotArchived is returned when the channel is not archived.
+	ErrNotArchived error = statusSentinel(StatusNotArchived)
 	// ErrBusy is returned when a queue or table is full; nothing was applied.
 	ErrBusy error = statusSentinel(StatusBusy)
 	// ErrNoSpace is returned when disk, quota or map is full; nothing was applied.
 	ErrNoSpace error = statusSentinel(StatusNoSpace)
 	// ErrLocked is returned when the store is open in another process, or twice in this one.
 	ErrLocked error = statusSentinel(StatusLocked)
+	// ErrQueueFull is returned when the queue of monitors is full: commit, take completions and outputs, then
+	// again.
+	ErrQueueFull error = statusSentinel(StatusQueueFull)
 	// ErrCommitUnknown is returned when nobody knows whether the commit reached the disk, or when the
 	// context ended while it was under way. ErrUnknown matches it too, and is the one to ask for.
 	ErrCommitUnknown error = statusSentinel(StatusUnknown)

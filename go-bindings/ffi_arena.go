@@ -81,6 +81,9 @@ func encode(ops []*Operation) (*arena, *C.lnkeep_op) {
 		if op.payment != nil {
 			size += paymentOpBytes(op.payment)
 		}
+		if op.commit != nil {
+			size += commitBytes(op.commit)
+		}
 	}
 	a := newArena(size)
 	memory := a.take(uintptr(len(ops)) * C.sizeof_lnkeep_op)
@@ -98,6 +101,10 @@ func encodeOne(a *arena, c *C.lnkeep_op, op *Operation) {
 	body := unsafe.Pointer(&c.body)
 	if op.payment != nil {
 		encodePaymentOp(a, body, op)
+		return
+	}
+	if op.commit != nil {
+		(*C.lnkeep_op_monitors_commit)(body).commit = encodeCommit(a, op.commit)
 		return
 	}
 	switch op.kind {

@@ -55,7 +55,7 @@ func cAttemptsDelete(handle uint64, keys []Key, forget bool) ([]Outcome, error) 
 	}
 	outcomes := make([]Outcome, len(keys))
 	for i := range answers {
-		outcomes[i] = rawOutcomeOf(&answers[i]).of(&Operation{kind: opDelete, key: keys[i]}, "")
+		outcomes[i] = rawOutcomeOf(&answers[i]).of(&Operation{kind: opDelete, key: keys[i]}, noDetail)
 	}
 	return outcomes, worst(outcomes)
 }

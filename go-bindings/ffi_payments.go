@@ -109,7 +109,7 @@ func changedPayment(
 
 // paymentOutcome is the outcome of a call that was not refused.
 func paymentOutcome(answer *C.lnkeep_outcome) Outcome {
-	return rawOutcomeOf(answer).of(&Operation{}, "")
+	return rawOutcomeOf(answer).of(&Operation{}, noDetail)
 }
 
 func cPaymentsDelete(handle uint64, op string, hash PaymentHash, flags uint32) (Outcome, error) {

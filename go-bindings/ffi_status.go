@@ -40,7 +40,21 @@ func check(op string, status C.lnkeep_status, detail *C.lnkeep_error) error {
 	if msg == "" {
 		msg = code.Message()
 	}
-	return &Error{Op: op, Code: code, Class: code.Class(), Errno: syscall.Errno(detail.os_errno), Msg: msg}
+	value, channel := subject(detail)
+	return &Error{
+		Op: op, Code: code, Class: code.Class(), Errno: syscall.Errno(detail.os_errno), Value: value,
+		Channel: channel, Msg: msg,
+	}
+}
+
+// subject is the number and the channel that an error is about, nil where it is about none.
+func subject(e *C.lnkeep_error) (value *uint64, channel *ChannelID) {
+	value = numberIf(e.present&C.LNKEEP_ERROR_HAS_VALUE != 0, e.value)
+	if e.present&C.LNKEEP_ERROR_HAS_CHANNEL != 0 {
+		id := *(*ChannelID)(unsafe.Pointer(&e.channel_id))
+		channel = &id
+	}
+	return value, channel
 }
 
 // change is the outcome of a call that changes something and answers nothing but its status.

@@ -24,25 +24,42 @@ func cSubmit(handle uint64, ops []*Operation, atomic bool, outcomes []Outcome) e
 	if status != C.LNKEEP_BATCH {
 		failure = check("submit", status, &detail)
 	}
-	refused := 0
+	told := detailed(answers, &detail)
 	for i := range answers {
-		if answers[i].status < C.LNKEEP_DONE {
-			refused++
-		}
-	}
-	// The library details one operation, the worst: its words are known to fit if it is the only one.
-	words := ""
-	if refused == 1 {
-		words = text(&detail)
-	}
-	for i := range answers {
-		if failure != nil {
+		switch {
+		case failure != nil:
 			outcomes[i] = failed(failure)
-			continue
+		case i == told:
+			outcomes[i] = rawOutcomeOf(&answers[i]).of(ops[i], detailOf(&detail))
+		default:
+			outcomes[i] = rawOutcomeOf(&answers[i]).of(ops[i], noDetail)
 		}
-		outcomes[i] = rawOutcomeOf(&answers[i]).of(ops[i], words)
 	}
 	return failure
+}
+
+func detailOf(c *C.lnkeep_error) detail {
+	value, channel := subject(c)
+	return detail{words: text(c), value: value, channel: channel}
+}
+
+// detailed is the operation that the library details, the worst of them, and -1 when it is not known which
+// that is: what it says is known to fit if only one was refused for a reason of its own.
+func detailed(answers []C.lnkeep_outcome, detail *C.lnkeep_error) int {
+	found := -1
+	for i := range answers {
+		if answers[i].status >= C.LNKEEP_DONE || answers[i].status == C.LNKEEP_ABORTED {
+			continue
+		}
+		if found >= 0 {
+			return -1
+		}
+		found = i
+	}
+	if found >= 0 && answers[found].status != detail.status {
+		return -1
+	}
+	return found
 }
 
 func rawOutcomeOf(c *C.lnkeep_outcome) rawOutcome {
@@ -96,7 +113,7 @@ func cAttemptsDo(op *Operation) Outcome {
 	if status < C.LNKEEP_DONE {
 		answer.os_errno = detail.os_errno
 	}
-	return rawOutcomeOf(&answer).of(op, text(&detail))
+	return rawOutcomeOf(&answer).of(op, detailOf(&detail))
 }
 
 func attemptsDo(op *C.lnkeep_op, answer *C.lnkeep_outcome, detail *C.lnkeep_error) C.lnkeep_status {

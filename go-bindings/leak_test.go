@@ -25,38 +25,26 @@ func TestLeaks_AreToldAndOnlyLeaks(t *testing.T) {
 		must(t, err)
 		events, err := store.OpenEvents("silent", nil)
 		must(t, err)
+		monitors, _, err := store.OpenMonitors(nil)
+		must(t, err)
 		must(t, store.Close())
-		runtime.KeepAlive([]any{attempts, following, payments, events})
+		runtime.KeepAlive([]any{attempts, following, payments, events, monitors})
 	}()
-	attempts := func() *lnkeep.Attempts {
-		store, err := lnkeep.Open(path, nil)
-		must(t, err)
-		_, err = store.OpenEvents("forgotten", nil)
-		must(t, err)
-		attempts, err := store.OpenAttempts(nil)
-		must(t, err)
-		_, err = attempts.Subscribe(key(4))
-		must(t, err)
-		payments, err := store.OpenPayments(nil)
-		must(t, err)
-		_, err = payments.SubscribeAll()
-		must(t, err)
-		return attempts
-	}()
+	attempts := forgotten(t, path)
 	told := map[string]lnkeep.Leak{}
-	eventually(t, "five leaks", func() bool {
+	eventually(t, "six leaks", func() bool {
 		runtime.GC()
 		select {
 		case leak := <-leaks:
 			told[leak.Kind] = leak
 		default:
 		}
-		return len(told) == 5
+		return len(told) == 6
 	})
 	initDone(t, attempts, 1)
 	for kind, name := range map[string]string{
 		"Store": path, "Events": "forgotten", "Subscription": "attempt 4", "Payments": "payments",
-		"PaymentSubscription": "all payments",
+		"PaymentSubscription": "all payments", "Monitors": "monitors",
 	} {
 		leak := told[kind]
 		if leak.Name != name || !strings.Contains(leak.Opened, "leak_test.go:") {
@@ -67,4 +55,23 @@ func TestLeaks_AreToldAndOnlyLeaks(t *testing.T) {
 		}
 	}
 	must(t, attempts.Close())
+}
+
+// forgotten opens one of everything and closes nothing.
+func forgotten(t *testing.T, path string) *lnkeep.Attempts {
+	store, err := lnkeep.Open(path, nil)
+	must(t, err)
+	_, err = store.OpenEvents("forgotten", nil)
+	must(t, err)
+	attempts, err := store.OpenAttempts(nil)
+	must(t, err)
+	_, err = attempts.Subscribe(key(4))
+	must(t, err)
+	payments, err := store.OpenPayments(nil)
+	must(t, err)
+	_, err = payments.SubscribeAll()
+	must(t, err)
+	_, _, err = store.OpenMonitors(nil)
+	must(t, err)
+	return attempts
 }

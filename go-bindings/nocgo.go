@@ -141,3 +141,40 @@ func cPaymentComputeState(uint64, []AttemptSum, FailureReason) (PaymentState, er
 func cPaymentVerifyAttempt(*Verification, []PaymentAttemptRequest, *PaymentAttemptRequest) error {
 	return ErrNoCgo
 }
+
+func cReadable(uintptr) bool { return false }
+func cMonitorsOpen(uint64, *MonitorsOptions) (uint64, MonitorsReport, error) {
+	return 0, MonitorsReport{}, ErrNoCgo
+}
+func cMonitorsClose(uint64, bool) error        { return ErrNoCgo }
+func cMonitorsIsOpen(uint64) bool              { return false }
+func cMonitorsDescriptor(uint64) (int, error)  { return 0, ErrNoCgo }
+func cMonitorsCapture(uint64) (Capture, error) { return Capture{}, ErrNoCgo }
+func cMonitorsQueueNew(uint64, ChannelID, uint64, []byte, *Block, uint32) (uint64, error) {
+	return 0, ErrNoCgo
+}
+func cMonitorsQueueUpdate(uint64, ChannelID, uint64, []byte, uint32) (Queued, error) {
+	return Queued{}, ErrNoCgo
+}
+func cMonitorsQueueSnapshot(uint64, ChannelID, uint64, []byte, *Block, uint32) (uint64, error) {
+	return 0, ErrNoCgo
+}
+func cMonitorsQueueArchive(uint64, ChannelID) (uint64, error) { return 0, ErrNoCgo }
+func cMonitorsQueueOutput(uint64, OutputClass, uint64, []byte) (uint64, error) {
+	return 0, ErrNoCgo
+}
+func cMonitorsCanQueue(uint64, uint64, uint64, uint32) error        { return ErrNoCgo }
+func cMonitorsTicketIsDurable(uint64, uint64) (bool, error)         { return false, ErrNoCgo }
+func cMonitorsCommit(uint64, *commitment) (Committed, error)        { return Committed{}, ErrNoCgo }
+func cMonitorsCheckManager(uint64, uint64) (ManagerRelation, error) { return 0, ErrNoCgo }
+func cMonitorsPurge(uint64, ChannelID) (uint64, error)              { return 0, ErrNoCgo }
+func cMonitorsCompletions(uint64, int) ([]Completion, error)        { return nil, ErrNoCgo }
+func cMonitorsTakeOutputs(uint64, int) ([]Output, error)            { return nil, ErrNoCgo }
+func cMonitorsAcknowledge(uint64, uint64) error                     { return ErrNoCgo }
+func cMonitorsState(uint64) (MonitorsState, error)                  { return MonitorsState{}, ErrNoCgo }
+func cMonitorsLoadManager(uint64) (HostBytes, error)                { return nil, ErrNoCgo }
+func cMonitorsNeedSnapshot(uint64, int) ([]Channel, error)          { return nil, ErrNoCgo }
+func cMonitorsLoad(uint64, ChannelID) (*Monitor, error)             { return nil, ErrNoCgo }
+func cMonitorsList(uint64, ChannelStage, *ChannelID, int) ([]Channel, error) {
+	return nil, ErrNoCgo
+}

@@ -25,6 +25,9 @@ const (
 )
 
 func (k opKind) String() string {
+	if k.isMonitors() {
+		return named(uint32(k-opMonitorsCommit), "monitors operation", "commit")
+	}
 	if k.isPayment() {
 		return named(uint32(k-opPaymentInit), "payment operation", "init", "register", "settle", "fail_attempt",
 			"fail", "delete")
@@ -39,8 +42,8 @@ const (
 	deleteForget uint32 = 1
 )
 
-// Operation is one change for Submit, made by the Op methods of a component, such as Attempts.OpInit or
-// Payments.OpInit.
+// Operation is one change for Submit, made by the Op methods of a component, such as Attempts.OpInit,
+// Payments.OpInit or Monitors.OpCommit.
 // It holds copies of everything it was made from. The zero value is refused with ErrInvalidArgument.
 type Operation struct {
 	kind      opKind
@@ -56,6 +59,8 @@ type Operation struct {
 	message []byte
 	// payment is set for operations of payments.
 	payment *paymentOperation
+	// commit is set for a commit of monitors.
+	commit *commitment
 }
 
 // subject names in errors what an operation is about.
@@ -63,6 +68,8 @@ func (op *Operation) subject() string {
 	switch {
 	case op.kind == opAllocate:
 		return "external key of " + strconv.Itoa(len(op.message)) + " bytes"
+	case op.commit != nil:
+		return "monitors, up to ticket " + strconv.FormatUint(op.commit.capture.uptoTicket, 10)
 	case op.payment == nil:
 		return "attempt " + op.key.String()
 	case op.kind == opPaymentRegister || op.kind == opPaymentSettle || op.kind == opPaymentFailAttempt:
@@ -136,7 +143,8 @@ func (a *Attempts) OpAllocate(namespace Namespace, externalKey []byte) Operation
 
 // Submit applies operations of any components of this store, mixed, in one durable commit, and waits for
 // it. They apply in order, a later one sees an earlier one, and each stands alone. Concurrent calls share
-// commits and do not hold a thread each.
+// commits and do not hold a thread each. With Monitors.OpCommit among them the call is one of C of its own:
+// it waits its turn as Monitors.Commit does, and is then waited for whatever becomes of the context.
 //
 // The outcomes are always one per operation. The error is nil when every operation is Done or Already;
 // ErrBatch when one is not, with the class of the worst; anything else says that none was applied, or
@@ -151,6 +159,9 @@ func (s *Store) Submit(ctx context.Context, ops ...Operation) ([]Outcome, error)
 	}
 	if len(ops) == 0 {
 		return nil, nil
+	}
+	if hasCommit(ops) {
+		return s.core.submitCommit(ctx, ops, false)
 	}
 	j := newJob(ops...)
 	if err := s.core.submitter.run(ctx, "submit", j); err != nil {
@@ -167,6 +178,9 @@ func (s *Store) SubmitAtomic(ctx context.Context, ops ...Operation) ([]Outcome, 
 	}
 	if len(ops) == 0 {
 		return nil, nil
+	}
+	if hasCommit(ops) {
+		return s.core.submitCommit(ctx, ops, true)
 	}
 	submission, err := s.submitAsync(ops, true)
 	if err != nil {

@@ -26,6 +26,8 @@ type Outcome struct {
 	ID uint64
 	// Left counts failed attempts that Payments.OpDeleteFailedAttempts left for the next step.
 	Left uint64
+	// CommitSequence is the number of the commit that Monitors.OpCommit made; 0 otherwise.
+	CommitSequence uint64
 	// EventSequence is the number of the event written with the change, 0 if none was.
 	EventSequence uint64
 	// Err is why it was not applied, an *Error; nil when it is Done or Already.
@@ -42,11 +44,12 @@ func failed(err error) Outcome {
 	return outcome
 }
 
-// worst is the error that a batch is judged by: UNKNOWN, then FATAL, RETRY, REFUSED.
+// worst is the error that a batch is judged by: UNKNOWN, then FATAL, RETRY, REFUSED, and ABORTED, which says
+// nothing but that another one was refused.
 func worst(outcomes []Outcome) error {
 	var found *Error
 	for i := range outcomes {
-		if e, _ := outcomes[i].Err.(*Error); e != nil && (found == nil || severity(e.Class) > severity(found.Class)) {
+		if e, _ := outcomes[i].Err.(*Error); e != nil && (found == nil || severity(e) > severity(found)) {
 			found = e
 		}
 	}
@@ -54,20 +57,24 @@ func worst(outcomes []Outcome) error {
 		return nil
 	}
 	return &Error{
-		Op: "submit", Code: StatusBatch, Class: found.Class, Errno: found.Errno, Msg: found.Error(), cause: found,
+		Op: "submit", Code: StatusBatch, Class: found.Class, Errno: found.Errno, Value: found.Value,
+		Channel: found.Channel, Msg: found.Error(), cause: found,
 	}
 }
 
-func severity(class Class) int {
-	switch class {
+func severity(e *Error) int {
+	switch e.Class {
 	case ClassUnknown:
-		return 4
+		return 5
 	case ClassFatal:
-		return 3
+		return 4
 	case ClassRetry:
-		return 2
+		return 3
 	case ClassRefused:
-		return 1
+		if e.Code == StatusAborted {
+			return 1
+		}
+		return 2
 	}
 	return 0
 }
@@ -79,33 +86,47 @@ type rawOutcome struct {
 	value, event  uint64
 }
 
+// detail is what the library says about one operation of a submission beside its outcome.
+type detail struct {
+	words   string
+	value   *uint64
+	channel *ChannelID
+}
+
+// noDetail is that of an operation which the library says nothing more about.
+var noDetail detail
+
 // of is the outcome of an operation. Without a detail the status has to explain itself.
-func (raw rawOutcome) of(op *Operation, detail string) Outcome {
+func (raw rawOutcome) of(op *Operation, known detail) Outcome {
 	status := Status(raw.status)
 	outcome := Outcome{
 		Done: status == StatusDone, Already: status > StatusDone, Code: status,
 		Changed: raw.flags&outcomeChanged != 0, Conflict: raw.flags&outcomeConflict != 0,
 		Leftovers: raw.flags&outcomeLeftovers != 0, ID: raw.value, EventSequence: raw.event,
 	}
-	if op.kind == opPaymentDelete {
+	switch op.kind {
+	case opPaymentDelete:
 		outcome.ID, outcome.Left = 0, raw.value
+	case opMonitorsCommit:
+		outcome.ID, outcome.CommitSequence = 0, raw.value
 	}
 	if status < StatusDone {
-		outcome.Err = raw.failure(op, status, detail)
+		outcome.Err = raw.failure(op, status, known)
 	}
 	return outcome
 }
 
 // failure is the error of one operation of a submission.
-func (raw rawOutcome) failure(op *Operation, status Status, detail string) *Error {
+func (raw rawOutcome) failure(op *Operation, status Status, known detail) *Error {
 	if op.payment != nil && op.payment.refused != nil {
 		return op.payment.refused
 	}
-	if detail == "" {
-		detail = op.subject() + ": " + status.Message()
+	if known.words == "" {
+		known.words = op.subject() + ": " + status.Message()
 	}
 	return &Error{
-		Op: op.kind.String(), Code: status, Class: status.Class(), Errno: syscall.Errno(raw.errno), Msg: detail,
+		Op: op.kind.String(), Code: status, Class: status.Class(), Errno: syscall.Errno(raw.errno),
+		Value: known.value, Channel: known.channel, Msg: known.words,
 	}
 }
 

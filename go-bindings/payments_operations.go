@@ -19,7 +19,7 @@ const (
 )
 
 // isPayment reports whether an operation is one of payments.
-func (k opKind) isPayment() bool { return k >= opPaymentInit }
+func (k opKind) isPayment() bool { return k >= opPaymentInit && k < opMonitorsCommit }
 
 // paymentOperation is what an operation of payments holds beside its key.
 type paymentOperation struct {

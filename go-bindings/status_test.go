@@ -14,13 +14,15 @@ func TestStatus_ClassFollowsFromTheNumber(t *testing.T) {
 		0: lnkeep.ClassDone, 1: lnkeep.ClassAlready, 1 << 30: lnkeep.ClassAlready, -1: lnkeep.ClassRefused,
 		-99: lnkeep.ClassRefused, -100: lnkeep.ClassRetry, lnkeep.StatusCanceled: lnkeep.ClassRetry,
 		-200: lnkeep.ClassUnknown, -299: lnkeep.ClassUnknown, -300: lnkeep.ClassFatal, -1 << 31: lnkeep.ClassFatal,
+		lnkeep.StatusAlreadyQueued: lnkeep.ClassAlready, lnkeep.StatusQueueFull: lnkeep.ClassRetry,
 	} {
 		if status.Class() != class {
 			t.Errorf("%v has class %v", status, status.Class())
 		}
 	}
 	for status, name := range map[lnkeep.Status]string{
-		0: "DONE", 2: "ALREADY_EXISTS", -6: "NOT_FOUND", -28: "TARGET_EXISTS", -250: "status -250", lnkeep.StatusCanceled: "CANCELED",
+		0: "DONE", 2: "ALREADY_EXISTS", 3: "ALREADY_QUEUED", -75: "NOT_ARCHIVED", -103: "QUEUE_FULL",
+		-6: "NOT_FOUND", -28: "TARGET_EXISTS", -250: "status -250", lnkeep.StatusCanceled: "CANCELED",
 	} {
 		if status.String() != name || status.Message() == "" {
 			t.Errorf("%q, %q", status.String(), status.Message())

@@ -23,6 +23,8 @@ type core struct {
 	submitter *submitter
 	// turns bounds the operating system threads that wait for the disk in calls of C.
 	turns chan struct{}
+	// commits is held by the one commit of monitors that is under way.
+	commits chan struct{}
 
 	// life is held by calls that make children and, alone, by close: none is made after that.
 	life   sync.RWMutex
@@ -36,6 +38,7 @@ type core struct {
 	attempts *sharedAttempts
 	payments *sharedPayments
 	cursors  map[*cursor]struct{}
+	monitors map[*monitorsHandle]struct{}
 }
 
 // turnsMax is how many calls may wait for the disk in C at once, beside the submitter. The library
@@ -65,7 +68,8 @@ func Open(path string, options *StoreOptions) (*Store, error) {
 		return nil, err
 	}
 	c := &core{
-		handle: handle, report: report, turns: make(chan struct{}, turnsMax), cursors: map[*cursor]struct{}{},
+		handle: handle, report: report, turns: make(chan struct{}, turnsMax), commits: make(chan struct{}, 1),
+		cursors: map[*cursor]struct{}{}, monitors: map[*monitorsHandle]struct{}{},
 	}
 	c.submitter = newSubmitter(handle, options)
 	store := &Store{core: c}
@@ -80,8 +84,9 @@ func (s *Store) Report() Report { return s.core.report }
 func (s *Store) IsOpen() bool { return !s.core.closed.Load() && cStoreIsOpen(s.core.handle) }
 
 // Close refuses new calls, commits what was accepted, answers every waiting caller, closes channels and
-// everything that was opened on the store, and releases the files. It waits for all of that. Calling it
-// again, also at the same time, gives the same answer and does nothing else.
+// everything that was opened on the store, and releases the files. It waits for all of that. What is queued
+// in Monitors and was not committed is lost, as in a crash: close those first. Calling it again, also at the
+// same time, gives the same answer and does nothing else.
 //
 // Errors: ErrPoisoned when an earlier commit had failed; the files are released all the same.
 func (s *Store) Close() error {
@@ -97,8 +102,8 @@ func (c *core) close() error {
 
 	c.submitter.close()
 	c.mu.Lock()
-	async, attempts, payments, cursors := c.async, c.attempts, c.payments, c.cursors
-	c.async, c.attempts, c.payments, c.cursors = nil, nil, nil, nil
+	async, attempts, payments, cursors, monitors := c.async, c.attempts, c.payments, c.cursors, c.monitors
+	c.async, c.attempts, c.payments, c.cursors, c.monitors = nil, nil, nil, nil, nil
 	c.mu.Unlock()
 	if async != nil {
 		async.close()
@@ -111,6 +116,9 @@ func (c *core) close() error {
 	}
 	if payments != nil {
 		_ = payments.close()
+	}
+	for monitor := range monitors {
+		_ = monitor.close(true)
 	}
 	return cStoreClose(c.handle)
 }

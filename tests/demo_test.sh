@@ -24,6 +24,12 @@ if [ -x build/demo/node ]; then
         breaks new-payment 'paid more than the amount' || true
     check demo_that_registers_without_the_record_fails \
         breaks no-record 'paid more than the amount' || true
+    check demo_that_sends_before_the_channel_is_committed_fails \
+        breaks early-message 'left the node and not on its disk' || true
+    check demo_that_stores_channels_and_manager_apart_fails \
+        breaks two-commits 'channels and the manager disagree' || true
+    check demo_that_acknowledges_notices_before_they_are_told_fails \
+        breaks early-acknowledge 'settles not told, or before their commit' || true
 else
     not_ok 'build/demo/node does not exist: examples/c/node.c has no main() at the start of a line'
 fi

@@ -74,6 +74,10 @@ check demo_survives_kills timeout 600 "$program" || true
 check init_acknowledged_too_early_is_found breaks init 'acknowledged and lost' || true
 check attempt_dispatched_again_is_found breaks already 'attempts dispatched twice' || true
 check htlc_before_its_mark_is_found breaks mark 'rolled back after it left' || true
+check message_before_its_commit_is_found breaks mark 'left the node and not on its disk' || true
+check channel_and_manager_apart_are_found breaks apart 'channel and manager disagree' || true
+check notice_acknowledged_too_early_is_found \
+    breaks notice 'settles not told, or before their commit' || true
 check result_confirmed_too_early_is_found breaks result 'rolled back after it left' || true
 check payment_made_anew_is_found breaks anew 'hashes paid twice' || true
 check repeat_without_a_key_is_found breaks key 'repeats answered otherwise than the first' || true

@@ -1,11 +1,12 @@
 /*
- * An answer of the peer becomes a result, and the result goes to its payment: parse, store, let the
- * peer forget it, and then settle or fail the payment's attempt.
+ * An answer of the peer becomes a result, and the result goes to its payment: parse, store, and
+ * then commit the channel without the HTLC, the payment with its attempt settled or failed, and
+ * what is to be told of it.
  *
- * Storing comes first, because the peer's answer is the only one there is. The payment follows in a
- * transaction of its own, which also acknowledges the stored result; when the node dies in between,
- * lnkeep_payments_resume or answers_conclude finds it. The peer repeats what was not confirmed to
- * every new life of the node; lnkeep answers ALREADY then, and that is as good as DONE.
+ * Storing comes first, because the peer's answer is the only one there is. The rest is one
+ * transaction, which also acknowledges the stored result, and after which the peer may forget the
+ * HTLC. When the node dies in between, the peer repeats its answer to every new life; lnkeep
+ * answers ALREADY to the store then, and that is as good as DONE.
  *
  * Several threads run this at once; their calls share commits inside lnkeep.
  */
@@ -57,53 +58,40 @@ lnkeep_attempt *answers_record(struct node *node, const lnkeep_attempt_key *key)
     return attempt;
 }
 
-static lnkeep_payment *settle(struct node *node, const uint8_t payment_hash[32],
-                              const lnkeep_attempt *attempt)
+/* The operation that takes a stored result to its payment. It borrows from the record. */
+static lnkeep_op conclusion_of(struct node *node, const uint8_t payment_hash[32],
+                               const lnkeep_attempt *attempt)
 {
-    lnkeep_payment *payment = NULL;
-    lnkeep_outcome outcome = {0};
-    lnkeep_error err = LNKEEP_ERROR_INIT;
-    struct patience patience = {0};
-    lnkeep_status status;
-    do {
-        status = lnkeep_payments_settle(node->payments, payment_hash, &attempt->key,
-                                        attempt->result.preimage,
-                                        attempt->updated_unix_ms * 1000000, 0, &payment, &outcome,
-                                        &err);
-    } while (outcome_try_again(status, &patience));
-    if (outcome.flags & LNKEEP_OUTCOME_CONFLICT) {
-        /* The client may have paid again. It hears of the settle; people should, too. */
-        fprintf(stderr, "node: attempt %" PRIu64 " settled after it was called failed\n",
-                attempt->key.id);
+    lnkeep_op op = {.component = node->payments.bits};
+    if (attempt->result.kind == LNKEEP_RESULT_SETTLE) {
+        op.kind = LNKEEP_OP_PAYMENT_SETTLE;
+        op.body.payment_settle = (lnkeep_op_payment_settle){
+            .key = attempt->key,
+            .settled_unix_ns = attempt->updated_unix_ms * 1000000,
+        };
+        memcpy(op.body.payment_settle.payment_hash, payment_hash, 32);
+        memcpy(op.body.payment_settle.preimage, attempt->result.preimage, 32);
+    } else {
+        op.kind = LNKEEP_OP_PAYMENT_FAIL_ATTEMPT;
+        op.body.payment_fail_attempt = (lnkeep_op_payment_fail_attempt){
+            .key = attempt->key,
+            .failure = answers_failure_of(attempt),
+        };
+        memcpy(op.body.payment_fail_attempt.payment_hash, payment_hash, 32);
     }
-    if (!outcome_was_overtaken(status)) {
-        outcome_class("settle", status, &err);
-    }
-    return payment;
+    return op;
 }
 
-static lnkeep_payment *fail(struct node *node, const uint8_t payment_hash[32],
-                            const lnkeep_attempt *attempt)
+static void check_outcome(const lnkeep_outcome *outcome, const lnkeep_attempt_key *key)
 {
-    if (answers_is_final(&attempt->result)) {
-        /* The payment first, so that no thread makes another attempt in between. */
-        lnkeep_payment_free(payer_give_up(node, payment_hash,
-                                          LNKEEP_PAYMENT_REASON_INCORRECT_PAYMENT_DETAILS));
+    if (outcome->flags & LNKEEP_OUTCOME_CONFLICT) {
+        /* The client may have paid again. It hears of the settle; people should, too. */
+        fprintf(stderr, "node: attempt %" PRIu64 " settled after it was called failed\n", key->id);
     }
-    const lnkeep_payment_failure failure = answers_failure_of(attempt);
-    const lnkeep_bytes no_note = {0};
-    lnkeep_payment *payment = NULL;
-    lnkeep_error err = LNKEEP_ERROR_INIT;
-    struct patience patience = {0};
-    lnkeep_status status;
-    do {
-        status = lnkeep_payments_fail_attempt(node->payments, payment_hash, &attempt->key, &failure,
-                                              no_note, 0, &payment, NULL, &err);
-    } while (outcome_try_again(status, &patience));
-    if (!outcome_was_overtaken(status)) {
-        outcome_class("fail attempt", status, &err);
+    if (!outcome_was_overtaken(outcome->status)) {
+        const lnkeep_error err = {.size = sizeof err};
+        outcome_class("conclude", outcome->status, &err);
     }
-    return payment;
 }
 
 /* Which payment an attempt belongs to: its record knows, since it was made with it. */
@@ -116,17 +104,39 @@ static bool hash_of(struct node *node, const lnkeep_attempt *attempt, uint8_t pa
     return attempt->present & LNKEEP_HAS_PAYMENT_HASH;
 }
 
+/* Of an attempt that has a result. */
+static lnkeep_payment *conclude(struct node *node, const lnkeep_attempt *attempt)
+{
+    const bool settled = attempt->result.kind == LNKEEP_RESULT_SETTLE;
+    struct change change = {
+        .kind = settled ? HTLC_SETTLED : HTLC_FAILED,
+        .htlc_id = attempt->key.id,
+    };
+    /* ACKED: the payment has it. That was the same transaction. */
+    if (!hash_of(node, attempt, change.payment_hash) || attempt->flags & LNKEEP_ATTEMPT_ACKED) {
+        keeper_remove_htlc(node, &change, NULL);
+        return NULL;
+    }
+    if (answers_is_final(&attempt->result)) {
+        /* The payment first, so that no thread makes another attempt in between. */
+        lnkeep_payment_free(payer_give_up(node, change.payment_hash,
+                                          LNKEEP_PAYMENT_REASON_INCORRECT_PAYMENT_DETAILS));
+    }
+    const lnkeep_op op = conclusion_of(node, change.payment_hash, attempt);
+    const lnkeep_outcome outcome = keeper_remove_htlc(node, &change, &op);
+    check_outcome(&outcome, &attempt->key);
+    const lnkeep_class class = lnkeep_status_class(outcome.status);
+    return class == LNKEEP_CLASS_DONE || class == LNKEEP_CLASS_ALREADY
+               ? payer_fetch(node, change.payment_hash)
+               : NULL;
+}
+
 lnkeep_payment *answers_conclude(struct node *node, const lnkeep_attempt_key *key)
 {
     lnkeep_payment *payment = NULL;
     lnkeep_attempt *attempt = answers_record(node, key);
-    uint8_t payment_hash[32];
-    /* ACKED: the payment has it. That was the same transaction. */
-    if (attempt != NULL && attempt->present & LNKEEP_HAS_RESULT &&
-        !(attempt->flags & LNKEEP_ATTEMPT_ACKED) && hash_of(node, attempt, payment_hash)) {
-        payment = attempt->result.kind == LNKEEP_RESULT_SETTLE
-                      ? settle(node, payment_hash, attempt)
-                      : fail(node, payment_hash, attempt);
+    if (attempt != NULL && attempt->present & LNKEEP_HAS_RESULT) {
+        payment = conclude(node, attempt);
     }
     lnkeep_attempt_free(attempt);
     return payment;
@@ -139,22 +149,12 @@ static lnkeep_status store(struct node *node, const lnkeep_attempt_key *key,
     struct patience patience = {0};
     lnkeep_status status;
     do {
-        status = node->broken == BROKEN_NOT
-                     ? lnkeep_attempts_store_result(node->attempts, key, result, NULL, &err)
-                     : broken_store_result(node, key, result, &err);
+        status = node->broken == BROKEN_EARLY
+                     ? broken_store_result(node, key, result, &err)
+                     : lnkeep_attempts_store_result(node->attempts, key, result, NULL, &err);
     } while (outcome_try_again(status, &patience));
     outcome_class("store result", status, &err);
     return status;
-}
-
-/* From here on the peer may forget the HTLC, and with it the answer. */
-static void let_peer_forget(struct node *node, uint64_t id)
-{
-    uint8_t message[WIRE_FORGET_BYTES];
-    wire_write_forget(message, id);
-    if (!channel_send(node->peer_fd, message, sizeof message)) {
-        _exit(EXIT_START_AGAIN);
-    }
 }
 
 static void take_result(struct node *node, const lnkeep_attempt_key *key,
@@ -176,8 +176,8 @@ static void take_result(struct node *node, const lnkeep_attempt_key *key,
     default:
         break;
     }
-    let_peer_forget(node, key->id);
     if (node->broken == BROKEN_EARLY) {
+        broken_forget(node, key->id);
         broken_wait(node);
     }
     payer_go_on(node, answers_conclude(node, key));

@@ -13,6 +13,9 @@ static const char *const NAMES[] = {
     [BROKEN_EARLY] = "early",
     [BROKEN_NEW_PAYMENT] = "new-payment",
     [BROKEN_NO_RECORD] = "no-record",
+    [BROKEN_EARLY_MESSAGE] = "early-message",
+    [BROKEN_TWO_COMMITS] = "two-commits",
+    [BROKEN_EARLY_ACK] = "early-acknowledge",
 };
 
 bool broken_of_name(const char *name, enum broken *broken)
@@ -72,28 +75,31 @@ lnkeep_status broken_init(struct node *node, const lnkeep_payment_init *init,
     }
 }
 
-lnkeep_status broken_mark(struct node *node, const lnkeep_attempt_key *key, lnkeep_error *err)
+uint32_t broken_recover_flags(const struct node *node)
 {
-    if (node->broken == BROKEN_NO_RECORD) {
-        return LNKEEP_DONE;
+    switch (node->broken) {
+    case BROKEN_EARLY:
+    case BROKEN_NEW_PAYMENT:
+    case BROKEN_NO_RECORD:
+    case BROKEN_EARLY_MESSAGE:
+        return LNKEEP_RECOVER_CIRCUITS_COMPLETE;
+    default:
+        return 0;
     }
-    if (node->broken != BROKEN_EARLY) {
-        return lnkeep_attempts_mark_handed_off(node->attempts, key, NULL, err);
+}
+
+bool broken_marks_otherwise(struct node *node, const lnkeep_op *mark)
+{
+    if (node->broken == BROKEN_EARLY) {
+        lnkeep_error err = LNKEEP_ERROR_INIT;
+        outcome_class("mark", lnkeep_submit_async(node->store, mark, 1, 0, 0, &err), &err);
     }
-    lnkeep_op op = {
-        .kind = LNKEEP_OP_ATTEMPT_MARK_HANDED_OFF,
-        .component = node->attempts.bits,
-        .body.attempt_key = *key,
-    };
-    return lnkeep_submit_async(node->store, &op, 1, 0, 0, err);
+    return node->broken == BROKEN_EARLY || node->broken == BROKEN_NO_RECORD;
 }
 
 lnkeep_status broken_store_result(struct node *node, const lnkeep_attempt_key *key,
                                   const lnkeep_attempt_result *result, lnkeep_error *err)
 {
-    if (node->broken != BROKEN_EARLY) {
-        return lnkeep_attempts_store_result(node->attempts, key, result, NULL, err);
-    }
     lnkeep_op op = {
         .kind = LNKEEP_OP_ATTEMPT_STORE_RESULT,
         .component = node->attempts.bits,

@@ -183,6 +183,9 @@ void client_note_report(struct client *client, const struct report *report)
     case REPORT_EVENT:
         told_event(client, report);
         break;
+    case REPORT_NOTICE:
+        told_notice(client, report);
+        break;
     default:
         client->unexpected++;
         break;

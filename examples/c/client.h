@@ -42,6 +42,8 @@ struct client {
     uint64_t last_event;    /* number of the last one dealt with: what a consumer keeps */
     uint64_t events_again;  /* told by two lives, under the same number */
     uint64_t events_missed; /* numbers that never came */
+    uint64_t last_notice;   /* number of the last notice of a settled HTLC */
+    uint64_t notices_again, notices_missed;
     uint64_t late_settles;  /* after the failure had been told */
     uint64_t unexpected;    /* answers that fit nothing */
 };
@@ -49,7 +51,7 @@ struct client {
 /* Gives the node what it has not been given in this life, and new orders while there is room. */
 void client_give_orders(struct client *client, int fd);
 
-/* Takes a REPORT_ORDER, a REPORT_ENDED, a REPORT_RESUMED or a REPORT_EVENT. */
+/* Takes a report that is about payments or HTLCs. */
 void client_note_report(struct client *client, const struct report *report);
 
 /* The node died: everything without an answer is given again. */

@@ -1,20 +1,17 @@
 /*
- * A part of a payment becomes an HTLC, at most once: register, validate, mark, send.
+ * A part of a payment becomes an HTLC, at most once: register, validate, commit, send.
  *
- * The HTLC leaves only after register answered DONE to this thread and mark answered DONE or
- * ALREADY. An attempt is called failed only when lnkeep has made sure that it did not leave, or
- * when the network said so.
+ * The HTLC leaves only after register answered DONE to this thread, and after the commit that makes
+ * it part of its channel and marks its attempt as handed off, both or neither. An attempt is called
+ * failed only when lnkeep has made sure that it did not leave, or when the network said so.
  */
 #define _XOPEN_SOURCE 700
 #include "broken.h"
-#include "channels.h"
 #include "clock.h"
 #include "life.h"
 #include "outcome.h"
-#include "wire.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* What the channel's other end takes in one HTLC (BOLT 7 htlc_maximum_msat). */
 enum { HTLC_MAXIMUM_MSAT = 2200000 };
@@ -71,23 +68,9 @@ static lnkeep_class register_attempt(struct node *node, const uint8_t payment_ha
     return *overtaken ? LNKEEP_CLASS_REFUSED : outcome_class("register", status, &err);
 }
 
-/* Step 3. DONE or ALREADY: the HTLC may leave. */
-static lnkeep_class mark(struct node *node, const lnkeep_attempt_key *key)
-{
-    lnkeep_error err = LNKEEP_ERROR_INIT;
-    struct patience patience = {0};
-    lnkeep_status status;
-    do {
-        status = node->broken == BROKEN_NOT
-                     ? lnkeep_attempts_mark_handed_off(node->attempts, key, NULL, &err)
-                     : broken_mark(node, key, &err);
-    } while (outcome_try_again(status, &patience));
-    return outcome_class("mark", status, &err);
-}
-
-/* Step 4. In a node: release the commitment_signed that covers the HTLC. */
-static void send_htlc(struct node *node, const uint8_t payment_hash[32],
-                      const lnkeep_payment_attempt_request *request)
+/* Steps 3 and 4. False when the channel has no room: the HTLC has not left, and will not. */
+static bool hand_off(struct node *node, const uint8_t payment_hash[32],
+                     const lnkeep_payment_attempt_request *request)
 {
     struct wire_add add = {
         /* BOLT 2 numbers the HTLCs of a channel one after the other, and a node's circuit map knows
@@ -99,14 +82,14 @@ static void send_htlc(struct node *node, const uint8_t payment_hash[32],
         .receiver_msat = request->amount_msat,
         .total_msat = request->mpp_total_msat,
     };
+    const lnkeep_op mark = {
+        .kind = LNKEEP_OP_ATTEMPT_MARK_HANDED_OFF,
+        .component = node->attempts.bits,
+        .body.attempt_key = request->key,
+    };
     memcpy(add.payment_hash, payment_hash, sizeof add.payment_hash);
     memcpy(add.payment_secret, request->mpp_payment_address, sizeof add.payment_secret);
-    uint8_t message[WIRE_ADD_BYTES];
-    wire_write_add(message, &add);
-    if (!channel_send(node->peer_fd, message, sizeof message)) {
-        /* It may have left or not; the mark is durable, so that the next life asks the peer. */
-        _exit(EXIT_START_AGAIN);
-    }
+    return keeper_add_htlc(node, &add, broken_marks_otherwise(node, &mark) ? NULL : &mark);
 }
 
 /* For an attempt whose HTLC has not left: the payment's attempt fails and the record is rolled back
@@ -139,23 +122,14 @@ static lnkeep_payment *fail_here(struct node *node, const uint8_t payment_hash[3
 static lnkeep_payment *dispatch(struct node *node, lnkeep_payment *after,
                                 const lnkeep_payment_attempt_request *request)
 {
-    uint8_t payment_hash[32];
-    memcpy(payment_hash, after->init.payment_hash, sizeof payment_hash);
     bool valid = request->amount_msat + request->fee_msat <= HTLC_MAXIMUM_MSAT;
-    switch (valid ? mark(node, &request->key) : LNKEEP_CLASS_RETRY) {
-    case LNKEEP_CLASS_DONE:
-    case LNKEEP_CLASS_ALREADY:
-        send_htlc(node, payment_hash, request);
+    if (valid && hand_off(node, after->init.payment_hash, request)) {
         return after;
-    case LNKEEP_CLASS_REFUSED:
-        /* The attempt ended meanwhile. The HTLC must not leave; the result is the one stored. */
-        lnkeep_payment_free(after);
-        return answers_conclude(node, &request->key);
-    default:
-        /* Invalid, or RETRY: not marked, so it must not leave, and certainly has not. */
-        lnkeep_payment_free(after);
-        return fail_here(node, payment_hash, &request->key);
     }
+    /* Not marked, so it must not leave, and certainly has not. */
+    lnkeep_payment *failed = fail_here(node, after->init.payment_hash, &request->key);
+    lnkeep_payment_free(after);
+    return failed;
 }
 
 lnkeep_payment *dispatch_part(struct node *node, const lnkeep_payment *payment,

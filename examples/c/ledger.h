@@ -42,6 +42,7 @@ struct ledger_attempt {
     uint32_t failure_code;
     bool in_parts;          /* it carried a total and a payment secret */
     bool confirmed;         /* the node said that the answer may be forgotten */
+    uint32_t notices;       /* of its settle, told to the client under different numbers */
     bool held_over_a_death; /* the network held it while no node was alive */
     bool stored;
     bool lost;

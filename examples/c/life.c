@@ -55,6 +55,7 @@ static void open_components(struct node *node)
     outcome_expect("open attempts", status, &err);
     status = lnkeep_payments_open(node->store, &choices, &node->payments, &err);
     outcome_expect("open payments", status, &err);
+    keeper_open(node);
     do {
         status = lnkeep_events_open(node->store, name, 0, &node->events, &err);
     } while (outcome_try_again(status, &patience));
@@ -130,12 +131,13 @@ static pthread_t start(void *(*run)(void *), struct node *node)
     return thread;
 }
 
-/* The client ends the orders, then the peer ends the connection; each thread sees its own end. The
- * notices come last: every event of the others is told. */
+/* The client ends the orders, then the peer ends the connection; each thread sees its own end. What
+ * they left is committed, and the log of events comes last: all that happened is told. */
 static void run_threads(struct node *node)
 {
     pthread_t payers[PAYERS], answerers[ANSWERERS];
     pthread_t housekeeper = start(housekeeper_run, node);
+    pthread_t keeper = start(keeper_run, node);
     pthread_t notices = start(notices_run, node);
     for (int i = 0; i < ANSWERERS; i++) {
         answerers[i] = start(answers_run, node);
@@ -149,6 +151,8 @@ static void run_threads(struct node *node)
     for (int i = 0; i < ANSWERERS; i++) {
         pthread_join(answerers[i], NULL);
     }
+    keeper_stop(node);
+    pthread_join(keeper, NULL);
     atomic_store(&node->stopping, true);
     pthread_join(notices, NULL);
     pthread_join(housekeeper, NULL);
@@ -159,6 +163,7 @@ static void close_store(struct node *node)
     lnkeep_error err = LNKEEP_ERROR_INIT;
     lnkeep_resume_free(node->resumed);
     outcome_expect("close events", lnkeep_events_close(&node->events, &err), &err);
+    keeper_close(node);
     outcome_expect("close payments", lnkeep_payments_close(&node->payments, &err), &err);
     outcome_expect("close attempts", lnkeep_attempts_close(&node->attempts, &err), &err);
     outcome_expect("close store", lnkeep_store_close(&node->store, &err), &err);

@@ -6,14 +6,16 @@
  *   payer.c     an order of the client becomes a payment, and a payment parts, until it has ended
  *   dispatch.c  a part becomes an HTLC, at most once
  *   answers.c   an answer of the peer becomes a result, and the result goes to its payment
+ *   keeper.c    the channels' commitments: committed first, then the messages leave
  *   notices.c   the log of events, told to the client
  *   report.c    what else the client is told
  *   outcome.c   what a node may conclude from a status of lnkeep
- *   broken.c    the negative controls: the same node with one mistake
+ *   broken*.c   the negative controls: the same node with one mistake
  */
 #ifndef LIFE_H
 #define LIFE_H
 
+#include "keeper.h"
 #include "orders.h"
 
 #include <lnkeep.h>
@@ -21,7 +23,15 @@
 #include <stdbool.h>
 
 /* Which mistake the node makes, if any (broken.h). */
-enum broken { BROKEN_NOT, BROKEN_EARLY, BROKEN_NEW_PAYMENT, BROKEN_NO_RECORD };
+enum broken {
+    BROKEN_NOT,
+    BROKEN_EARLY,
+    BROKEN_NEW_PAYMENT,
+    BROKEN_NO_RECORD,
+    BROKEN_EARLY_MESSAGE,
+    BROKEN_TWO_COMMITS,
+    BROKEN_EARLY_ACK,
+};
 
 /* Of every route in this example: the last one is the receiver. */
 enum { ROUTE_HOPS = 3 };
@@ -38,7 +48,9 @@ struct node {
     lnkeep_store store;
     lnkeep_attempts attempts;
     lnkeep_payments payments;
+    lnkeep_monitors monitors;
     lnkeep_events events;
+    struct keeper keeper;
     int orders_fd;
     int peer_fd;
     enum broken broken;
@@ -80,8 +92,8 @@ bool payer_takes_parts(const struct invoice *invoice);
 /* Gives a payment up; the payment as it is then, or NULL when it has ended otherwise. */
 lnkeep_payment *payer_give_up(struct node *node, const uint8_t payment_hash[32], uint32_t reason);
 
-/* Takes the stored result of an attempt to its payment, if there is one and nobody did. The payment
- * as it is then, to be freed; NULL when nothing was done. */
+/* Removes the HTLC of an attempt whose result is stored, and takes the result to its payment if
+ * nobody did. The payment as it is then, to be freed; NULL when it did not change. */
 lnkeep_payment *answers_conclude(struct node *node, const lnkeep_attempt_key *key);
 
 /* Whether the receiver itself refused: no other route will do. */

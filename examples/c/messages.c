@@ -3,6 +3,7 @@
  */
 #include "messages.h"
 
+#include "monitor.h"
 #include "sha256.h"
 
 #include <errno.h>
@@ -121,6 +122,7 @@ void messages_fulfill(const struct messages *messages, uint64_t id, const uint8_
                       struct message *answer)
 {
     *answer = messages->fulfills[id % messages->fulfills_len];
+    wire_set_channel(answer->bytes, monitor_channel_of(id));
     wire_set_id(answer->bytes, id);
     wire_set_preimage(answer->bytes, preimage);
 }
@@ -129,6 +131,7 @@ void messages_fail(const struct messages *messages, uint64_t id, unsigned failur
                    struct message *answer)
 {
     *answer = messages->fails[id % messages->fails_len];
+    wire_set_channel(answer->bytes, monitor_channel_of(id));
     wire_set_id(answer->bytes, id);
     wire_set_failure_code(answer->bytes, failure_code);
 }

@@ -84,14 +84,26 @@ static void take_forget(struct network *network, uint64_t id)
     }
 }
 
+/* Numbers rise. One that comes again for another commitment would be the end of the channel. The
+ * newest may be told again, when it takes nothing new along. */
+static void take_number(struct network *network, unsigned channel, uint64_t number, bool is_new)
+{
+    uint64_t *highest = &network->commitment_numbers[channel];
+    network->numbers_reused += number < *highest || (is_new && number == *highest);
+    *highest = number > *highest ? number : *highest;
+}
+
 void network_take(struct network *network, const uint8_t *message, size_t len)
 {
     struct wire_add add;
-    uint64_t id;
-    if (wire_read_add(message, len, &add)) {
+    struct wire_forget forget;
+    uint64_t number;
+    if (wire_read_add(message, len, &add, &number)) {
+        take_number(network, add.channel, number, true);
         take_add(network, &add);
-    } else if (wire_read_forget(message, len, &id)) {
-        take_forget(network, id);
+    } else if (wire_read_forget(message, len, &forget)) {
+        take_number(network, forget.channel, forget.commitment_number, false);
+        take_forget(network, forget.id);
     } else {
         network->malformed++;
     }

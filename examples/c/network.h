@@ -29,6 +29,8 @@ struct network {
         bool told;       /* the answer, to the node that lives now */
     } held[WIRE_HELD_MAX];
     size_t held_len;
+    uint64_t commitment_numbers[WIRE_CHANNELS]; /* highest that left the node, in all lives */
+    uint64_t numbers_reused; /* a commitment under a number that another one had */
     uint64_t malformed;
 };
 

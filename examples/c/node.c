@@ -4,17 +4,20 @@
  * Run without arguments it is the parent: client, network, receivers and killer (supervisor.c). The
  * parent starts this program again with --node, and that process is the node: life.c opens the
  * store, resume.c ends what the last life left, payer.c makes payments of orders and parts of
- * payments, dispatch.c lets them leave, answers.c takes what became of them, outcome.c says what a
- * node may conclude from each answer of lnkeep. These are what a node engineer would start from;
- * they use nothing but lnkeep.h, and the rest is the world around them.
+ * payments, dispatch.c lets them leave, answers.c takes what became of them, keeper.c commits the
+ * channels and releases the messages that depend on them, outcome.c says what a node may conclude
+ * from each answer of lnkeep. These are what a node engineer would start from; they use nothing but
+ * lnkeep.h, and the rest is the world around them.
  *
- * The parent sees what the node acknowledged, what left it, and what receivers got. When the last
- * node has closed its store, verify.c compares. Exit status: 0 when every number is as it must be,
+ * The parent sees what the node acknowledged, what left it, and what receivers got. After each kill
+ * inspect.c looks whether the disk covers it, and when the last node has closed its store, verify.c
+ * compares everything. Exit status: 0 when every number is as it must be,
  * 1 when one is wrong, 2 when the demo could not run.
  */
 #define _XOPEN_SOURCE 700
 #include "broken.h"
 #include "clock.h"
+#include "inspect.h"
 #include "outcome.h"
 #include "supervisor.h"
 #include "table.h"
@@ -42,9 +45,12 @@ static const char USAGE[] =
     "                   else a temporary one beside this program, which is removed\n"
     "  --messages FILE  the answers of the network; else examples/c/bolt2-messages.txt\n"
     "  --break NAME     a node with one mistake, which must end with 1:\n"
-    "                     early        acknowledges before the commit\n"
-    "                     new-payment  begins anew after a restart instead of resuming\n"
-    "                     no-record    registers attempts without their record\n";
+    "                     early              acknowledges before the commit\n"
+    "                     new-payment        begins anew after a restart instead of resuming\n"
+    "                     no-record          registers attempts without their record\n"
+    "                     early-message      sends a commitment before it is on disk\n"
+    "                     two-commits        stores channels and manager apart\n"
+    "                     early-acknowledge  acknowledges notices before they are told\n";
 
 struct arguments {
     struct run_options run;
@@ -257,6 +263,10 @@ int main(int argc, char **argv)
 {
     if (argc == 7 && strcmp(argv[1], "--node") == 0) {
         return run_node(argv + 2);
+    }
+    if (argc == 5 && strcmp(argv[1], "--inspect") == 0) {
+        return inspect_run(argv[2], number("epoch", argv[3], UINT64_MAX),
+                           (int)number("found", argv[4], INT32_MAX));
     }
     return run_parent(argc, argv);
 }

@@ -38,6 +38,7 @@ enum report_kind {
     REPORT_ORDER,     /* what lnkeep_payments_init answered to an order: status, and the payment */
     REPORT_ENDED,     /* the payment ended */
     REPORT_EVENT,     /* event number a of kind b about the payment hash in bytes */
+    REPORT_NOTICE,    /* notice number a: HTLC b for the payment hash in bytes was settled */
     REPORT_STATS,     /* a commits and b operations since this open */
 };
 

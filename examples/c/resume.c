@@ -2,7 +2,8 @@
  * After every start: ends what the last life left, as far as that is known.
  *
  *   1. recover          attempts that certainly never left are failed
- *   2. ask the peer     attempts that were marked and are not at the peer never left either
+ *   2. ask the peer     attempts that were marked and are not at the peer never left either, and
+ *                       their HTLCs come out of the channels
  *   3. resume payments  with every result that is stored, each payment ends, waits, or goes on
  */
 #include "broken.h"
@@ -33,7 +34,7 @@ static lnkeep_recovery *recover(struct node *node)
     lnkeep_status status;
     do {
         status = lnkeep_attempts_recover(node->attempts, NULL, NULL, 0,
-                                         node->broken ? BROKEN_RECOVER_FLAGS : 0, &recovery, &err);
+                                         broken_recover_flags(node), &recovery, &err);
     } while (outcome_try_again(status, &patience));
     outcome_expect("recover", status, &err);
     return recovery;
@@ -127,6 +128,7 @@ static void fail_what_peer_never_got(struct node *node, const lnkeep_recovery *r
     if (gone_len > 0) {
         fail_all(node, gone, gone_len);
     }
+    keeper_drop_unsent(node, held, held_len);
 }
 
 /* What this node's dispatcher knows of attempts in flight. The answers borrow from the records. */

@@ -7,6 +7,7 @@
 #include "broken.h"
 #include "channels.h"
 #include "clock.h"
+#include "inspect.h"
 #include "outcome.h"
 #include "table.h"
 
@@ -22,7 +23,7 @@
 
 enum {
     KILL_AFTER_MS_MIN = 5, /* after the node was ready */
-    KILL_AFTER_MS_MAX = 120,
+    KILL_AFTER_MS_MAX = 90,
     KILL_STARTING_EVERY = 8,   /* one kill of so many hits the node while it opens and recovers */
     KILL_STARTING_MS_MAX = 10, /* after its start */
     KILL_REPORT_MS_MAX = 20,   /* longest wait for the acknowledgement to kill after */
@@ -291,6 +292,9 @@ bool supervisor_run(struct run *run)
             return true;
         }
         if (!life.killed && !may_go_on(run, status)) {
+            return false;
+        }
+        if (!inspect_after_kill(run)) {
             return false;
         }
         if (is_too_slow(run, &life)) {

@@ -18,8 +18,19 @@ struct run_options {
     enum broken broken;
 };
 
+/* What was found on the disk after kills; see inspect.c. All but the first two must be 0. */
+struct inspection {
+    uint64_t kills;
+    uint64_t in_flight;     /* changes that only the view had: the next life makes them again */
+    uint64_t uncovered;     /* it had left the node, and the disk does not have it */
+    uint64_t disagreements; /* between the channels and the node's view of them */
+    uint64_t damaged;       /* channels */
+    uint64_t notices_wrong; /* lost, or told before their commit */
+};
+
 struct run {
     struct run_options options;
+    struct inspection inspection;
     struct messages messages;
     struct ledger ledger;
     struct client client;

@@ -108,10 +108,16 @@ static void print_restarts(const struct run *run, const struct tally *tally)
     row("failed payments tried again", client->retried);
     row("events", client->last_event);
     row("  told by two lives, same number", client->events_again);
+    row("commitments of channels", tally->commitments);
+    row("  disks compared with what had left, after kills", run->inspection.kills);
+    row("  changes in flight there, made again", run->inspection.in_flight);
+    row("settles noticed from the channels", client->last_notice);
+    row("  told by two lives, same number", client->notices_again);
 }
 
-static bool print_promises(const struct tally *tally)
+static bool print_promises(const struct run *run, const struct tally *tally)
 {
+    const struct inspection *inspection = &run->inspection;
     /* Not &&: every row is printed. */
     bool good = zero("paid more than the amount", tally->overpaid);
     good &= zero("paid in part", tally->paid_in_part);
@@ -123,6 +129,12 @@ static bool print_promises(const struct tally *tally)
     good &= zero("attempts unresolved", tally->unresolved);
     good &= zero("begin or end not told exactly once", tally->events_wrong);
     good &= zero("repeats answered otherwise", tally->repeats_wrong);
+    good &= zero("left the node and not on its disk", inspection->uncovered);
+    good &= zero("commitment numbers used twice", run->network.numbers_reused);
+    good &= zero("channels and the manager disagree", inspection->disagreements);
+    good &= zero("channels damaged", inspection->damaged);
+    good &= zero("settles not told, or before their commit",
+                 inspection->notices_wrong + tally->notices_wrong);
     good &= zero("contradictions", tally->inconsistent);
     return good;
 }
@@ -143,7 +155,7 @@ bool table_print(const struct run *run, const struct tally *tally)
     printf("\n");
     print_payments(tally);
     print_restarts(run, tally);
-    bool good = print_promises(tally);
+    bool good = print_promises(run, tally);
     print_run(run);
     if (good) {
         printf("\nEvery number is as it must be: no hash was paid twice, nothing left twice, "

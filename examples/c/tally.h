@@ -23,6 +23,7 @@ struct tally {
     uint64_t failed_unmarked;   /* too large for the channel, or rolled back by recovery */
     uint64_t marked_never_left; /* the node died before it sent */
     uint64_t held_over_a_death;
+    uint64_t commitments; /* of all channels */
 
     /* What must be 0. */
     uint64_t overpaid;        /* receivers got more than the amount */
@@ -34,6 +35,7 @@ struct tally {
     uint64_t unresolved; /* attempts */
     uint64_t events_wrong;
     uint64_t repeats_wrong;
+    uint64_t notices_wrong; /* an HTLC's settle not told under exactly one number */
     uint64_t inconsistent; /* the store contradicts itself or the orders */
 };
 

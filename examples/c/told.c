@@ -5,6 +5,7 @@
 #include "told.h"
 
 #include "sha256.h"
+#include "wire.h"
 
 #include <lnkeep.h>
 #include <string.h>
@@ -174,4 +175,22 @@ void told_event(struct client *client, const struct report *report)
     entry->events_initiated += report->b == LNKEEP_EVENT_PAYMENT_INITIATED;
     entry->events_terminal += (report->failure_reason & LNKEEP_EVENT_TERMINAL) != 0;
     client->late_settles += report->b == LNKEEP_EVENT_PAYMENT_LATE_SETTLE;
+}
+
+void told_notice(struct client *client, const struct report *report)
+{
+    if (report->a <= client->last_notice) {
+        client->notices_again++;
+        return;
+    }
+    client->notices_missed += report->a - client->last_notice - 1;
+    client->last_notice = report->a;
+    struct ledger_attempt *attempt = ledger_attempt(client->ledger, report->b);
+    const struct ledger_invoice *entry = ledger_invoice_of(client->ledger, report->bytes);
+    if (attempt == NULL || entry == NULL || attempt->invoice != entry->order.key.invoice ||
+        attempt->answer != WIRE_UPDATE_FULFILL_HTLC) {
+        client->unexpected++;
+        return;
+    }
+    attempt->notices++;
 }

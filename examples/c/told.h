@@ -17,4 +17,7 @@ void told_resumed(struct client *client, const struct report *report);
 /* Deals with an event of the log once, however often it is told. */
 void told_event(struct client *client, const struct report *report);
 
+/* The same for a notice that an HTLC was settled. */
+void told_notice(struct client *client, const struct report *report);
+
 #endif

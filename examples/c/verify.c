@@ -34,7 +34,7 @@ static bool verify_store(struct run *run, lnkeep_store store, struct tally *tall
         return verify_failed(&err);
     }
     bool good = verify_attempts(run, attempts, tally) && verify_payments(run, payments, tally) &&
-                read_commits(run, store);
+                verify_channels(run, store, tally) && read_commits(run, store);
     lnkeep_status closed_attempts = lnkeep_attempts_close(&attempts, NULL);
     lnkeep_status closed_payments = lnkeep_payments_close(&payments, NULL);
     return good && closed_attempts == LNKEEP_DONE && closed_payments == LNKEEP_DONE;

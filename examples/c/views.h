@@ -22,4 +22,14 @@ static inline const lnkeep_attempt *record_at(const lnkeep_attempt_page *page, s
     return (const void *)((const char *)page->attempts + i * page->stride);
 }
 
+static inline const lnkeep_output *output_at(const lnkeep_outputs *outputs, size_t i)
+{
+    return (const void *)((const char *)outputs->outputs + i * outputs->stride);
+}
+
+static inline const lnkeep_monitor_update *update_at(const lnkeep_monitor *monitor, size_t i)
+{
+    return (const void *)((const char *)monitor->updates + i * monitor->update_stride);
+}
+
 #endif

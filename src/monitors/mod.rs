@@ -412,6 +412,7 @@ impl Monitors {
 
     /// New channels and snapshots can wait for space; what is queued behind them cannot.
     fn has_space(&self, urgency: Urgency) -> Result<()> {
+        self.usable()?;
         if urgency == Urgency::Ordinary && self.store.is_short_of_space() {
             let fact = "the disk is full; nothing was queued, updates still are";
             return Err(Error::new(Status::NoSpace, fact));

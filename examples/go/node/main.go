@@ -3,7 +3,8 @@
 // Started without --node it is the world around the node (package world): client, network and
 // killer. It starts itself again with --node, and that process is the node (package life),
 // which keeps its payments with lnkeep and speaks to its peer in messages of lnd's lnwire. When
-// the last node has closed its store, what it kept is compared with what the world saw.
+// the last node has closed its store, what it kept is compared with what the world saw; and after
+// each kill, whether the disk covers what had left the node.
 //
 // Exit status: 0 when every number is as it must be, 1 when one is wrong, 2 when the demo could
 // not run.
@@ -42,6 +43,13 @@ func main() {
 	log.SetFlags(0)
 	if len(os.Args) == 5 && os.Args[1] == world.NodeArgument {
 		os.Exit(runNode(os.Args[2], os.Args[3], os.Args[4]))
+	}
+	if len(os.Args) == 4 && os.Args[1] == world.InspectArgument {
+		if err := world.Inspect(os.Args[2], os.Args[3], os.Stdout); err != nil {
+			log.Print("inspector: ", err)
+			os.Exit(exitCouldNotRun)
+		}
+		os.Exit(0) // without closing the store
 	}
 	os.Exit(runWorld())
 }

@@ -41,9 +41,9 @@ func (n *node) takeAnswers(ctx context.Context, group *errgroup.Group) error {
 	}
 }
 
-// takeAnswer is step 5; step 6 is for whoever waits for the result. The peer repeats what was not
-// confirmed to every new life of the node, so that the same answer may come again; lnkeep answers
-// Already then, and that is as good as Done.
+// takeAnswer is step 5, and step 6 together with whoever waits for the result. The peer repeats
+// what was not confirmed to every new life of the node, so that the same answer may come again;
+// lnkeep answers Already then, and that is as good as Done.
 func (n *node) takeAnswer(ctx context.Context, answer answer) error {
 	lasting := context.WithoutCancel(ctx)
 	outcome, err := again(ctx, func() (lnkeep.Outcome, error) {
@@ -64,14 +64,8 @@ func (n *node) takeAnswer(ctx context.Context, answer answer) error {
 		// The client may have paid again. It hears of the settle; people should, too.
 		complain("store result", fmt.Errorf("attempt %d settled after it was called failed", answer.id))
 	}
-	forget, err := wire.Forget(answer.id)
-	if err != nil {
-		return err
-	}
-	if err := n.peer.Send(forget); err != nil {
-		return gone("peer", err)
-	}
-	return nil
+	_, err = n.conclude(lasting, lnkeep.DefaultKey(answer.id), !outcome.Done)
+	return err
 }
 
 // check reads an answer as BOLT 2 demands: of our channel, for an HTLC that we offered, and if

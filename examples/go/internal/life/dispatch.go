@@ -26,10 +26,11 @@ type part struct {
 	amountMsat, feeMsat uint64
 }
 
-// send makes an HTLC of a part, at most once: register, validate, mark, send.
+// send makes an HTLC of a part, at most once: register, validate, commit, send.
 //
 // The rule behind every branch: the HTLC leaves only after RegisterAndInit was answered Done to
-// this goroutine and MarkHandedOff without an error.
+// this goroutine, and after the commit that makes it part of its channel and marks its attempt as
+// handed off, both or neither.
 func (p *payer) send(ctx context.Context, next part) error {
 	// A call whose context ends meanwhile would not be made, and the payment would stay as it is.
 	lasting := context.WithoutCancel(ctx)
@@ -89,23 +90,14 @@ func (p *payer) dispatch(ctx context.Context, request lnkeep.PaymentAttemptReque
 	if request.AmountMsat+request.FeeMsat > HTLCMaximumMsat {
 		return p.failHere(lasting, request.Key, lnwire.NewTemporaryChannelFailure(nil))
 	}
-	_, err := again(ctx, func() (lnkeep.Outcome, error) {
-		return p.steps.mark(lasting, request.Key)
-	})
-	switch {
-	case errors.Is(err, lnkeep.ErrRetry):
+	mark := p.attempts.OpMarkHandedOff(request.Key)
+	err := p.channel.add(addOf(p.payment.Hash(), request), mark)
+	if errors.Is(err, errChannelFull) {
 		// Not marked, so that it must not leave, and certainly has not.
-		complain("mark", err)
-		return p.failHere(lasting, request.Key, &lnwire.FailTemporaryNodeFailure{})
-	case errors.Is(err, lnkeep.ErrRefused):
-		// The attempt ended meanwhile. The HTLC must not leave; the result is the one stored.
-		complain("mark", err)
-	case err != nil:
+		return p.failHere(lasting, request.Key, lnwire.NewTemporaryChannelFailure(nil))
+	}
+	if err != nil {
 		return err
-	default:
-		if err := p.sendHTLC(p.payment.Hash(), request); err != nil {
-			return err
-		}
 	}
 	p.collect(ctx, request.Key)
 	return nil
@@ -129,8 +121,8 @@ func (p *payer) failHere(
 	return err
 }
 
-// sendHTLC is step 4. In a node: release the commitment_signed that covers the HTLC.
-func (n *node) sendHTLC(hash lnkeep.PaymentHash, request lnkeep.PaymentAttemptRequest) error {
+// addOf is what leaves in step 4, with the commitment_signed that covers it.
+func addOf(hash lnkeep.PaymentHash, request lnkeep.PaymentAttemptRequest) *lnwire.UpdateAddHTLC {
 	add := &lnwire.UpdateAddHTLC{
 		ChanID: wire.ChannelID(),
 		// BOLT 2 numbers the HTLCs of a channel one after the other, and a node's circuit map
@@ -142,8 +134,5 @@ func (n *node) sendHTLC(hash lnkeep.PaymentHash, request lnkeep.PaymentAttemptRe
 		Expiry:      request.CLTVExpiry,
 	}
 	copy(add.OnionBlob[:], request.Route)
-	if err := n.peer.Send(add); err != nil {
-		return gone("peer", err)
-	}
-	return nil
+	return add
 }

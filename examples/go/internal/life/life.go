@@ -7,10 +7,13 @@
 //	dispatch.go      a part becomes an HTLC, at most once
 //	answers.go       an answer of the peer becomes a result
 //	results.go       a result goes to its payment
+//	committer.go     changes of the channel, and what leaves because of them
+//	commit.go        the channel is committed first; then the messages leave
 //	recovery.go      what the last life left behind
 //	housekeeping.go  the clock, acknowledgements, events
 //	outcome.go       what a node may conclude from an error of lnkeep
 //	sabotage.go      the negative controls: the same node with one step of safety switched off
+//	flaws.go         those of the channel
 package life
 
 import (
@@ -53,6 +56,7 @@ type node struct {
 	events   *lnkeep.Events
 	client   *wire.Client[wire.Order, wire.Report]
 	peer     *wire.Peer
+	channel  *committer
 	steps    steps
 	recover  lnkeep.RecoverOptions
 	// unfinished are payments of earlier lives that this one goes on with.
@@ -64,7 +68,6 @@ type node struct {
 // steps are the calls of lnkeep that everything else has to wait for.
 type steps struct {
 	init        func(context.Context, lnkeep.PaymentInit) (*lnkeep.Payment, lnkeep.Outcome, error)
-	mark        func(context.Context, lnkeep.Key) (lnkeep.Outcome, error)
 	storeResult func(context.Context, lnkeep.Key, lnkeep.Result) (lnkeep.Outcome, error)
 	resume      func(context.Context, lnkeep.ResumeOptions) (lnkeep.Resumption, error)
 }
@@ -115,10 +118,13 @@ func (n *node) openParts(ctx context.Context, sabotage string) (err error) {
 		return err
 	}
 	n.steps = steps{
-		init: n.payments.Init, mark: n.attempts.MarkHandedOff, storeResult: n.attempts.StoreResult,
-		resume: n.payments.Resume,
+		init: n.payments.Init, storeResult: n.attempts.StoreResult, resume: n.payments.Resume,
 	}
-	return n.sabotage(sabotage)
+	n.channel = n.newCommitter()
+	if err := n.sabotage(sabotage); err != nil {
+		return err
+	}
+	return n.channel.open(ctx)
 }
 
 // startUp comes before anything is dispatched.
@@ -140,9 +146,15 @@ func (n *node) startUp(ctx context.Context) error {
 func (n *node) work(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	keeping, dismiss := context.WithCancel(ctx)
+	resolved := make(chan struct{})
 	group.Go(func() error { return n.keepHouse(keeping) })
 	group.Go(func() error {
+		// After the committer: what it commits last is told, too.
 		defer dismiss()
+		return n.channel.run(ctx, resolved)
+	})
+	group.Go(func() error {
+		defer close(resolved)
 		return n.carryPayments(ctx)
 	})
 	return group.Wait()

@@ -193,6 +193,10 @@ func (w *world) add(t *testing.T) (*lnwire.UpdateAddHTLC, wire.Payload) {
 	if !ok {
 		t.Fatalf("%v instead of update_add_htlc", msg.MsgType())
 	}
+	signed, ok := must(w.peer.Receive()).(*lnwire.CommitSig)
+	if !ok || wire.CommitmentNumber(signed) == 0 {
+		t.Fatalf("%v behind update_add_htlc", signed)
+	}
 	return add, must(wire.ParsePayload(add.OnionBlob[:]))
 }
 
@@ -200,7 +204,7 @@ func (w *world) add(t *testing.T) (*lnwire.UpdateAddHTLC, wire.Payload) {
 func (w *world) answer(t *testing.T, answer lnwire.Message, id uint64) {
 	t.Helper()
 	must(0, w.peer.Send(answer))
-	if got, err := wire.ParseForget(must(w.peer.Receive())); err != nil || got != id {
+	if got, _, err := wire.ParseForget(must(w.peer.Receive())); err != nil || got != id {
 		t.Errorf("the node sent something before it let the peer forget: %v, %v", got, err)
 	}
 }

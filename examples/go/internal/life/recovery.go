@@ -20,8 +20,8 @@ const submissionMax = 256
 // This node marks before it sends, so that it needs no list of circuits: an intent without a
 // mark has not left, whatever the peer says later, and Recover fails it. Attempts with a mark
 // are never touched; they are listed as unresolved. Only the peer's word makes certain that
-// such an HTLC never left, because the node died between mark and send: those end here. The
-// others the peer answers again.
+// such an HTLC never left, because the node died between mark and send: those end here, and come
+// out of the channel. The others the peer answers again.
 func (n *node) settlePast(ctx context.Context) error {
 	recovery, err := again(ctx, func() (lnkeep.Recovery, error) {
 		return n.attempts.Recover(ctx, n.recover)
@@ -42,7 +42,7 @@ func (n *node) settlePast(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return n.channel.dropUnsent(ctx, held)
 }
 
 // receiveHeld: after a reconnect, channel_reestablish tells both sides which HTLCs the channel

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lightningnetwork/lnd/lnwire"
+	"github.com/lnkeep/lnkeep/examples/go/internal/channel"
 	"github.com/lnkeep/lnkeep/examples/go/internal/wire"
 	"github.com/lnkeep/lnkeep/go-bindings"
 )
@@ -20,14 +21,14 @@ func (p *payer) collectPast(ctx context.Context) error {
 			continue
 		}
 		key := attempt.Request.Key
-		result, err := again(ctx, func() (lnkeep.Result, error) { return p.attempts.Result(key) })
+		_, err := again(ctx, func() (lnkeep.Result, error) { return p.attempts.Result(key) })
 		switch {
 		case errors.Is(err, lnkeep.ErrResultPending):
 			p.collect(ctx, key)
 		case err != nil:
 			return err
 		default:
-			payment, err := p.conclude(context.WithoutCancel(ctx), p.payment.Hash(), key, result)
+			payment, err := p.conclude(context.WithoutCancel(ctx), key, false)
 			if err != nil {
 				return err
 			}
@@ -40,9 +41,8 @@ func (p *payer) collectPast(ctx context.Context) error {
 // collect waits in a goroutine of its own for the result of an attempt, whoever stores it, and
 // takes it to the payment.
 func (p *payer) collect(ctx context.Context, key lnkeep.Key) {
-	hash := p.payment.Hash()
 	p.group.Go(func() error {
-		result, err := again(ctx, func() (lnkeep.Result, error) {
+		_, err := again(ctx, func() (lnkeep.Result, error) {
 			return p.attempts.WaitResult(ctx, key)
 		})
 		switch {
@@ -54,7 +54,7 @@ func (p *payer) collect(ctx context.Context, key lnkeep.Key) {
 		case err != nil:
 			return err
 		}
-		payment, err := p.conclude(context.WithoutCancel(ctx), hash, key, result)
+		payment, err := p.conclude(context.WithoutCancel(ctx), key, false)
 		if err == nil {
 			p.changed <- payment
 		}
@@ -62,31 +62,61 @@ func (p *payer) collect(ctx context.Context, key lnkeep.Key) {
 	})
 }
 
-// conclude is step 6: it takes a stored result to the payment. That and the acknowledgement of the
-// result are one transaction, so that it is done once, by this life or the next.
+// conclude is step 6: it takes the HTLC out of the channel and its stored result to the payment,
+// and lets the peer forget it. That and the acknowledgement of the result are one transaction, so
+// that it is done once, by this life or the next. repeated: the peer answered again.
 func (n *node) conclude(
-	ctx context.Context, hash lnkeep.PaymentHash, key lnkeep.Key, result lnkeep.Result,
+	ctx context.Context, key lnkeep.Key, repeated bool,
 ) (*lnkeep.Payment, error) {
-	if result.Kind == lnkeep.ResultSettle {
-		settle := lnkeep.AttemptSettle{Preimage: result.Preimage, Time: time.Now()}
-		payment, outcome, err := change(ctx, func() (*lnkeep.Payment, lnkeep.Outcome, error) {
-			return n.payments.Settle(ctx, hash, key, settle)
-		})
-		if outcome.Conflict {
-			// The client may have paid again. It hears of the settle; people should, too.
-			complain("settle", fmt.Errorf("attempt %v settled after it was called failed", key))
-		}
-		return n.after(ctx, "settle", hash, payment, err)
+	attempt, err := again(ctx, func() (lnkeep.Attempt, error) { return n.attempts.Get(key) })
+	if err != nil {
+		return nil, err
 	}
-	failure, final := failureOf(result)
+	if attempt.Result == nil || attempt.PaymentHash == nil {
+		return nil, fmt.Errorf("attempt %v has no result or no payment", attempt.Key)
+	}
+	hash, change := *attempt.PaymentHash, channel.Change{ID: attempt.Key.ID}
+	change.Kind, change.PaymentHash = channel.HTLCFailed, hash
+	if attempt.Result.Kind == lnkeep.ResultSettle {
+		change.Kind = channel.HTLCSettled
+	}
+	var op *lnkeep.Operation
+	if !attempt.Acked { // else the payment has it, since that was the same transaction
+		conclusion, err := n.conclusionOf(ctx, hash, &attempt)
+		if err != nil {
+			return nil, err
+		}
+		op = &conclusion
+	}
+	outcome, err := n.channel.remove(change, op, repeated)
+	if err != nil {
+		return nil, err
+	}
+	if outcome.Conflict {
+		// The client may have paid again. It hears of the settle; people should, too.
+		complain("settle", fmt.Errorf("attempt %v settled after it was called failed", attempt.Key))
+	}
+	return n.after(ctx, "conclude", hash, nil, outcome.Err)
+}
+
+// conclusionOf is the operation that takes a stored result to its payment.
+func (n *node) conclusionOf(
+	ctx context.Context, hash lnkeep.PaymentHash, attempt *lnkeep.Attempt,
+) (lnkeep.Operation, error) {
+	if attempt.Result.Kind == lnkeep.ResultSettle {
+		return n.payments.OpSettle(hash, attempt.Key, lnkeep.AttemptSettle{
+			Preimage: attempt.Result.Preimage, Time: time.Now(),
+		}), nil
+	}
+	failure, final := failureOf(*attempt.Result)
 	if final {
 		// The payment first, so that nobody makes another attempt in between.
 		reason := lnkeep.FailureReasonIncorrectPaymentDetails
 		if _, err := n.fail(ctx, hash, reason); err != nil {
-			return nil, err
+			return lnkeep.Operation{}, err
 		}
 	}
-	return n.failAttempt(ctx, hash, key, failure)
+	return n.payments.OpFailAttempt(hash, attempt.Key, failure), nil
 }
 
 // fail gives a payment up.
@@ -108,16 +138,16 @@ func (n *node) failAttempt(
 	return n.after(ctx, "fail attempt", hash, payment, err)
 }
 
-// after is the payment after a call. A call that was refused had been overtaken by a result, or
-// could not be made: the payment is then as it stands, and what was not done is found again after
-// the next start.
+// after is the payment after a call, fetched when the call did not answer it. A call that was
+// refused had been overtaken by a result, or could not be made: the payment is then as it stands,
+// and what was not done is found again after the next start.
 func (n *node) after(
 	ctx context.Context, what string, hash lnkeep.PaymentHash, payment *lnkeep.Payment, err error,
 ) (*lnkeep.Payment, error) {
-	if err == nil || !notApplied(err) {
+	if err == nil && payment != nil || err != nil && !notApplied(err) {
 		return payment, err
 	}
-	if !overtaken(err) {
+	if err != nil && !overtaken(err) {
 		complain(what, err)
 	}
 	return n.fetch(ctx, hash)

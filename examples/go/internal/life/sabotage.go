@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/lnkeep/lnkeep/examples/go/internal/wire"
 	"github.com/lnkeep/lnkeep/go-bindings"
 )
 
@@ -17,7 +18,8 @@ const (
 	SabotageInit = "init"
 	// SabotageAlready dispatches what an earlier life registered.
 	SabotageAlready = "already"
-	// SabotageMark lets the HTLC leave before its mark is durable: recovery rolls it back.
+	// SabotageMark lets messages leave before they are committed, with the mark of the HTLC: recovery
+	// rolls it back, and the channel forgets it.
 	SabotageMark = "mark"
 	// SabotageResult lets the peer forget before the result is durable.
 	SabotageResult = "result"
@@ -25,6 +27,11 @@ const (
 	SabotageAnew = "anew"
 	// SabotageKey gives lnkeep no idempotency key: it cannot tell a repeat from another request.
 	SabotageKey = "key"
+	// SabotageApart stores the manager in one commit and the channel in another, without what is in
+	// flight: a kill in between leaves two that do not belong together.
+	SabotageApart = "apart"
+	// SabotageNotice acknowledges a notice before the client has it: a kill in between loses it.
+	SabotageNotice = "notice"
 )
 
 // Sabotages are the negative controls, each with what the node then does.
@@ -32,10 +39,12 @@ func Sabotages() map[string]string {
 	return map[string]string{
 		SabotageInit:    "says that a payment is initiated before that is durable",
 		SabotageAlready: "dispatches again what an earlier life registered",
-		SabotageMark:    "sends the HTLC before the mark is durable",
+		SabotageMark:    "sends the HTLC before mark and channel are durable",
 		SabotageResult:  "lets the peer forget before the result is durable",
 		SabotageAnew:    "pays anew after a restart instead of resuming",
 		SabotageKey:     "initiates payments without an idempotency key",
+		SabotageApart:   "stores its channel and its manager in two commits",
+		SabotageNotice:  "acknowledges notices before they are told",
 	}
 }
 
@@ -48,7 +57,7 @@ func (n *node) sabotage(name string) error {
 	case SabotageAlready:
 		n.steps.resume = n.resumeBlind
 	case SabotageMark:
-		n.steps.mark = n.markEarly
+		n.channel.flaws.sendsEarly = true
 		// lnkeep notices a host whose HTLCs leave without a mark and then does not decide by
 		// marks. This host says that it knows better: there are no circuits.
 		n.recover.CircuitsComplete = true
@@ -59,6 +68,10 @@ func (n *node) sabotage(name string) error {
 		n.steps.init = n.initAnew
 	case SabotageKey:
 		n.steps.init = n.initWithoutKey
+	case SabotageApart:
+		n.channel.flaws.commitsApart = true
+	case SabotageNotice:
+		n.channel.flaws.acknowledgesEarly = true
 	default:
 		return fmt.Errorf("no step %q to break", name)
 	}
@@ -90,21 +103,29 @@ func (n *node) resumeBlind(
 		for _, attempt := range payment.Attempts {
 			over, getErr := n.attempts.HasResult(attempt.Request.Key)
 			if err = errors.Join(err, getErr); !over {
-				err = errors.Join(err, n.sendHTLC(payment.Hash(), attempt.Request))
+				err = errors.Join(err, n.peer.Send(addOf(payment.Hash(), attempt.Request)))
 			}
 		}
 	}
 	return resumption, err
 }
 
-func (n *node) markEarly(_ context.Context, key lnkeep.Key) (lnkeep.Outcome, error) {
-	return n.submitEarly(n.attempts.OpMarkHandedOff(key))
-}
-
+// storeResultEarly lets the peer forget as well.
 func (n *node) storeResultEarly(
-	_ context.Context, key lnkeep.Key, result lnkeep.Result,
+	ctx context.Context, key lnkeep.Key, result lnkeep.Result,
 ) (lnkeep.Outcome, error) {
-	return n.submitEarly(n.attempts.OpStoreResult(key, result))
+	op := n.attempts.OpStoreResult(key, result)
+	outcome, err := n.submitEarly(op)
+	if err != nil {
+		return outcome, err
+	}
+	n.channel.mu.Lock()
+	forget, err := wire.Forget(key.ID, n.channel.state.Number)
+	if err == nil {
+		err = n.peer.Send(forget)
+	}
+	n.channel.mu.Unlock()
+	return outcome, errors.Join(err, n.store.Sync(ctx))
 }
 
 // submitEarly is Done as soon as the operation is queued.

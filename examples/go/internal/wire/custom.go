@@ -46,21 +46,36 @@ func ParseHeld(msg lnwire.Message) ([]uint64, error) {
 	return ids, nil
 }
 
-// Forget says that the answer to an HTLC is stored.
-func Forget(id uint64) (*lnwire.Custom, error) {
-	return lnwire.NewCustom(typeForget, binary.BigEndian.AppendUint64(nil, id))
+// Forget says that the channel's commitment of this number no longer has an HTLC.
+func Forget(id, number uint64) (*lnwire.Custom, error) {
+	data := binary.BigEndian.AppendUint64(nil, id)
+	return lnwire.NewCustom(typeForget, binary.BigEndian.AppendUint64(data, number))
 }
 
 // ParseForget is the reverse of Forget.
-func ParseForget(msg lnwire.Message) (uint64, error) {
+func ParseForget(msg lnwire.Message) (id, number uint64, err error) {
 	data, err := customData(msg, typeForget)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	if len(data) != 8 {
-		return 0, fmt.Errorf("the id of an HTLC in %d bytes", len(data))
+	if len(data) != 16 {
+		return 0, 0, fmt.Errorf("the id of an HTLC and a number in %d bytes", len(data))
 	}
-	return binary.BigEndian.Uint64(data), nil
+	return binary.BigEndian.Uint64(data), binary.BigEndian.Uint64(data[8:]), nil
+}
+
+// CommitSig is commitment_signed. Signatures are no subject of this example: the commitment's
+// number stands where its signature would be.
+func CommitSig(number uint64) (*lnwire.CommitSig, error) {
+	var signature [64]byte
+	binary.BigEndian.PutUint64(signature[:], number)
+	sig, err := lnwire.NewSigFromWireECDSA(signature[:])
+	return &lnwire.CommitSig{ChanID: ChannelID(), CommitSig: sig}, err
+}
+
+// CommitmentNumber is the reverse of CommitSig.
+func CommitmentNumber(msg *lnwire.CommitSig) uint64 {
+	return binary.BigEndian.Uint64(msg.CommitSig.RawBytes())
 }
 
 func customData(msg lnwire.Message, wanted lnwire.MessageType) ([]byte, error) {

@@ -77,6 +77,8 @@ const (
 	ReportEnded
 	// ReportEvent: the store's event log has Event.
 	ReportEvent
+	// ReportNotice: Notice is of an HTLC that was settled.
+	ReportNotice
 	// ReportStats: so many commits and operations since this open.
 	ReportStats
 )
@@ -90,6 +92,7 @@ type Report struct {
 	Status     lnkeep.Status
 	Payment    Payment
 	Event      Event
+	Notice     Notice
 	Commits    uint64
 	Operations uint64
 }
@@ -118,6 +121,15 @@ func PaymentOf(payment *lnkeep.Payment) Payment {
 		told.Preimage = settled.Settle.Preimage
 	}
 	return told
+}
+
+// Notice says that an HTLC was settled.
+type Notice struct {
+	// ID numbers the notices of a store from 1; a notice that is told again has the number it had.
+	ID uint64
+	// AttemptID is that of the HTLC's attempt.
+	AttemptID   uint64
+	PaymentHash lnkeep.PaymentHash
 }
 
 // Event is an event of the store, as far as the client is told.

@@ -37,16 +37,21 @@ func NewPeer(conn *net.UnixConn) *Peer {
 
 // Send sends one message and waits while the other end is slow. Safe for concurrent use.
 func (p *Peer) Send(msg lnwire.Message) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.buffer.Reset()
-	p.buffer.Write([]byte{0, 0})
-	size, err := lnwire.WriteMessage(&p.buffer, msg, protocolVersion)
+	body, err := Encode(msg)
 	if err != nil {
 		return fmt.Errorf("encode %v: %w", msg.MsgType(), err)
 	}
-	binary.BigEndian.PutUint16(p.buffer.Bytes(), uint16(size))
-	_, err = p.conn.Write(p.buffer.Bytes())
+	return p.SendEncoded(body)
+}
+
+// SendEncoded sends a message that Encode has written.
+func (p *Peer) SendEncoded(body []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.buffer.Reset()
+	p.buffer.Write(binary.BigEndian.AppendUint16(nil, uint16(len(body))))
+	p.buffer.Write(body)
+	_, err := p.conn.Write(p.buffer.Bytes())
 	return err
 }
 

@@ -57,7 +57,7 @@ func messages() []lnwire.Message {
 		&lnwire.Error{ChanID: ChannelID(), Data: lnwire.ErrorData("why")},
 		must(Held([]uint64{1, 7, 1 << 63})),
 		must(Held(nil)),
-		must(Forget(7)),
+		must(Forget(7, 9)),
 	}
 }
 
@@ -86,7 +86,7 @@ func TestPeer_MessagesArriveAsTheyWereSent(t *testing.T) {
 }
 
 func TestPeer_APartOfAMessageWasNotSent(t *testing.T) {
-	body := must(Encode(must(Forget(7))))
+	body := must(Encode(must(Forget(7, 9))))
 	frame := append(binary.BigEndian.AppendUint16(nil, uint16(len(body))), body...)
 	for cut := 1; cut < len(frame); cut++ {
 		one, other := pair(t)
@@ -111,14 +111,14 @@ func TestParseHeld_IsTheReverseOfHeld(t *testing.T) {
 }
 
 func TestParse_RefusesWhatItDoesNotUnderstand(t *testing.T) {
-	held, forget := must(Held([]uint64{7})), must(Forget(7))
+	held, forget := must(Held([]uint64{7})), must(Forget(7, 9))
 	if _, err := ParseHeld(forget); !errors.Is(err, errNotUnderstood) {
 		t.Errorf("forget read as held: %v", err)
 	}
-	if _, err := ParseForget(held); !errors.Is(err, errNotUnderstood) {
+	if _, _, err := ParseForget(held); !errors.Is(err, errNotUnderstood) {
 		t.Errorf("held read as forget: %v", err)
 	}
-	if _, err := ParseForget(lnwire.NewUpdateAddHTLC()); !errors.Is(err, errNotUnderstood) {
+	if _, _, err := ParseForget(lnwire.NewUpdateAddHTLC()); !errors.Is(err, errNotUnderstood) {
 		t.Errorf("update_add_htlc read as forget: %v", err)
 	}
 	for _, size := range []int{1, 7, 9} {
@@ -126,7 +126,7 @@ func TestParse_RefusesWhatItDoesNotUnderstand(t *testing.T) {
 		if ids, err := ParseHeld(must(lnwire.NewCustom(typeHeld, data))); err == nil {
 			t.Errorf("held of %d bytes read as %v", size, ids)
 		}
-		if id, err := ParseForget(must(lnwire.NewCustom(typeForget, data))); err == nil {
+		if id, _, err := ParseForget(must(lnwire.NewCustom(typeForget, data))); err == nil {
 			t.Errorf("forget of %d bytes read as %d", size, id)
 		}
 	}

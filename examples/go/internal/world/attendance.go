@@ -141,7 +141,11 @@ func (a *attendance) isTooSlow() bool {
 	if !a.ready {
 		return time.Since(a.since) > readyMax
 	}
-	return a.plan == killNever && time.Since(a.since) > resolveMax
+	longest := resolveMax
+	if a.run.options.Sabotage != "" {
+		longest = resolveSabotagedMax
+	}
+	return a.plan == killNever && time.Since(a.since) > longest
 }
 
 // endWhenResolved lets the last node close its store when nothing is open and nothing on its

@@ -49,6 +49,8 @@ type attempt struct {
 	failure  lnwire.FailCode
 	// confirmed: the node said that the answer is stored.
 	confirmed bool
+	// notices of its settle, under different numbers.
+	notices int
 	// heldOverDeath: the network held its HTLC while no node was alive.
 	heldOverDeath bool
 	stored, lost  bool
@@ -65,6 +67,10 @@ type ledger struct {
 	// of an attempt.
 	events   map[uint64]wire.Event
 	resolved map[uint64]int
+	// lastNotice is the number of the last one; noticesAgain came again under theirs, noticesMissed
+	// never.
+	lastNotice                  uint64
+	noticesAgain, noticesMissed int
 	// foreign counts invoices and attempts that nobody knows and that appeared all the same.
 	foreign int
 	// eventsChanged counts sequence numbers that came again with another event.
@@ -132,6 +138,22 @@ func (l *ledger) book(event wire.Event) {
 	if event.Terminal {
 		entry.terminal++
 	}
+}
+
+// notice notes that an HTLC was settled, under one number once.
+func (l *ledger) notice(notice wire.Notice) {
+	if notice.ID <= l.lastNotice {
+		l.noticesAgain++
+		return
+	}
+	l.noticesMissed += int(notice.ID - l.lastNotice - 1)
+	l.lastNotice = notice.ID
+	attempt := l.attempts[notice.AttemptID]
+	if attempt == nil || attempt.invoice != l.hashed(notice.PaymentHash) {
+		l.foreign++
+		return
+	}
+	attempt.notices++
 }
 
 // eventsMissing counts numbers up to the greatest one that were never told.

@@ -32,6 +32,10 @@ type network struct {
 	secrets secrets
 	chance  *rand.Rand
 	held    map[uint64]*htlc
+	// number is the highest commitment that left the node, in all lives, and reused counts those
+	// that came under a number that another one had.
+	number uint64
+	reused int
 	// messages counts what lnwire encoded or decoded; malformed what broke the protocol.
 	messages, malformed int
 }
@@ -71,11 +75,25 @@ func (n *network) take(msg lnwire.Message) {
 		n.takeAdd(add)
 		return
 	}
-	if id, err := wire.ParseForget(msg); err == nil {
+	if signed, ok := msg.(*lnwire.CommitSig); ok {
+		n.takeNumber(wire.CommitmentNumber(signed), true)
+		return
+	}
+	if id, number, err := wire.ParseForget(msg); err == nil {
+		n.takeNumber(number, false)
 		n.takeForget(id)
 		return
 	}
 	n.complain("sent %v: %v", msg.MsgType(), msg)
+}
+
+// takeNumber: numbers rise. One that comes again for another commitment would be the end of the
+// channel; the newest may be told again when it takes nothing new along.
+func (n *network) takeNumber(number uint64, isNew bool) {
+	if number < n.number || isNew && number == n.number {
+		n.reused++
+	}
+	n.number = max(n.number, number)
 }
 
 func (n *network) complain(format string, arguments ...any) {

@@ -27,6 +27,8 @@ const (
 	readyMax      = 60 * time.Second
 	// resolveMax: without a kill everything must have a result after so long.
 	resolveMax = 30 * time.Second
+	// resolveSabotagedMax: so must that of a node that may never get there.
+	resolveSabotagedMax = 5 * time.Second
 	// unplannedEndsMax is how many lives may end by themselves to start again.
 	unplannedEndsMax = 5
 )

@@ -48,6 +48,8 @@ type Run struct {
 	epoch uint64
 	// commits and operations as reported; a killed life does not tell its last milliseconds.
 	commits, operations uint64
+	// inspection is of the disks of killed nodes.
+	inspection inspection
 	// closedCleanly: the last node ended by itself with everything resolved.
 	closedCleanly bool
 }
@@ -82,6 +84,11 @@ func (r *Run) Supervise(ctx context.Context) error {
 		}
 		if err := r.judge(life); err != nil {
 			return err
+		}
+		if !r.closedCleanly {
+			if err := r.inspectAfterKill(ctx); err != nil {
+				return err
+			}
 		}
 		if life.tooSlow && life.ready {
 			return nil // the figures will say what has no result

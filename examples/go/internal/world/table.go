@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	nameChars     = 48
+	nameChars     = 50
 	terminalEvery = 200 * time.Millisecond
 	logEvery      = 5 * time.Second
 )
@@ -78,7 +78,7 @@ func (r *Run) Print(out io.Writer, tally *Tally) bool {
 	t := &table{out: out}
 	fmt.Fprintln(out)
 	t.payments(tally)
-	t.promises(tally)
+	t.promises(r, tally)
 	t.run(r, tally)
 	if t.wrong {
 		sabotage := ""
@@ -112,7 +112,7 @@ func (t *table) payments(tally *Tally) {
 	t.row("  recovered: left, answered after a restart", tally.heldOverDeath)
 }
 
-func (t *table) promises(tally *Tally) {
+func (t *table) promises(r *Run, tally *Tally) {
 	t.zero("hashes paid twice", tally.paidTwice)
 	t.zero("receivers sent more than the amount", tally.oversent)
 	t.zero("ended otherwise than the receiver knows", tally.endedOtherwise)
@@ -122,6 +122,12 @@ func (t *table) promises(tally *Tally) {
 	t.zero("unfinished", tally.unfinished)
 	t.zero("ends not told by exactly one event", tally.notOnce)
 	t.zero("repeats answered otherwise than the first", tally.mistold)
+	t.zero("left the node and not on its disk", r.inspection.uncovered)
+	t.zero("commitment numbers used twice", r.network.reused)
+	t.zero("channel and manager disagree", r.inspection.torn)
+	t.zero("channels damaged", r.inspection.damaged)
+	t.zero("settles not told, or before their commit",
+		r.inspection.noticesWrong+tally.noticesWrong)
 	t.zero("contradictions", tally.inconsistent)
 }
 
@@ -140,6 +146,11 @@ func (t *table) run(r *Run, tally *Tally) {
 	t.row("failed payments tried again", r.client.retried)
 	t.row("messages through lnwire", r.network.messages)
 	t.row("events", len(r.ledger.events))
+	t.row("commitments of the channel", tally.commitments)
+	t.row("  disks compared with what had left, after kills", r.inspection.kills)
+	t.row("  changes in flight there, made again", r.inspection.inFlight)
+	t.row("settles noticed from the channel", r.ledger.lastNotice)
+	t.row("  told by two lives, same number", r.ledger.noticesAgain)
 	t.row("commits", tally.commitNumber)
 	if r.commits > 0 {
 		perCommit := float64(r.operations) / float64(r.commits)

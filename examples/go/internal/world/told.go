@@ -14,6 +14,8 @@ func (c *client) note(report wire.Report) {
 		c.noteAnswer(report)
 	case wire.ReportEnded:
 		c.noteEnded(report.Payment)
+	case wire.ReportNotice:
+		c.ledger.notice(report.Notice)
 	case wire.ReportEvent:
 		c.ledger.book(report.Event)
 	default:

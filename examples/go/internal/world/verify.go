@@ -25,6 +25,9 @@ type Tally struct {
 	// lost: acknowledged, and gone or different. notOnce: an end or a result that was not told by
 	// exactly one event.
 	lost, rolledBackThoughLeft, unfinished, notOnce, mistold int
+	// noticesWrong: an HTLC's settle not told under exactly one number.
+	noticesWrong int
+	commitments  uint64
 	// inconsistent: the store contradicts itself or the orders.
 	inconsistent int
 	commitNumber uint64
@@ -59,7 +62,8 @@ func (r *Run) Verify() (tally *Tally, err error) {
 	if v.payments, err = store.OpenPayments(&life.PaymentsOptions); err != nil {
 		return nil, err
 	}
-	err = errors.Join(v.takeEvents(), v.comparePayments(), v.compareAttempts(), v.readStats())
+	err = errors.Join(v.takeEvents(), v.comparePayments(), v.compareAttempts(), v.compareChannel(),
+		v.readStats())
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +105,22 @@ func (v *verifier) readStats() error {
 	stats, err := v.store.Stats()
 	v.tally.commitNumber = stats.CommitNumber
 	return err
+}
+
+// compareChannel: when everything has ended no HTLC is left in it, and every settle was told once.
+func (v *verifier) compareChannel() error {
+	f, err := read(v.store)
+	if err != nil {
+		return err
+	}
+	v.run.inspection.compare(v.run, &f)
+	v.tally.commitments = f.Number
+	v.tally.unfinished += len(f.HTLCs)
+	v.tally.noticesWrong += len(f.Outputs) + v.run.ledger.noticesMissed
+	for _, entry := range v.run.ledger.attempts {
+		count(&v.tally.noticesWrong, entry.settled() != (entry.notices == 1) || entry.notices > 1)
+	}
+	return nil
 }
 
 // countInvoices adds what the ledger alone tells, and what it has that the store has not.

@@ -321,6 +321,106 @@ func TestSecrets_AnswersFollowFromTheSeed(t *testing.T) {
 	}
 }
 
+func TestNetwork_ACommitmentNumberIsUsedOnce(t *testing.T) {
+	signed := func(number uint64) lnwire.Message {
+		msg, err := wire.CommitSig(number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return msg
+	}
+	forget := func(number uint64) lnwire.Message {
+		msg, err := wire.Forget(1, number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return msg
+	}
+	for name, test := range map[string]struct {
+		messages []lnwire.Message
+		reused   int
+	}{
+		"rising":              {[]lnwire.Message{signed(1), forget(2), signed(3)}, 0},
+		"with a gap":          {[]lnwire.Message{signed(1), signed(4)}, 0},
+		"told again":          {[]lnwire.Message{signed(1), forget(2), forget(2)}, 0},
+		"signed again":        {[]lnwire.Message{signed(1), signed(1)}, 1},
+		"signed after a step": {[]lnwire.Message{forget(2), signed(2)}, 1},
+		"an older one":        {[]lnwire.Message{signed(3), forget(2), signed(1)}, 2},
+	} {
+		n, _ := receiving()
+		for _, msg := range test.messages {
+			n.take(msg)
+		}
+		if n.reused != test.reused || n.malformed != 0 {
+			t.Errorf("%s: %d, malformed %d", name, n.reused, n.malformed)
+		}
+	}
+}
+
+func TestLedger_ANoticeCountsOnce(t *testing.T) {
+	n, entry := receiving()
+	attempt := send(t, n, 1, 100)
+	notice := wire.Notice{ID: 1, AttemptID: 1, PaymentHash: entry.order.Invoice.PaymentHash}
+	n.ledger.notice(notice)
+	n.ledger.notice(notice)
+	if attempt.notices != 1 || n.ledger.noticesAgain != 1 || n.ledger.noticesMissed != 0 {
+		t.Fatalf("%d notices, %d again", attempt.notices, n.ledger.noticesAgain)
+	}
+	notice.ID = 4
+	n.ledger.notice(notice)
+	if attempt.notices != 2 || n.ledger.noticesMissed != 2 || n.ledger.foreign != 0 {
+		t.Errorf("%d notices, %d missed", attempt.notices, n.ledger.noticesMissed)
+	}
+	n.ledger.notice(wire.Notice{ID: 5, AttemptID: 9, PaymentHash: notice.PaymentHash})
+	if n.ledger.foreign != 1 {
+		t.Error("a notice of an HTLC that never left was not noticed")
+	}
+}
+
+// TestInspection_EachRuleCanBeBroken: HTLC 1 is on its way, HTLC 2 was let go, and the client had
+// one notice.
+func TestInspection_EachRuleCanBeBroken(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*found)
+		wanted inspection
+	}{
+		"sound":             {func(*found) {}, inspection{}},
+		"ahead of the peer": {func(f *found) { f.Number, f.ManagerNumber = 9, 9 }, inspection{}},
+		"in flight":         {func(f *found) { f.InFlight = 2 }, inspection{inFlight: 2}},
+		"behind the peer":   {func(f *found) { f.Number = 4 }, inspection{uncovered: 1}},
+		"an HTLC is gone":   {func(f *found) { f.HTLCs = nil }, inspection{uncovered: 1}},
+		"an HTLC is back": {
+			func(f *found) { f.HTLCs = []uint64{1, 2} }, inspection{uncovered: 1, noticesWrong: 1},
+		},
+		"torn":             {func(f *found) { f.Torn = true }, inspection{torn: 1}},
+		"no manager":       {func(f *found) { f.HasManager = false }, inspection{torn: 1}},
+		"damaged":          {func(f *found) { f.Damage = lnkeep.DamageChecksum }, inspection{damaged: 1}},
+		"the next notices": {func(f *found) { f.Outputs = []uint64{2, 3} }, inspection{}},
+		"told again":       {func(f *found) { f.Outputs = []uint64{1, 2} }, inspection{}},
+		"a notice is lost": {func(f *found) { f.Outputs = []uint64{3} }, inspection{noticesWrong: 1}},
+		"one between is":   {func(f *found) { f.Outputs = []uint64{2, 4} }, inspection{noticesWrong: 1}},
+		"a notice told too early": {
+			func(f *found) { f.Outputs = []uint64{0} }, inspection{noticesWrong: 1},
+		},
+	} {
+		run := NewRun(Options{Seed: 1})
+		run.network.number, run.ledger.lastNotice = 5, 1
+		on := &attempt{id: 1}
+		run.network.held[1] = &htlc{attempt: on, place: onTheWay}
+		run.ledger.attempts[1] = on
+		run.ledger.attempts[2] = &attempt{id: 2, confirmed: true, notices: 1}
+		f := found{
+			HasStore: true, HasChannel: true, HasManager: true, Number: 5, ManagerNumber: 5,
+			HTLCs: []uint64{1},
+		}
+		test.change(&f)
+		run.inspection.compare(run, &f)
+		if run.inspection != test.wanted {
+			t.Errorf("%s: %+v", name, run.inspection)
+		}
+	}
+}
+
 func TestPrint_EachPromiseCanBeBroken(t *testing.T) {
 	run := NewRun(Options{Seed: 1})
 	for name, tally := range map[string]Tally{
@@ -334,6 +434,7 @@ func TestPrint_EachPromiseCanBeBroken(t *testing.T) {
 		"unfinished":                                {unfinished: 1},
 		"ends not told by exactly one event":        {notOnce: 1},
 		"repeats answered otherwise than the first": {mistold: 1},
+		"settles not told, or before their commit":  {noticesWrong: 1},
 		"contradictions":                            {inconsistent: 1},
 	} {
 		var out bytes.Buffer
