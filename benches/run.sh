@@ -4,10 +4,11 @@
 #
 #   callers    rows made durable by 1 to 1,000 callers: lnkeep, bbolt, bare LMDB, a log file, SQLite
 #   payments   payments registered and settled by 1 and 16 callers: lnkeep, and bbolt as lnd uses it
+#   monitors   checkpoints of channels and a manager: lnkeep, a file per key as LDK, SQLite; warm loads
 #   million    a million attempts in lnkeep and in bbolt
 #   payments_million   a million payments in both: start, pages, fetches, memory
 #   attempts   Rust API and C ABI beside the same rows put by hand in bare LMDB
-#   files      check, backup, compaction; an init while 50 MiB are staged
+#   files      check, backup, compaction; an init while 50 MiB are staged or committed
 #   memory     what lnkeep holds in memory with a million attempts
 #   calls      single calls under criterion, to compare two builds; runs only when named
 #
@@ -51,7 +52,7 @@ c_worker_builds() {
     if has_sqlite; then
         sqlite="-DBENCH_SQLITE $(pkg-config --cflags --libs sqlite3)"
     else
-        sources=$(echo "$sources" | grep -v '/sqlite\.c$')
+        sources=$(echo "$sources" | grep -v 'sqlite\.c$')
     fi
     c -D_GNU_SOURCE -Iinclude -pthread -o "$out/c-worker" $sources build/lib/liblnkeep.a \
         $(cat build/lib/native-libs) $sqlite
@@ -127,11 +128,11 @@ rust() {
     fi
 }
 
-[ $# -gt 0 ] || set -- callers payments million payments_million attempts files memory
+[ $# -gt 0 ] || set -- callers payments monitors million payments_million attempts files memory
 tables=
 for bench in "$@"; do
     case $bench in
-    callers | payments | million | payments_million) tables=${tables:+$tables,}$bench ;;
+    callers | payments | monitors | million | payments_million) tables=${tables:+$tables,}$bench ;;
     attempts | files | memory | calls) ;;
     *) echo "there is no bench $bench" >&2; exit 2 ;;
     esac

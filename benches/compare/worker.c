@@ -2,9 +2,11 @@
  * The contestants that C programs can call, driven over standard input and output so that a driver
  * can interleave their rounds with those of other processes:
  *
- *   worker FOLDER SET ROWS   fills every contestant of a set (rows, payments, none) with ROWS rows,
+ *   worker FOLDER SET ROWS   fills every contestant of a set (rows, payments, none) with ROWS rows, or
+ *                            of monitors and monitors_load with 1,000 channels,
  *                            prints `versions TEXT; TEXT` and `ready NAME...`
- *   round NAME CALLERS MS    prints `round OPERATIONS LENGTH_NS P50_NS P90_NS P99_NS MAX_NS`
+ *   round NAME CALLERS MS    prints `round OPERATIONS LENGTH_NS P50_NS P90_NS P99_NS MAX_NS`; CALLERS
+ *                            are the channels of a checkpoint of monitors
  *   phase NAME COUNT         a million attempts (million.c) or payments (payments_million.c),
  *                            prints `phase NS VALUE`
  */
@@ -39,7 +41,26 @@ static const struct contestant *const payments_groups[] = {
     flush_contestants,
     NULL,
 };
+static const struct contestant *const monitors_groups[] = {
+    checkpoint_contestants,
+    file_contestants,
+    flush_contestants,
+#ifdef BENCH_SQLITE
+    sqlite_checkpoint_contestants,
+#endif
+    NULL,
+};
+static const struct contestant *const load_groups[] = {load_contestants, NULL};
 static const struct contestant *const no_groups[] = {NULL};
+
+/* What a worker can be started for. */
+static const struct {
+    const char *name;
+    const struct contestant *const *groups;
+} sets[] = {
+    {"rows", rows_groups},         {"payments", payments_groups}, {"monitors", monitors_groups},
+    {"monitors_load", load_groups}, {"none", no_groups},
+};
 
 /* The groups of the set this worker was started for. */
 static const struct contestant *const *groups;
@@ -176,14 +197,10 @@ static void run_phase(const char *folder, const char *name, uint64_t count)
 
 static void choose_set(const char *set)
 {
-    if (strcmp(set, "rows") == 0)
-        groups = rows_groups;
-    else if (strcmp(set, "payments") == 0)
-        groups = payments_groups;
-    else if (strcmp(set, "none") == 0)
-        groups = no_groups;
-    else
-        must(0, "the choice of a set");
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++)
+        if (strcmp(set, sets[i].name) == 0)
+            groups = sets[i].groups;
+    must(groups != NULL, "the choice of a set");
 }
 
 static void print_versions(void)

@@ -2,8 +2,8 @@
  * What the parts of the worker share: one row, what a contestant is, and how a round is measured.
  *
  * Contestants of rows keep the same ones: keys of 24 bytes that rise, values as long as lnkeep's
- * record of a new attempt. Those of payments make the same changes of payments. A put returns when
- * its row or its change is durable.
+ * record of a new attempt. Those of payments make the same changes of payments, those of monitors the
+ * same checkpoints. A put returns when its row or its change is durable.
  */
 #ifndef LNKEEP_BENCH_WORKER_H
 #define LNKEEP_BENCH_WORKER_H
@@ -53,6 +53,10 @@ extern const struct contestant log_contestants[];
 extern const struct contestant flush_contestants[];
 extern const struct contestant sqlite_contestants[];
 extern const struct contestant payment_contestants[];
+extern const struct contestant checkpoint_contestants[];
+extern const struct contestant file_contestants[];
+extern const struct contestant sqlite_checkpoint_contestants[];
+extern const struct contestant load_contestants[];
 
 /* How long calls took, in nanoseconds. */
 struct samples {

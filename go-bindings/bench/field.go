@@ -31,9 +31,15 @@ type comparison struct {
 	groups     []group
 	// single are measured with one caller only.
 	single []contestant
+	// onlyC says that the worker in Go has no contestant.
+	onlyC bool
+	// neverFlushes says that nothing changes with what is added to a flush.
+	neverFlushes bool
 }
 
-var comparisons = []*comparison{rowsComparison, paymentsComparison}
+var comparisons = []*comparison{
+	rowsComparison, paymentsComparison, checkpointsComparison, loadComparison,
+}
 
 // flushes are measured in the rounds of every comparison.
 var flushes = []contestant{
@@ -93,6 +99,9 @@ func (f *field) flushText() string {
 
 // measure runs every round of every contestant at one length of a flush.
 func measure(s settings, r *report, c *comparison, addedUs int) *field {
+	if c.onlyC {
+		s.goWorker, s.goSlow = "", ""
+	}
 	workers := startAll(s, addedUs, c.set, fmt.Sprintf("%s-%d", c.set, addedUs))
 	f := &field{comparison: c, AddedUs: addedUs}
 	by := map[*series]*process{}

@@ -44,7 +44,7 @@ func parse() settings {
 	flag.IntVar(&s.rows, "rows", 20_000, "rows in each store before anything is timed")
 	flag.IntVar(&s.attempts, "attempts", 1_000_000, "attempts, or payments, where many are compared")
 	flag.StringVar(&s.html, "html", "", "where to write the report")
-	flag.StringVar(&tables, "tables", "callers,payments,million,payments_million",
+	flag.StringVar(&tables, "tables", "callers,payments,monitors,million,payments_million",
 		"what to measure")
 	flag.Parse()
 	s.tables = strings.Split(tables, ",")
@@ -71,7 +71,7 @@ func main() {
 			continue
 		}
 		r.Fields = append(r.Fields, measure(s, r, c, 0))
-		if s.addedUs > 0 {
+		if s.addedUs > 0 && !c.neverFlushes {
 			r.Fields = append(r.Fields, measure(s, r, c, s.addedUs))
 		}
 	}

@@ -23,6 +23,10 @@ var targets = []target{
 		"register_lnkeep", "register_bbolt_batch", 16, 3.5},
 	{"settle and ack, 16 threads, rate / bbolt Batch", true,
 		"settle_lnkeep", "settle_bbolt_batch", 16, 3.5},
+	{"checkpoint of 100 channels, rate / a file per key", true,
+		"checkpoint_lnkeep", "checkpoint_files", 100, 50},
+	// 1.5 times as long at most.
+	{"warm load of 1,000 channels, rate / read(2)", false, "load_lnkeep", "load_file", 1, 1 / 1.5},
 	{"Go, 100 in one submit / one call each, new", false, "go_packed_new", "go_each_new", 1, 20},
 	{"Go, 100 in one submit / one call each, known: no flush", false,
 		"go_packed_known", "go_each_known", 1, 20},

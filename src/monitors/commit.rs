@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Shared;
-use super::channel::Payload;
+use super::channel::{Entry, Payload};
 use super::plan::{Capture, Manager, Plan};
 use super::record::State;
 use super::table::{self, Values};
@@ -99,6 +99,11 @@ impl Commit {
         let cost = cost_of(&plan, &values);
         let (left, core) = (Mutex::default(), Arc::clone(store.core()));
         Ok(Commit { plan, values, cost, left, core, claim })
+    }
+
+    /// The entries, whose payloads live as long as the answer.
+    pub(super) fn entries(&self) -> Vec<Entry> {
+        self.plan.entries.clone()
     }
 
     pub(super) fn applied(&self) -> u64 {

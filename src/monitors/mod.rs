@@ -565,6 +565,8 @@ impl Monitors {
         self.usable()?;
         let commit = Commit::prepare(&self.store, &self.shared, capture, request, view, true)?;
         let applied = commit.applied();
+        // Tens of megabytes take milliseconds to give back to the system: not on the writer thread.
+        let _held = commit.entries();
         let reply = self.store.submit_one(commit)?;
         // It is durable: nothing that happens to the handle or the store since may say otherwise.
         let unix_ms = self.store.clock().unix_ms;
