@@ -16,6 +16,14 @@ var verbs = []string{
 	"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%b", "%08.3o", "%c", "%U", "%t",
 }
 
+// timeless keeps the time out of logs: its digits may be those that a test looks for.
+var timeless = &slog.HandlerOptions{ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+	if attr.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return attr
+}}
+
 // secretPayment has a secret wherever there may be one.
 func secretPayment(secret lnkeep.Secret) (lnkeep.Payment, lnkeep.PaymentAttempt) {
 	bytesOf := lnkeep.HostBytes(secret[:])
@@ -70,9 +78,9 @@ func TestSecrets_AreNeverShown(t *testing.T) {
 		}
 	}
 	fmt.Fprintln(&shown, secret.String(), secret.GoString(), bytesOf.String(), bytesOf.GoString(), payment, ops)
-	slog.New(slog.NewTextHandler(&shown, nil)).Info("x", "secret", secret, "bytes", bytesOf, "payment",
+	slog.New(slog.NewTextHandler(&shown, timeless)).Info("x", "secret", secret, "bytes", bytesOf, "payment",
 		payment, "ops", ops)
-	slog.New(slog.NewJSONHandler(&shown, nil)).Info("x", "secret", secret, "bytes", bytesOf, "payment",
+	slog.New(slog.NewJSONHandler(&shown, timeless)).Info("x", "secret", secret, "bytes", bytesOf, "payment",
 		payment, "ops", ops)
 	for _, value := range []any{secret, bytesOf, payment, attempt} {
 		if _, err := json.Marshal(value); err == nil {
@@ -111,8 +119,8 @@ func TestPreimage_IsNeverShown(t *testing.T) {
 		fmt.Fprintf(&shown, verb, *attempt.Result)
 	}
 	fmt.Fprintln(&shown, secret, secret.String(), secret.GoString(), result, &result)
-	slog.New(slog.NewTextHandler(&shown, nil)).Info("x", "preimage", secret, "result", result)
-	slog.New(slog.NewJSONHandler(&shown, nil)).Info("x", "preimage", secret, "result", result)
+	slog.New(slog.NewTextHandler(&shown, timeless)).Info("x", "preimage", secret, "result", result)
+	slog.New(slog.NewJSONHandler(&shown, timeless)).Info("x", "preimage", secret, "result", result)
 	if _, err := json.Marshal(result); err == nil {
 		t.Error("JSON shows it")
 	}
