@@ -278,6 +278,8 @@ static int is_of_a_closing_handle(lnkeep_status status) {
 static void *call_until_closed(void *number) {
     lnkeep_status status = LNKEEP_DONE;
     for (uint64_t tag = 0; status != LNKEEP_BAD_HANDLE && tag < 100000; tag++) {
+        /* The closing thread is between the end of the session and that of its handle. */
+        if (status == LNKEEP_CLOSED) h_sleep_ms(1);
         lnkeep_monitors_state state = LNKEEP_MONITORS_STATE_INIT;
         lnkeep_outputs *outputs = NULL;
         uint64_t now;
