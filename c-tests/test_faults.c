@@ -5,28 +5,9 @@
 
 #define _GNU_SOURCE
 #include "calls.h"
+#include "failing_disk.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-static atomic_int flush_fails, disk_is_full;
-
-int fdatasync(int descriptor) {
-    if (atomic_load(&flush_fails)) {
-        errno = EIO;
-        return -1;
-    }
-    return (int)syscall(SYS_fdatasync, descriptor);
-}
-
-int posix_fallocate(int descriptor, off_t from, off_t len) {
-    if (atomic_load(&disk_is_full)) return ENOSPC;
-    return syscall(SYS_fallocate, descriptor, 0, from, len) == 0 ? 0 : errno;
-}
 
 static void begin(void) {
     atomic_store(&flush_fails, 0);
