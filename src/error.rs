@@ -253,6 +253,22 @@ statuses! {
     PendingOps = -74, "PENDING_OPS", "entries are queued; commit or discard them";
     /// The channel is not archived.
     NotArchived = -75, "NOT_ARCHIVED", "the channel is not archived";
+    /// More HTLCs or msat in flight than a channel can have, or too few to be divided.
+    ChannelLimits = -76, "CHANNEL_LIMITS", "the channel's limits are out of range";
+    /// The channel is closing: it takes no new HTLC.
+    ChannelClosing = -77, "CHANNEL_CLOSING", "the channel is closing and takes no new HTLC";
+    /// More would go out than came in.
+    OutgoingExceedsIncoming = -78, "OUTGOING_EXCEEDS_INCOMING", "more would go out than came in";
+    /// The HTLC expires at this height or did before.
+    ExpiryNotAfterHeight = -79, "EXPIRY_NOT_AFTER_HEIGHT", "the HTLC has expired at this height";
+    /// The HTLC id is pending with another amount or outgoing channel.
+    DuplicateHtlc = -80, "DUPLICATE_HTLC", "the HTLC id is pending with other content";
+    /// No such HTLC is pending, and none was resolved lately.
+    UnknownHtlc = -81, "UNKNOWN_HTLC", "no such HTLC is pending";
+    /// The reference's draws found too few slots for the pair; `compat` mode alone.
+    SlotAssignment = -82, "SLOT_ASSIGNMENT", "too few general slots were found for the pair";
+    /// The HTLC was released, but resolved at an earlier time than it was added at; `compat` mode alone.
+    ResolvedBeforeAdded = -83, "RESOLVED_BEFORE_ADDED", "released, at an earlier time than it was added at";
 
     /// A queue or table is full; nothing was applied.
     Busy = -100, "BUSY", "a queue is full";

@@ -19,7 +19,7 @@
 //! ```
 //!
 //! Layers, each calling only those below: [`ffi`] (the C ABI), [`maintenance`], [`payments`], [`monitors`],
-//! [`attempts`], [`events`], [`store`].
+//! [`resources`], [`attempts`], [`events`], [`store`].
 //! Every error says by its [`Class`] what a caller may conclude.
 
 #![deny(unsafe_code)]
@@ -45,6 +45,8 @@ pub mod monitors;
 mod os;
 #[forbid(unsafe_code)]
 pub mod payments;
+#[forbid(unsafe_code)]
+pub mod resources;
 pub mod store;
 #[forbid(unsafe_code)]
 pub mod types;
@@ -56,7 +58,7 @@ pub use store::{
 };
 pub use types::{
     AttemptId, AttemptKey, ChannelId, Clock, Fingerprint, Namespace, PaymentHash, Preimage,
-    RawMessage,
+    RawMessage, ShortChannelId,
 };
 
 /// Number of the C ABI; apart from the package's version, raised when a caller has to be recompiled.

@@ -93,6 +93,40 @@ pub const MONITORS_UPDATES_MAX: u32 = 1_000;
 /// to the writing is then at most a quarter.
 pub const MONITORS_SNAPSHOT_GROWTH_PERCENT: u32 = 400;
 
+/// HTLCs of one direction of a channel (BOLT 2 `max_accepted_htlcs`).
+pub const HTLC_SLOTS_MAX: u16 = 483;
+/// Slots below which a channel is not divided: 40 percent of 12 are the 5 that a pair needs.
+pub const HTLC_SLOTS_MIN: u16 = 12;
+/// Liquidity below which a channel is not divided.
+pub const IN_FLIGHT_MSAT_MIN: u64 = 1_000_000;
+/// General slots that a pair gets at least (bolts #1280).
+pub const PAIR_SLOTS_MIN: u16 = 5;
+/// All bitcoin that there will be.
+pub const SUPPLY_MSAT: u64 = 21_000_000 * 100_000_000 * 1_000;
+/// Time that a block stands for.
+pub const SECS_PER_BLOCK: u64 = 600;
+/// Time for which an outgoing channel that held an HTLC too long may not use a congestion bucket.
+pub const CONGESTION_PENALTY_SECS: u64 = 2_016 * 10 * 60;
+/// Windows of revenue that are remembered (rust-lightning #4409).
+pub const REVENUE_WINDOWS_TRACKED: u64 = 6;
+/// Fee that the risk of an HTLC without one is reckoned with: base and millionths of the amount, as lnd's
+/// defaults are.
+pub const DEFAULT_FEE_BASE_MSAT: u64 = 1_000;
+/// See [`DEFAULT_FEE_BASE_MSAT`].
+pub const DEFAULT_FEE_PPM: u32 = 1;
+/// Resolutions that an incoming channel remembers, to recognise a repeat.
+pub const RESOLUTIONS_KEPT: usize = 16;
+/// Marks of misuse after which those that count no more are swept.
+pub const MISUSE_MARKS_KEPT: usize = 16;
+/// Entries of the resources that may wait for the disk.
+pub const RESOURCES_JOURNAL_ENTRIES: u32 = 65_536;
+/// Bytes of one row of the resources' journal.
+pub const RESOURCES_BLOCK_BYTES_MAX: usize = 64 << 10;
+/// Journal after which channels are written anew, unless they are larger: what a restart replays.
+pub const RESOURCES_JOURNAL_BYTES: u64 = 16 << 20;
+/// How long an acknowledged call may wait to be written while nobody asks for it.
+pub const RESOURCES_JOURNAL_DELAY_MS: u64 = 20;
+
 /// Attempt subscriptions of one store; one more is answered `BUSY`.
 pub const SUBSCRIPTIONS_MAX: usize = 65_536;
 /// Raw ids that fit under a client byte (proposal "overload-attempt-id-msb").

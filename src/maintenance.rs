@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::events::references::EventReferences;
 use crate::monitors::references::MonitorReferences;
 use crate::payments::references::PaymentReferences;
+use crate::resources::references::ResourceReferences;
 use crate::store::blob::BlobReferences;
 use crate::store::heads::Heads;
 use crate::store::tables::Table;
@@ -25,6 +26,7 @@ struct AllReferences {
     events: EventReferences,
     payments: PaymentReferences,
     monitors: MonitorReferences,
+    resources: ResourceReferences,
     blobs: BlobReferences,
 }
 
@@ -35,6 +37,7 @@ impl AllReferences {
             events: EventReferences::default(),
             payments: PaymentReferences::default(),
             monitors: MonitorReferences::default(),
+            resources: ResourceReferences::default(),
             blobs: BlobReferences::default(),
         })
     }
@@ -47,6 +50,7 @@ impl References for AllReferences {
             "events" => self.events.row(table, key, body),
             "payments" => self.payments.row(table, key, body),
             "monitors" => self.monitors.row(table, key, body),
+            "resources" => self.resources.row(table, key, body),
             _ => {
                 if table == Table::Blobs {
                     self.monitors.pointer(key);
@@ -62,6 +66,7 @@ impl References for AllReferences {
             "events" => self.events.damaged(table, key),
             "payments" => self.payments.damaged(table, key),
             "monitors" => self.monitors.damaged(table, key),
+            "resources" => self.resources.damaged(table, key),
             _ => {
                 if table == Table::Blobs {
                     self.monitors.pointer(key);
@@ -76,6 +81,7 @@ impl References for AllReferences {
         all.extend(self.events.disagreements(heads));
         all.extend(self.payments.disagreements(heads));
         all.extend(self.monitors.disagreements(heads));
+        all.extend(self.resources.disagreements(heads));
         all.extend(self.blobs.disagreements(heads));
         all
     }
@@ -95,7 +101,8 @@ pub fn check(path: impl AsRef<Path>) -> Result<CheckReport> {
     check::check(path.as_ref(), &AllReferences::boxed)
 }
 
-/// Writes the newest commit of an open store to a new file, flushed, checked, without free pages.
+/// Writes the newest commit of an open store to a new file, flushed, checked, without free pages. What the
+/// resources acknowledged from memory before is in it.
 ///
 /// Reads and commits go on meanwhile, but that a growth of the map waits for it, and calls for the growth.
 /// The file appears under its name only when it is whole; until then it lies in a directory `NAME.partial-`
@@ -108,6 +115,8 @@ pub fn check(path: impl AsRef<Path>) -> Result<CheckReport> {
 /// `Poisoned`, `Forked`. There is no new file then.
 pub fn backup(store: &Store, target: impl AsRef<Path>) -> Result<CheckReport> {
     store.check_usable()?;
+    // On a full disk the backup holds what could be written.
+    drop(store.flush_journals());
     let core = Arc::clone(store.core());
     let target = target.as_ref().to_owned();
     on_a_thread("lnkeep-backup", move || copy::backup(&core, &target, &AllReferences::boxed))

@@ -93,6 +93,10 @@ impl fmt::Display for ChannelId {
     }
 }
 
+/// Place of a channel's funding output in the chain (BOLT 7), or any number that the host knows a channel by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShortChannelId(pub u64);
+
 /// Hash of a whole request, made by the host: tells a repeat from another request under the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 32]);

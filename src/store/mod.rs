@@ -73,6 +73,14 @@ pub(crate) trait CommitListener: Send + Sync {
     fn ended(&self);
 }
 
+/// A component that acknowledges before it writes.
+pub(crate) trait WriteBehind: Send + Sync {
+    /// Returns when everything acknowledged before it is durable.
+    fn flush(&self) -> Result<()>;
+    /// Takes no more calls, and writes what was acknowledged.
+    fn end(&self) -> Result<()>;
+}
+
 /// What the store and its writer thread share.
 pub(crate) struct Core {
     env: Env,
@@ -159,6 +167,7 @@ pub struct Store {
     doubt_below_epoch: u64,
     lnd_compat: bool,
     components: Mutex<HashMap<TypeId, Weak<dyn Any + Send + Sync>>>,
+    journals: Mutex<Vec<Weak<dyn WriteBehind>>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -210,6 +219,7 @@ impl Store {
     /// `Poisoned` when an earlier commit failed; the files are released all the same.
     pub fn close(&self) -> Result<()> {
         refuse_forked_child()?;
+        let ended = self.end_journals();
         self.stop_writer();
         self.core.env.close();
         if let Some(place) = self.place.lock().take() {
@@ -219,8 +229,29 @@ impl Store {
         self.core.tell_end();
         match self.core.poison() {
             Some(poison) => Err(poison),
-            None => Ok(()),
+            None => ended,
         }
+    }
+
+    fn journals(&self) -> Vec<Arc<dyn WriteBehind>> {
+        self.journals.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// Writes what components acknowledged and did not write yet.
+    pub(crate) fn flush_journals(&self) -> Result<()> {
+        self.journals().iter().try_for_each(|journal| journal.flush())
+    }
+
+    fn end_journals(&self) -> Result<()> {
+        let ended: Vec<_> = self.journals().iter().map(|journal| journal.end()).collect();
+        ended.into_iter().collect()
+    }
+
+    /// Has [`Store::sync`] and [`Store::close`] ask a component for what it did not write yet.
+    pub(crate) fn add_journal(&self, journal: Weak<dyn WriteBehind>) {
+        let mut journals = self.journals.lock();
+        journals.retain(|known| known.strong_count() != 0);
+        journals.push(journal);
     }
 
     fn stop_writer(&self) {
@@ -247,12 +278,14 @@ impl Store {
         self.core.clock()
     }
 
-    /// Returns when everything accepted before it is durable.
+    /// Returns when everything accepted before it is durable, the journal of the resources included.
     ///
     /// # Errors
-    /// `Unknown` or `Poisoned` when a commit before it failed; `Closed`, `Forked`.
+    /// `Unknown` or `Poisoned` when a commit before it failed; `NoSpace` when the journal cannot be written
+    /// now and is kept in memory; `Closed`, `Forked`.
     pub fn sync(&self) -> Result<()> {
         self.check_usable()?;
+        self.flush_journals()?;
         let (sender, receiver) = mpsc::channel();
         for lane in [Lane::Urgent, Lane::Bulk] {
             let sender = sender.clone();

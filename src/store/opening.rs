@@ -164,6 +164,7 @@ impl Opening {
             doubt_below_epoch,
             lnd_compat,
             components: Mutex::default(),
+            journals: Mutex::default(),
         });
         blob::sweep_orphans(&store)?;
         Ok(store)

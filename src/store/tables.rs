@@ -34,6 +34,9 @@ pub enum Table {
     Monitors = 20,
     MonitorUpdates = 21,
     MonitorOutputs = 22,
+    ResourcesState = 23,
+    ResourcesChannels = 24,
+    ResourcesJournal = 25,
 }
 
 /// How many bytes a table's keys have.
@@ -80,7 +83,7 @@ pub struct Spec {
 }
 
 /// Every table, in the order of its number.
-pub const SPECS: [Spec; 23] = [
+pub const SPECS: [Spec; 26] = [
     Spec {
         table: Table::Meta,
         name: "meta",
@@ -240,6 +243,27 @@ pub const SPECS: [Spec; 23] = [
         name: "monitor_outputs",
         key: KeyBytes::Exactly(8),
         owner: "monitors",
+        since: 1,
+    },
+    Spec {
+        table: Table::ResourcesState,
+        name: "resources_state",
+        key: KeyBytes::Exactly(5),
+        owner: "resources",
+        since: 1,
+    },
+    Spec {
+        table: Table::ResourcesChannels,
+        name: "resources_channels",
+        key: KeyBytes::Exactly(8),
+        owner: "resources",
+        since: 1,
+    },
+    Spec {
+        table: Table::ResourcesJournal,
+        name: "resources_journal",
+        key: KeyBytes::Exactly(8),
+        owner: "resources",
         since: 1,
     },
 ];

@@ -1,0 +1,3 @@
+//! Tests of the resources: what the units' own tests do not see.
+
+mod core;
