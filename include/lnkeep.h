@@ -160,6 +160,12 @@
 #define LNKEEP_STUCK_QUERY_INIT LNKEEP_INIT_OF(lnkeep_stuck_query)
 #define LNKEEP_PAYMENT_RULES_INIT LNKEEP_INIT_OF(lnkeep_payment_rules)
 #define LNKEEP_PAYMENT_STATE_INIT LNKEEP_INIT_OF(lnkeep_payment_state)
+#define LNKEEP_RESOURCES_NONE LNKEEP_NONE_OF(lnkeep_resources)
+#define LNKEEP_RESOURCES_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_resources_options)
+#define LNKEEP_RESOURCES_REPORT_INIT LNKEEP_INIT_OF(lnkeep_resources_report)
+#define LNKEEP_RECONCILED_INIT LNKEEP_INIT_OF(lnkeep_reconciled)
+#define LNKEEP_IMPORTED_INIT LNKEEP_INIT_OF(lnkeep_imported)
+#define LNKEEP_RESOURCES_STATS_INIT LNKEEP_INIT_OF(lnkeep_resources_stats)
 #define LNKEEP_STORE_NONE LNKEEP_NONE_OF(lnkeep_store)
 #define LNKEEP_ATTEMPTS_NONE LNKEEP_NONE_OF(lnkeep_attempts)
 #define LNKEEP_EVENTS_NONE LNKEEP_NONE_OF(lnkeep_events)
@@ -416,6 +422,30 @@
 
 /** Returned when the channel is not archived. */
 #define LNKEEP_NOT_ARCHIVED (-75)
+
+/** Returned when a channel has more HTLCs or msat in flight than it can have, or too few to be divided. */
+#define LNKEEP_CHANNEL_LIMITS (-76)
+
+/** Returned when the channel is closing: it takes no new HTLC. */
+#define LNKEEP_CHANNEL_CLOSING (-77)
+
+/** Returned when more would go out than came in. */
+#define LNKEEP_OUTGOING_EXCEEDS_INCOMING (-78)
+
+/** Returned when the HTLC expires at this height or did before. */
+#define LNKEEP_EXPIRY_NOT_AFTER_HEIGHT (-79)
+
+/** Returned when the HTLC id is pending with another amount or outgoing channel. */
+#define LNKEEP_DUPLICATE_HTLC (-80)
+
+/** Returned when no such HTLC is pending, and none was resolved lately. */
+#define LNKEEP_UNKNOWN_HTLC (-81)
+
+/** Returned in compat mode when too few general slots were found for the pair. */
+#define LNKEEP_SLOT_ASSIGNMENT (-82)
+
+/** Returned in compat mode when the HTLC was released at an earlier time than it was added at. */
+#define LNKEEP_RESOLVED_BEFORE_ADDED (-83)
 
 /** Returned when a queue or table is full; nothing was applied. */
 #define LNKEEP_BUSY (-100)
@@ -1108,6 +1138,141 @@
 
 /** Hand payments back that kept an intent, as LNKEEP_RESUME_MAY_SEND, instead of giving them up. */
 #define LNKEEP_RESUME_SENDING 2
+
+/** Repeat the reference's rules to the last bit, its defects included, in place of the mended ones. */
+#define LNKEEP_RESOURCES_COMPAT 1
+
+/** Open a store whose resources have the other mode, and change it. */
+#define LNKEEP_RESOURCES_CONVERT 2
+
+/** Forward what would be failed, and say so in the decision: to see first what would happen. */
+#define LNKEEP_RESOURCES_ONLY_WATCH 4
+
+/** Keep nothing on disk: what happens is lost at close. For simulations and measurements. */
+#define LNKEEP_RESOURCES_WITHOUT_JOURNAL 8
+
+/** One HTLC never uses several buckets. */
+#define LNKEEP_RESOURCES_NO_SPILL_OVER 16
+
+/** general_percent, congestion_percent and default_fee_* are meant as they are, also when they are 0. */
+#define LNKEEP_RESOURCES_ZEROS_COUNT 32
+
+/** The salt of a new store is made from `entropy`; for tests. */
+#define LNKEEP_RESOURCES_HAS_ENTROPY 64
+
+/** The settings were others before: channels were divided anew. */
+#define LNKEEP_RESOURCES_DIVIDED_ANEW 1
+
+/** The channel is forgotten. */
+#define LNKEEP_RESOURCES_REMOVED 1
+
+/** The channel is kept until its last HTLC resolves, in either direction, and takes no new one. */
+#define LNKEEP_RESOURCES_CLOSING 2
+
+/** The HTLC arrived accountable (update_add_htlc's TLV). */
+#define LNKEEP_HTLC_ACCOUNTABLE 1
+
+/** policy_fee_msat is given. */
+#define LNKEEP_HTLC_HAS_POLICY_FEE 2
+
+/** The onion says upgrade_accountability. */
+#define LNKEEP_HTLC_UPGRADE_PRESENT 4
+
+/** The onion does not say upgrade_accountability; without either bit, the host does not look. */
+#define LNKEEP_HTLC_UPGRADE_ABSENT 8
+
+/** Answer when the change is on disk. */
+#define LNKEEP_RESOURCES_DURABLE 1
+
+/** Decide and change nothing. */
+#define LNKEEP_RESOURCES_DRY_RUN 2
+
+/** Forward the HTLC. */
+#define LNKEEP_VERDICT_FORWARD 1
+
+/** Fail it back. */
+#define LNKEEP_VERDICT_FAIL 2
+
+/** It fits the general bucket. */
+#define LNKEEP_REASON_GENERAL 1
+
+/** The outgoing channel's reputation bears it. */
+#define LNKEEP_REASON_REPUTATION 2
+
+/** It has no reputation, and the congestion bucket takes it. */
+#define LNKEEP_REASON_CONGESTION 3
+
+/** The reputation bears it, and several buckets together have room. */
+#define LNKEEP_REASON_SEVERAL 4
+
+/** It came in accountable and the reputation does not bear it. */
+#define LNKEEP_REASON_NO_REPUTATION 16
+
+/** The reputation bears it, and no bucket has room. */
+#define LNKEEP_REASON_NO_ROOM 17
+
+/** Another HTLC of the outgoing channel sits in a congestion bucket. */
+#define LNKEEP_REASON_OUTGOING_IN_CONGESTION 18
+
+/** The channel has no congestion bucket. */
+#define LNKEEP_REASON_NO_CONGESTION_BUCKET 19
+
+/** The outgoing channel held an HTLC in this congestion bucket for too long in the last two weeks. */
+#define LNKEEP_REASON_CONGESTION_MISUSED 20
+
+/** The congestion bucket is full. */
+#define LNKEEP_REASON_CONGESTION_FULL 21
+
+/** It is larger than what one HTLC may take of the congestion bucket. */
+#define LNKEEP_REASON_ABOVE_CONGESTION_LIMIT 22
+
+/** It would have to go out accountable, and its sender does not allow that. */
+#define LNKEEP_REASON_UPGRADE_NOT_ALLOWED 23
+
+/** It came in accountable although its sender does not allow that. */
+#define LNKEEP_REASON_SIGNAL_TAMPERED 24
+
+/** It was forwarded before; what was decided then stands. */
+#define LNKEEP_REASON_RECORDED 32
+
+/** It takes nothing and is tracked. */
+#define LNKEEP_BUCKET_NONE 0
+
+/** General. */
+#define LNKEEP_BUCKET_GENERAL 1
+
+/** Congestion. */
+#define LNKEEP_BUCKET_CONGESTION 2
+
+/** Protected. */
+#define LNKEEP_BUCKET_PROTECTED 3
+
+/** Several at once. */
+#define LNKEEP_BUCKET_SEVERAL 4
+
+/** Set the accountable signal on the outgoing HTLC. */
+#define LNKEEP_DECISION_ACCOUNTABLE 1
+
+/** The handle only watches: without that, it would have been failed for the reason given. */
+#define LNKEEP_DECISION_WOULD_FAIL 2
+
+/** The reputation less both risks is at least the threshold. */
+#define LNKEEP_GROUNDS_HAS_REPUTATION 1
+
+/** An HTLC of the outgoing channel sits in a congestion bucket. */
+#define LNKEEP_GROUNDS_OUTGOING_IN_CONGESTION 2
+
+/** The HTLC settled with its preimage (update_fulfill_htlc); else it failed. */
+#define LNKEEP_RESOLVE_SETTLED 1
+
+/** The channel waits for its last HTLC. */
+#define LNKEEP_RESOURCES_IS_CLOSING 1
+
+/** The HTLC went out accountable. */
+#define LNKEEP_PENDING_ACCOUNTABLE 1
+
+/** It would have been failed, had the handle not only been watching. */
+#define LNKEEP_PENDING_WOULD_FAIL 2
 
 /** Only this row is damaged: the store can be opened, and reading the row answers LNKEEP_CORRUPT_RECORD. */
 #define LNKEEP_FINDING_ROW_ONLY 1
@@ -2253,6 +2418,431 @@ typedef struct lnkeep_payment_delete_filter {
     /** Only payments created at or before this time; 0 means any. */
     uint64_t created_to_unix_ns;
 } lnkeep_payment_delete_filter;
+
+/**
+ * Choices at the open of resources. Start with LNKEEP_RESOURCES_OPTIONS_INIT. The numbers that decisions
+ * depend on are recorded; opened with others, every channel is divided anew and keeps its HTLCs.
+ */
+typedef struct lnkeep_resources_options {
+    /** sizeof(lnkeep_resources_options), set by the caller. */
+    size_t size;
+    /** Bits of LNKEEP_RESOURCES_*. */
+    uint32_t flags;
+    /** Percent of a channel that anybody may use; 0 means 40. */
+    uint32_t general_percent;
+    /** Percent kept for those without reputation when the general bucket is full; 0 means 20. */
+    uint32_t congestion_percent;
+    /** Revenue windows over which reputation is earned; 0 means 12. */
+    uint32_t reputation_multiplier;
+    /** Time within which an HTLC should resolve; 0 means 90. */
+    uint64_t resolution_period_secs;
+    /** Window whose revenue is the threshold; 0 means two weeks. */
+    uint64_t revenue_window_secs;
+    /** Base of the fee that an HTLC without a fee is charged in risk; 0 means 1,000. */
+    uint64_t default_fee_base_msat;
+    /** Millionths of the amount that come on top; 0 means 1. */
+    uint32_t default_fee_ppm;
+    /** Calls that may wait for the disk, rounded up to a power of two; 0 means 65,536. Each takes 64 bytes. */
+    uint32_t journal_entries_max;
+    /** Decisions that are kept for lnkeep_resources_decisions; 0 keeps none. */
+    uint32_t decisions_kept;
+    /** 0. */
+    uint32_t reserved;
+    /** With LNKEEP_RESOURCES_HAS_ENTROPY; else the operating system's is drawn. */
+    uint8_t entropy[32];
+} lnkeep_resources_options;
+
+/** The resources of a store. Zero is LNKEEP_RESOURCES_NONE. */
+typedef struct lnkeep_resources {
+    /** Opaque. */
+    uint64_t bits;
+} lnkeep_resources;
+
+/** What the open of resources found. */
+typedef struct lnkeep_resources_report {
+    /** sizeof(lnkeep_resources_report), set by the caller. */
+    size_t size;
+    /** Channels. */
+    uint64_t channels;
+    /** HTLCs that were pending: give lnkeep_resources_reconcile those that the node still has. */
+    uint64_t pending;
+    /** Journal entries that were newer than their channels' rows. */
+    uint64_t replayed;
+    /** Rows that cannot be read: their channels are not known and have to be added again. */
+    uint64_t damaged;
+    /** Bits of LNKEEP_RESOURCES_DIVIDED_ANEW. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_resources_report;
+
+/** What a channel's two ends agreed on for HTLCs that come in through it (BOLT 2 open_channel). */
+typedef struct lnkeep_channel_limits {
+    /** max_htlc_value_in_flight_msat. */
+    uint64_t max_in_flight_msat;
+    /** max_accepted_htlcs, 1 to 483. */
+    uint32_t max_accepted_htlcs;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_channel_limits;
+
+/** How the limits of a channel are divided. */
+typedef struct lnkeep_allocation {
+    /** Liquidity of the general bucket. */
+    uint64_t general_liquidity_msat;
+    /** What one general slot carries. */
+    uint64_t slot_msat;
+    /** Liquidity of the congestion bucket. */
+    uint64_t congestion_liquidity_msat;
+    /** Liquidity of the protected bucket. */
+    uint64_t protected_liquidity_msat;
+    /** Slots of the general bucket. */
+    uint32_t general_slots;
+    /** General slots that one outgoing channel may use. */
+    uint32_t pair_slots;
+    /** Slots of the congestion bucket. */
+    uint32_t congestion_slots;
+    /** Slots of the protected bucket. */
+    uint32_t protected_slots;
+} lnkeep_allocation;
+
+/** An HTLC that may be forwarded. Set everything else to 0. */
+typedef struct lnkeep_htlc_request {
+    /** Short channel id, or the host's own number, of the channel it arrived on. */
+    uint64_t incoming;
+    /** The channel it would go out through. */
+    uint64_t outgoing;
+    /** Its id on the incoming channel (BOLT 2 update_add_htlc). */
+    uint64_t htlc_id;
+    /** Its amount on the incoming channel. */
+    uint64_t incoming_amount_msat;
+    /** Its amount on the outgoing channel. */
+    uint64_t outgoing_amount_msat;
+    /** The fee that our own policy asks for: what is paid beyond it counts for nothing. */
+    uint64_t policy_fee_msat;
+    /** The time of now. */
+    uint64_t unix_secs;
+    /** Block height at which it expires on the incoming channel. */
+    uint32_t incoming_cltv_expiry;
+    /** The height of now. */
+    uint32_t block_height;
+    /** Bits of LNKEEP_HTLC_*. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_htlc_request;
+
+/** The answer to a lnkeep_htlc_request. */
+typedef struct lnkeep_decision {
+    /**
+     * LNKEEP_DONE: decided; LNKEEP_ALREADY: decided before, nothing was changed; below 0 nothing was decided
+     * and the rest is 0.
+     */
+    int32_t status;
+    /** LNKEEP_VERDICT_*. */
+    uint32_t verdict;
+    /** LNKEEP_REASON_*. */
+    uint32_t reason;
+    /** LNKEEP_BUCKET_*. */
+    uint32_t bucket;
+    /** Bits of LNKEEP_DECISION_*. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+    /** What the status speaks of where it is below 0: the channel that is unknown or closing; else 0. */
+    uint64_t value;
+} lnkeep_decision;
+
+/** The numbers that a decision was made from, as they stood before it. */
+typedef struct lnkeep_grounds {
+    /** The fee that counts. */
+    uint64_t fee_msat;
+    /** The fee that the risk is reckoned with. */
+    uint64_t charged_fee_msat;
+    /** What the HTLC would cost if it were held to its end. */
+    uint64_t htlc_risk_msat;
+    /** The outgoing channel's reputation. */
+    int64_t outgoing_reputation_msat;
+    /** The risk of what is in flight on it. */
+    uint64_t outgoing_in_flight_risk_msat;
+    /** The threshold: what the incoming channel earns us in a revenue window. */
+    int64_t incoming_revenue_msat;
+    /** General slots that the HTLC needs. */
+    uint64_t general_slots_needed;
+    /** Liquidity in use of the congestion bucket. */
+    uint64_t congestion_used_msat;
+    /** Liquidity of the congestion bucket. */
+    uint64_t congestion_liquidity_msat;
+    /** Liquidity in use of the protected bucket. */
+    uint64_t protected_used_msat;
+    /** Liquidity of the protected bucket. */
+    uint64_t protected_liquidity_msat;
+    /** General slots of this pair that are free. */
+    uint32_t pair_slots_free;
+    /** General slots in use. */
+    uint32_t general_slots_used;
+    /** General slots of the channel. */
+    uint32_t general_slots;
+    /** Slots in use of the congestion bucket. */
+    uint32_t congestion_slots_used;
+    /** Slots of the congestion bucket. */
+    uint32_t congestion_slots;
+    /** Slots in use of the protected bucket. */
+    uint32_t protected_slots_used;
+    /** Slots of the protected bucket. */
+    uint32_t protected_slots;
+    /** Bits of LNKEEP_GROUNDS_*. */
+    uint32_t flags;
+} lnkeep_grounds;
+
+/** An HTLC that was forwarded and is over. Set everything else to 0. */
+typedef struct lnkeep_resolve_request {
+    /** The channel it arrived on. */
+    uint64_t incoming;
+    /** The channel it went out through. */
+    uint64_t outgoing;
+    /** Its id on the incoming channel. */
+    uint64_t htlc_id;
+    /** The time of now. */
+    uint64_t unix_secs;
+    /** LNKEEP_RESOLVE_SETTLED or 0. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_resolve_request;
+
+/** The answer to a lnkeep_resolve_request. */
+typedef struct lnkeep_resolution {
+    /**
+     * LNKEEP_DONE; LNKEEP_ALREADY: resolved before with the same outcome; below 0 nothing was resolved, but
+     * for LNKEEP_RESOLVED_BEFORE_ADDED.
+     */
+    int32_t status;
+    /** 0. */
+    uint32_t reserved;
+    /** What the outgoing channel's reputation changed by. */
+    int64_t effective_fee_msat;
+    /** What the status speaks of where it is below 0: the channel that is unknown; else 0. */
+    uint64_t value;
+} lnkeep_resolution;
+
+/** An HTLC that the node has forwarded and not resolved. Set everything else to 0. */
+typedef struct lnkeep_live_htlc {
+    /** The channel it arrived on. */
+    uint64_t incoming;
+    /** The channel it went out through. */
+    uint64_t outgoing;
+    /** Its id on the incoming channel. */
+    uint64_t htlc_id;
+    /** Its amount on the incoming channel. */
+    uint64_t incoming_amount_msat;
+    /** Its amount on the outgoing channel. */
+    uint64_t outgoing_amount_msat;
+    /** When it was forwarded, or now if that is not known. */
+    uint64_t added_unix_secs;
+    /** Block height at which it expires on the incoming channel. */
+    uint32_t incoming_cltv_expiry;
+    /** The height when it was forwarded, or now if that is not known. */
+    uint32_t block_height;
+    /** LNKEEP_HTLC_ACCOUNTABLE if it went out so, else 0. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_live_htlc;
+
+/** What lnkeep_resources_reconcile did. */
+typedef struct lnkeep_reconciled {
+    /** sizeof(lnkeep_reconciled), set by the caller. */
+    size_t size;
+    /** HTLCs that both knew. */
+    uint64_t kept;
+    /** HTLCs that the node has no more: released, with no effect on any reputation. */
+    uint64_t dropped;
+    /** HTLCs that only the node knew: tracked now. */
+    uint64_t added;
+    /** HTLCs of the node whose channels are not known: add the channels, then reconcile again. */
+    uint64_t unknown_channel;
+    /** HTLCs that both know with other content: what was known stays. */
+    uint64_t different;
+} lnkeep_reconciled;
+
+/** One forward of the past. */
+typedef struct lnkeep_forward_row {
+    /** The channel it came in through. */
+    uint64_t incoming;
+    /** The channel it went out through. */
+    uint64_t outgoing;
+    /** What it earned. */
+    uint64_t fee_msat;
+    /** When it was added. */
+    uint64_t added_unix_secs;
+    /** When it settled. */
+    uint64_t settled_unix_secs;
+} lnkeep_forward_row;
+
+/** What lnkeep_resources_import_history did. */
+typedef struct lnkeep_imported {
+    /** sizeof(lnkeep_imported), set by the caller. */
+    size_t size;
+    /** Channels whose averages now hold their history. */
+    uint64_t channels;
+    /** Channels that had taken a history before, and were left as they are. */
+    uint64_t channels_before;
+    /** Rows of which at least one channel took its part. */
+    uint64_t rows;
+    /** Rows that settled before they were added, or whose channels are not known or closing. */
+    uint64_t rows_passed_over;
+} lnkeep_imported;
+
+/** One channel of the resources. */
+typedef struct lnkeep_resources_channel {
+    /** Its id. */
+    uint64_t channel;
+    /** Its limits. */
+    lnkeep_channel_limits limits;
+    /** How they are divided. */
+    lnkeep_allocation allocation;
+    /** Reputation as outgoing, as of reputation_updated_unix_secs. */
+    int64_t reputation_msat;
+    /** When it changed last. */
+    uint64_t reputation_updated_unix_secs;
+    /** Reputation as of the time asked for. */
+    int64_t reputation_now_msat;
+    /** All revenue as incoming, as of revenue_updated_unix_secs. */
+    int64_t revenue_total_msat;
+    /** When it changed last. */
+    uint64_t revenue_updated_unix_secs;
+    /** From when on it was counted. */
+    uint64_t revenue_start_unix_secs;
+    /** Revenue of one window as of the time asked for: the threshold of HTLCs that come in through it. */
+    int64_t revenue_now_msat;
+    /** Risk of what is in flight out through it. */
+    uint64_t in_flight_risk_msat;
+    /** Liquidity in use of the congestion bucket. */
+    uint64_t congestion_used_msat;
+    /** Liquidity in use of the protected bucket. */
+    uint64_t protected_used_msat;
+    /** Slots in use of the congestion bucket. */
+    uint32_t congestion_slots_used;
+    /** Slots in use of the protected bucket. */
+    uint32_t protected_slots_used;
+    /** General slots in use. */
+    uint32_t general_slots_used;
+    /** HTLCs pending out through it. */
+    uint32_t pending_outgoing;
+    /** HTLCs pending that came in through it. */
+    uint32_t pending_incoming;
+    /** HTLCs out through it that sit in a congestion bucket. */
+    uint32_t outgoing_in_congestion;
+    /** Bits of LNKEEP_RESOURCES_IS_CLOSING. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_resources_channel;
+
+/** An HTLC that was forwarded and is not resolved. */
+typedef struct lnkeep_pending_htlc {
+    /** The channel it arrived on. */
+    uint64_t incoming;
+    /** The channel it went out through. */
+    uint64_t outgoing;
+    /** Its id on the incoming channel. */
+    uint64_t htlc_id;
+    /** Its amount on the incoming channel. */
+    uint64_t incoming_amount_msat;
+    /** The fee that its delay is charged with. */
+    uint64_t fee_msat;
+    /** When it was added. */
+    uint64_t added_unix_secs;
+    /** What it would cost if it were held to its end. */
+    uint64_t risk_msat;
+    /** LNKEEP_BUCKET_*. */
+    uint32_t bucket;
+    /** General slots that it takes. */
+    uint32_t general_slots;
+    /** Bits of LNKEEP_PENDING_*. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_pending_htlc;
+
+/** General slots that one incoming channel lends to one outgoing channel. */
+typedef struct lnkeep_resources_pair {
+    /** Whose slots. */
+    uint64_t incoming;
+    /** Who uses them. */
+    uint64_t outgoing;
+    /** Slot numbers in the order of their generation; the first slots_len of them. */
+    uint16_t slots[25];
+    /** How many. */
+    uint16_t slots_len;
+    /** Bit n is set if slots[n] is in use. */
+    uint32_t used;
+} lnkeep_resources_pair;
+
+/** A mark on an outgoing channel that held an HTLC in a congestion bucket for too long. */
+typedef struct lnkeep_resources_mark {
+    /** Whose congestion bucket. */
+    uint64_t incoming;
+    /** Who misused it. */
+    uint64_t outgoing;
+    /** When it did last. */
+    uint64_t misused_unix_secs;
+} lnkeep_resources_mark;
+
+/** Everything that the resources know. Arrays are in the order of their ids, incoming before outgoing. */
+typedef struct lnkeep_resources_snapshot {
+    /** sizeof(lnkeep_resources_snapshot) of the library. */
+    size_t size;
+    /** Bytes from one channel to the next. */
+    size_t channel_stride;
+    /** Bytes from one HTLC to the next. */
+    size_t pending_stride;
+    /** Bytes from one pair to the next. */
+    size_t pair_stride;
+    /** Bytes from one mark to the next. */
+    size_t mark_stride;
+    /** Channels. */
+    const lnkeep_resources_channel *channels;
+    /** How many. */
+    size_t channels_len;
+    /** Pending HTLCs. */
+    const lnkeep_pending_htlc *pending;
+    /** How many. */
+    size_t pending_len;
+    /** Pairs that use general slots; in compat mode every pair that was ever looked at. */
+    const lnkeep_resources_pair *pairs;
+    /** How many. */
+    size_t pairs_len;
+    /** Marks of misuse. */
+    const lnkeep_resources_mark *marks;
+    /** How many. */
+    size_t marks_len;
+} lnkeep_resources_snapshot;
+
+/** Figures of resources since their open. */
+typedef struct lnkeep_resources_stats {
+    /** sizeof(lnkeep_resources_stats), set by the caller. */
+    size_t size;
+    /** HTLCs forwarded. */
+    uint64_t forwarded;
+    /** HTLCs failed. */
+    uint64_t failed;
+    /** HTLCs forwarded although they would have been failed. */
+    uint64_t would_fail;
+    /** Calls that repeated an earlier one. */
+    uint64_t repeated;
+    /** HTLCs resolved. */
+    uint64_t resolved;
+    /** Calls whose time was earlier than that of a call before them. */
+    uint64_t clock_clamped;
+    /** Journal entries that wait to be written. */
+    uint64_t journal_waiting;
+    /** Number of the next journal entry. */
+    uint64_t journal_next;
+    /** Journal entries below this number are durable. */
+    uint64_t journal_durable_below;
+} lnkeep_resources_stats;
 
 /** One named cursor on the events of a store. Zero is LNKEEP_EVENTS_NONE. */
 typedef struct lnkeep_events {
@@ -4069,6 +4659,264 @@ lnkeep_status lnkeep_payments_quarantine(lnkeep_payments payments,
                                          const uint8_t *payment_hash,
                                          lnkeep_outcome *outcome,
                                          lnkeep_error *err);
+
+/**
+ * Opens the resources of a store: loads every channel and every pending HTLC as they were. While they are
+ * open, opening again with equal options gives another handle on the same.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_WRONG_MODE when the store has the other mode and LNKEEP_RESOURCES_CONVERT is
+ *   not set; LNKEEP_CHANNEL_LIMITS when a channel cannot be divided by new settings: nothing was changed;
+ *   LNKEEP_ALREADY_OPEN with other options; LNKEEP_CORRUPT_RECORD when the settings cannot be read;
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_NO_SPACE,
+ *   LNKEEP_BUSY, LNKEEP_IO, LNKEEP_POISONED. A damaged channel is no error: report counts it.
+ * In: options, NULL for the safe defaults.
+ * Out: resources, the handle; report, NULL if not wanted, else start with LNKEEP_RESOURCES_REPORT_INIT.
+ * Threads: any.
+ * Ownership: close the handle with lnkeep_resources_close.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_open(lnkeep_store store,
+                                    const lnkeep_resources_options *options,
+                                    lnkeep_resources *resources,
+                                    lnkeep_resources_report *report,
+                                    lnkeep_error *err);
+
+/**
+ * Closes a handle on resources; the last one writes what was acknowledged.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NO_SPACE, LNKEEP_POISONED: closed, and the last calls acknowledged from memory
+ *   are lost, as after a crash; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
+ * In: resources, a pointer to the handle; it is set to LNKEEP_RESOURCES_NONE.
+ * Durable: everything acknowledged before, with LNKEEP_DONE.
+ * Threads: any, also while other threads are inside calls on it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_close(lnkeep_resources *resources,
+                                     lnkeep_error *err);
+
+/**
+ * Whether a handle on resources is open now.
+ *
+ * Returns: 1 or 0; 0 in a forked child.
+ * Threads: any; another thread may close it right after.
+ */
+int lnkeep_resources_is_open(lnkeep_resources resources);
+
+/**
+ * Lets a channel take part, in both directions.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when it is known with these limits; LNKEEP_CHANNEL_LIMITS, the bound in
+ *   err.value; LNKEEP_DUPLICATE_CHANNEL when it is known with other limits (lnkeep_resources_resize_channel)
+ *   or closing; LNKEEP_BUSY; LNKEEP_NO_SPACE: known in memory and not durable yet, repeat it;
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: channel, its short channel id or the host's own number; limits; unix_secs, the time of now.
+ * Out: allocation, NULL if not wanted.
+ * Durable: when it returns LNKEEP_DONE or LNKEEP_ALREADY.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_add_channel(lnkeep_resources resources,
+                                           uint64_t channel,
+                                           const lnkeep_channel_limits *limits,
+                                           uint64_t unix_secs,
+                                           lnkeep_allocation *allocation,
+                                           lnkeep_error *err);
+
+/**
+ * Gives a channel other limits, as a splice does. No HTLC is evicted: a bucket that became smaller takes new
+ * ones when old ones have left.
+ *
+ * Returns: LNKEEP_DONE, also when it has these limits; LNKEEP_CHANNEL_LIMITS, the bound in err.value;
+ *   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_CLOSING; LNKEEP_BUSY; LNKEEP_NO_SPACE: it holds in memory and is
+ *   not durable yet, repeat it; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: channel; limits.
+ * Out: allocation, NULL if not wanted.
+ * Durable: when it returns LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_resize_channel(lnkeep_resources resources,
+                                              uint64_t channel,
+                                              const lnkeep_channel_limits *limits,
+                                              lnkeep_allocation *allocation,
+                                              lnkeep_error *err);
+
+/**
+ * Forgets a channel with its reputation and revenue, at once or when its last HTLC resolves.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_CHANNEL; LNKEEP_BUSY; LNKEEP_NO_SPACE: it holds in memory and is not
+ *   durable yet; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Out: removal, LNKEEP_RESOURCES_REMOVED or LNKEEP_RESOURCES_CLOSING; NULL if not wanted.
+ * Durable: when it returns LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_remove_channel(lnkeep_resources resources,
+                                              uint64_t channel,
+                                              uint32_t *removal,
+                                              lnkeep_error *err);
+
+/**
+ * Decides about HTLCs, in order, and takes what they use. To fail one is a verdict and no error. A repeat of
+ * an HTLC that is pending answers what was decided then.
+ *
+ * Each decision has a status of its own: LNKEEP_DONE; LNKEEP_ALREADY for a repeat;
+ *   LNKEEP_OUTGOING_EXCEEDS_INCOMING; LNKEEP_EXPIRY_NOT_AFTER_HEIGHT; LNKEEP_UNKNOWN_CHANNEL,
+ *   LNKEEP_CHANNEL_CLOSING, the channel in value; LNKEEP_DUPLICATE_HTLC when the id is pending with other
+ *   content; LNKEEP_SLOT_ASSIGNMENT in compat mode; LNKEEP_BUSY when the journal waits for the disk;
+ *   LNKEEP_NO_SPACE with LNKEEP_RESOURCES_DURABLE: decided, not durable yet, repeat it.
+ *
+ * Returns: with one request its status, LNKEEP_DONE or LNKEEP_ALREADY or the reason in err; with several
+ *   LNKEEP_DONE if each is DONE or ALREADY, else LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024;
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED: none was decided.
+ * In: requests; requests_len; flags, LNKEEP_RESOURCES_DURABLE, LNKEEP_RESOURCES_DRY_RUN or 0.
+ * Out: decisions, requests_len of them, written whenever the arguments are valid; grounds, as many, NULL if
+ *   not wanted: what the decisions were made from, at some cost.
+ * Durable: with LNKEEP_RESOURCES_DURABLE; else written soon after, and a crash may lose the last of them: see
+ *   lnkeep_resources_reconcile.
+ * Threads: any; without LNKEEP_RESOURCES_DURABLE it never waits for the disk.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_add(lnkeep_resources resources,
+                                   const lnkeep_htlc_request *requests,
+                                   size_t requests_len,
+                                   uint32_t flags,
+                                   lnkeep_decision *decisions,
+                                   lnkeep_grounds *grounds,
+                                   lnkeep_error *err);
+
+/**
+ * Ends HTLCs, in order: releases what they took, and lets them count for the outgoing channel's reputation and
+ * the incoming one's revenue.
+ *
+ * Each resolution has a status of its own: LNKEEP_DONE; LNKEEP_ALREADY for a repeat of one of the last 16 of
+ *   its incoming channel; LNKEEP_UNKNOWN_CHANNEL, LNKEEP_UNKNOWN_HTLC: there is nothing to release;
+ *   LNKEEP_RESOLVED_BEFORE_ADDED in compat mode: released, and it counts for nothing; LNKEEP_BUSY: nothing
+ *   was done; LNKEEP_NO_SPACE with LNKEEP_RESOURCES_DURABLE: done, not durable yet, repeat it.
+ *
+ * Returns: with one request its status; with several LNKEEP_DONE if each is DONE or ALREADY, else
+ *   LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED: none was resolved.
+ * In: requests; requests_len; flags, LNKEEP_RESOURCES_DURABLE or 0.
+ * Out: resolutions, requests_len of them, written whenever the arguments are valid.
+ * Durable: with LNKEEP_RESOURCES_DURABLE; else written soon after.
+ * Threads: any; without LNKEEP_RESOURCES_DURABLE it never waits for the disk.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_resolve(lnkeep_resources resources,
+                                       const lnkeep_resolve_request *requests,
+                                       size_t requests_len,
+                                       uint32_t flags,
+                                       lnkeep_resolution *resolutions,
+                                       lnkeep_error *err);
+
+/**
+ * Compares what was pending before this open with the HTLCs that the node has: releases those that it has no
+ * more, with no effect on any reputation, and tracks those that are not known. Decides nothing. To be called
+ * after every open, before forwarding, with all HTLCs that were forwarded and are not resolved.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_DUPLICATE_ID, LNKEEP_OUTGOING_EXCEEDS_INCOMING: nothing was done;
+ *   LNKEEP_NO_SPACE: it holds in memory and is not durable yet, repeat it; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: live; live_len, of any length.
+ * Out: report, NULL if not wanted, else start with LNKEEP_RECONCILED_INIT.
+ * Durable: when it returns LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_reconcile(lnkeep_resources resources,
+                                         const lnkeep_live_htlc *live,
+                                         size_t live_len,
+                                         lnkeep_reconciled *report,
+                                         lnkeep_error *err);
+
+/**
+ * Takes forwards of the past, in any order, into the averages of the channels that are known, so that a node
+ * does not start without any reputation. Each average takes a history once.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NO_SPACE: it holds in memory and is not durable yet, repeat it;
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: rows; rows_len, of any length: all that there are, in one call.
+ * Out: report, NULL if not wanted, else start with LNKEEP_IMPORTED_INIT.
+ * Durable: when it returns LNKEEP_DONE.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_import_history(lnkeep_resources resources,
+                                              const lnkeep_forward_row *rows,
+                                              size_t rows_len,
+                                              lnkeep_imported *report,
+                                              lnkeep_error *err);
+
+/**
+ * One channel, with its averages as of a time.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_CHANNEL; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * In: channel; unix_secs, the time that *_now_msat are asked for.
+ * Out: found.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_lookup(lnkeep_resources resources,
+                                      uint64_t channel,
+                                      uint64_t unix_secs,
+                                      lnkeep_resources_channel *found,
+                                      lnkeep_error *err);
+
+/**
+ * Everything that the resources know, with averages as of a time. Each channel is consistent in itself; calls
+ * go on meanwhile.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: unix_secs, the time that *_now_msat are asked for.
+ * Out: snapshot.
+ * Threads: any.
+ * Ownership: free it with lnkeep_resources_snapshot_free; its arrays live as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_take_snapshot(lnkeep_resources resources,
+                                             uint64_t unix_secs,
+                                             lnkeep_resources_snapshot **snapshot,
+                                             lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_resources_take_snapshot gave. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_resources_snapshot_free(lnkeep_resources_snapshot *snapshot);
+
+/**
+ * The kept decisions after a number with their grounds, one JSON object per line. Members are named as in
+ * lnkeep_htlc_request, lnkeep_decision and lnkeep_grounds; numbers are integers, many above 2^53.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_WRONG_MODE when options.decisions_kept was 0; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: after, the last number of the call before, 0 to begin; decisions_max, of one call.
+ * Out: lines, empty when there is none; last, the number to go on after.
+ * Threads: any.
+ * Ownership: free lines with lnkeep_buf_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_decisions(lnkeep_resources resources,
+                                         uint64_t after,
+                                         size_t decisions_max,
+                                         lnkeep_buf **lines,
+                                         uint64_t *last,
+                                         lnkeep_error *err);
+
+/**
+ * Figures since the open.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Out: stats, whose size the caller set; start with LNKEEP_RESOURCES_STATS_INIT.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_resources_read_stats(lnkeep_resources resources,
+                                          lnkeep_resources_stats *stats,
+                                          lnkeep_error *err);
 
 /**
  * Opens the cursor of a name, registering it when it is new. A registered cursor keeps its place over

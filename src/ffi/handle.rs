@@ -19,6 +19,7 @@ use crate::error::{Error, Result, Status};
 use crate::events::Events;
 use crate::monitors::Monitors;
 use crate::payments::Payments;
+use crate::resources::Resources;
 use crate::store::Store;
 
 /// Handles open at one time in a process.
@@ -32,6 +33,7 @@ pub(super) enum Object {
     Events(Events),
     Payments(Payments),
     Monitors(Monitors),
+    Resources(Resources),
 }
 
 /// A store with the queue of its asynchronous answers.
@@ -49,6 +51,7 @@ pub(super) enum Tag {
     Events = 0x53,
     Payments = 0x54,
     Monitors = 0x55,
+    Resources = 0x56,
 }
 
 impl Object {
@@ -59,6 +62,7 @@ impl Object {
             Object::Events(_) => Tag::Events,
             Object::Payments(_) => Tag::Payments,
             Object::Monitors(_) => Tag::Monitors,
+            Object::Resources(_) => Tag::Resources,
         }
     }
 }
@@ -182,6 +186,14 @@ pub(super) fn with_payments<T>(bits: u64, run: impl FnOnce(&Payments) -> Result<
 pub(super) fn with_monitors<T>(bits: u64, run: impl FnOnce(&Monitors) -> Result<T>) -> Result<T> {
     with_object(bits, Tag::Monitors, |object| match object {
         Object::Monitors(monitors) => run(monitors),
+        _ => Err(Status::BadHandle.into()),
+    })
+}
+
+/// Runs a call on open resources.
+pub(super) fn with_resources<T>(bits: u64, run: impl FnOnce(&Resources) -> Result<T>) -> Result<T> {
+    with_object(bits, Tag::Resources, |object| match object {
+        Object::Resources(resources) => run(resources),
         _ => Err(Status::BadHandle.into()),
     })
 }

@@ -32,6 +32,11 @@ pub mod payments_read;
 pub mod payments_subscriptions;
 pub mod payments_upkeep;
 
+pub mod resource_types;
+pub mod resources;
+pub mod resources_htlcs;
+pub mod resources_read;
+
 pub mod events;
 
 pub mod maintenance;

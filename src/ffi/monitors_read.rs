@@ -74,7 +74,7 @@ pub unsafe extern "C" fn lnkeep_monitors_load_manager(
     }
 }
 
-fn owned_buf(bytes: Vec<u8>) -> *mut lnkeep_buf {
+pub(super) fn owned_buf(bytes: Vec<u8>) -> *mut lnkeep_buf {
     let face = lnkeep_buf { ptr: args::first(&bytes), len: bytes.len() };
     let owned = OwnedBuf { face, bytes };
     debug_assert_eq!(owned.face.len, owned.bytes.len());

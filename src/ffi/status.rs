@@ -173,6 +173,22 @@ pub const LNKEEP_UNKNOWN_OUTPUT: i32 = -73;
 pub const LNKEEP_PENDING_OPS: i32 = -74;
 /// Returned when the channel is not archived.
 pub const LNKEEP_NOT_ARCHIVED: i32 = -75;
+/// Returned when a channel has more HTLCs or msat in flight than it can have, or too few to be divided.
+pub const LNKEEP_CHANNEL_LIMITS: i32 = -76;
+/// Returned when the channel is closing: it takes no new HTLC.
+pub const LNKEEP_CHANNEL_CLOSING: i32 = -77;
+/// Returned when more would go out than came in.
+pub const LNKEEP_OUTGOING_EXCEEDS_INCOMING: i32 = -78;
+/// Returned when the HTLC expires at this height or did before.
+pub const LNKEEP_EXPIRY_NOT_AFTER_HEIGHT: i32 = -79;
+/// Returned when the HTLC id is pending with another amount or outgoing channel.
+pub const LNKEEP_DUPLICATE_HTLC: i32 = -80;
+/// Returned when no such HTLC is pending, and none was resolved lately.
+pub const LNKEEP_UNKNOWN_HTLC: i32 = -81;
+/// Returned in compat mode when too few general slots were found for the pair.
+pub const LNKEEP_SLOT_ASSIGNMENT: i32 = -82;
+/// Returned in compat mode when the HTLC was released at an earlier time than it was added at.
+pub const LNKEEP_RESOLVED_BEFORE_ADDED: i32 = -83;
 
 /// Returned when a queue or table is full; nothing was applied.
 pub const LNKEEP_BUSY: i32 = -100;

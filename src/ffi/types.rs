@@ -4,6 +4,7 @@ use std::ffi::c_char;
 
 pub use super::monitor_types::*;
 pub use super::payment_types::*;
+pub use super::resource_types::*;
 
 /// One open store. Zero is LNKEEP_STORE_NONE. Copies of the value are the same handle.
 #[repr(C)]
