@@ -120,6 +120,8 @@ pub const RESOLUTIONS_KEPT: usize = 16;
 pub const MISUSE_MARKS_KEPT: usize = 16;
 /// Entries of the resources that may wait for the disk.
 pub const RESOURCES_JOURNAL_ENTRIES: u32 = 65_536;
+/// The most that a host may ask for: a gigabyte of memory.
+pub const RESOURCES_JOURNAL_ENTRIES_MAX: u32 = 1 << 24;
 /// Bytes of one row of the resources' journal.
 pub const RESOURCES_BLOCK_BYTES_MAX: usize = 64 << 10;
 /// Journal after which channels are written anew, unless they are larger: what a restart replays.

@@ -20,7 +20,8 @@ pub(super) struct Rules<'a> {
 
 /// Applies what an entry says about a channel as the incoming one, or about the channel itself. Additions and
 /// removals of channels are the caller's.
-pub(super) fn apply_incoming(rules: Rules<'_>, channel: &mut Channel, entry: &Entry) {
+pub(super) fn apply_incoming(rules: Rules<'_>, channel: &mut Channel, entry: &Entry, number: u64) {
+    let below = number.saturating_add(1);
     match entry {
         Entry::ResizeChannel { limits, .. } => {
             // It was checked when it was journalled; with other settings it may be too small now.
@@ -40,11 +41,13 @@ pub(super) fn apply_incoming(rules: Rules<'_>, channel: &mut Channel, entry: &En
         }
         Entry::Add { incoming, htlc, looked } => {
             let state = &mut channel.incoming;
-            look(rules, *incoming, state, (htlc.outgoing, htlc.added_unix_secs), *looked);
+            let at = (htlc.outgoing, htlc.added_unix_secs, below);
+            look(rules, *incoming, state, at, *looked);
             add(rules, *incoming, state, htlc);
         }
         Entry::Look { incoming, outgoing, unix_secs, looked } => {
-            look(rules, *incoming, &mut channel.incoming, (*outgoing, *unix_secs), *looked);
+            let at = (*outgoing, *unix_secs, below);
+            look(rules, *incoming, &mut channel.incoming, at, *looked);
         }
         Entry::Resolve(resolve) => release(rules, &mut channel.incoming, resolve),
         Entry::AddChannel { .. } => {}
@@ -63,12 +66,12 @@ fn look(
     rules: Rules<'_>,
     id: ShortChannelId,
     incoming: &mut Incoming,
-    (outgoing, unix_secs): (ShortChannelId, u64),
+    (outgoing, unix_secs, below): (ShortChannelId, u64, u64),
     looked: Looked,
 ) {
     if looked.has(Looked::PAIR) {
         let bucket = bucket_of(rules, id, &incoming.allocation);
-        incoming.general.list(bucket, outgoing);
+        incoming.general.list(bucket, outgoing, below);
     }
     if looked.has(Looked::REVENUE) {
         let windows = rules.settings.revenue_windows();

@@ -94,7 +94,7 @@ impl Allocation {
     /// A channel too small to be divided is one general bucket.
     fn general_only(limits: ChannelLimits) -> Allocation {
         let slots = limits.max_accepted_htlcs;
-        let pair_slots = pair_slots(slots).min(slots as u8);
+        let pair_slots = pair_slots(slots).min(u8::try_from(slots).unwrap_or(u8::MAX));
         let liquidity = limits.max_in_flight_msat;
         Allocation {
             general_slots: slots,
@@ -203,8 +203,9 @@ pub(super) struct Pair {
     pub(super) slots: PairSlots,
     /// One bit per slot, in the order of their generation.
     pub(super) used: u32,
-    /// `compat` tells the pairs that were ever looked at.
-    pub(super) is_listed: bool,
+    /// `compat` tells the pairs that were looked at since their outgoing channel was added: one more than the
+    /// number of the last entry that did; 0 for never.
+    pub(super) looked_below: u64,
 }
 
 /// A set of slot numbers.
@@ -312,7 +313,7 @@ impl General {
                 let slots =
                     slots::assign(mode, salt, incoming, outgoing, pair_slots, general_slots);
                 let slots = slots.ok_or_else(|| Error::from(Status::SlotAssignment))?;
-                Ok(new.insert(Pair { slots, used: 0, is_listed: false }))
+                Ok(new.insert(Pair { slots, used: 0, looked_below: 0 }))
             }
         }
     }
@@ -322,7 +323,6 @@ impl General {
         let mut left = needed;
         let mut occupied = self.occupied;
         if let Ok(pair) = self.pair(bucket, outgoing) {
-            pair.is_listed |= bucket.mode == Mode::Compat;
             for (index, number) in pair.slots.numbers().iter().enumerate() {
                 if left == 0 {
                     break;
@@ -352,17 +352,10 @@ impl General {
         self.carried = self.carried.saturating_sub(u32::from(left));
     }
 
-    /// Marks a pair as looked at.
-    pub(super) fn list(&mut self, bucket: Bucket<'_>, outgoing: ShortChannelId) {
+    /// Marks a pair as looked at by the entry below a number.
+    pub(super) fn list(&mut self, bucket: Bucket<'_>, outgoing: ShortChannelId, below: u64) {
         if let Ok(pair) = self.pair(bucket, outgoing) {
-            pair.is_listed = true;
-        }
-    }
-
-    /// Forgets the slots of a pair that uses none.
-    pub(super) fn forget(&mut self, outgoing: ShortChannelId) {
-        if self.pairs.get(&outgoing).is_some_and(|pair| pair.used == 0) {
-            self.pairs.remove(&outgoing);
+            pair.looked_below = pair.looked_below.max(below);
         }
     }
 
@@ -384,10 +377,15 @@ impl General {
     }
 
     /// Takes up what a row says of a pair, and of HTLCs without numbers.
-    pub(super) fn restore(&mut self, bucket: Bucket<'_>, outgoing: ShortChannelId, used: u32) {
+    pub(super) fn restore(
+        &mut self,
+        bucket: Bucket<'_>,
+        outgoing: ShortChannelId,
+        (used, looked_below): (u32, u64),
+    ) {
         let mut occupied = self.occupied;
         if let Ok(pair) = self.pair(bucket, outgoing) {
-            pair.is_listed |= bucket.mode == Mode::Compat;
+            pair.looked_below = looked_below;
             for (index, number) in pair.slots.numbers().iter().enumerate() {
                 if used & (1 << index) != 0 {
                     pair.used |= 1 << index;
@@ -423,6 +421,7 @@ mod tests {
                 let worth = u128::from(made.slot_msat) * u128::from(made.general_slots);
                 assert!(worth <= u128::from(made.general_liquidity_msat), "{slots} {msat}");
                 assert!(u16::from(made.pair_slots) <= made.general_slots);
+                assert!(made.pair_slots >= 5 || u16::from(made.pair_slots) == made.general_slots);
                 assert!(made.slot_msat > 0);
             }
         }

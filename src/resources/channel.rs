@@ -166,17 +166,25 @@ impl Incoming {
         }
     }
 
-    /// The HTLC of an id, whatever its outgoing channel in `strict` mode (RC2).
-    pub(super) fn find(
+    /// The HTLC of an id that went out through this channel.
+    pub(super) fn find(&self, htlc_id: u64, outgoing: ShortChannelId) -> Option<&Pending> {
+        let is_it = |known: &Pending| known.htlc_id == htlc_id && known.outgoing == outgoing;
+        self.pending.find(self.hasher.hash_one(htlc_id), is_it)
+    }
+
+    /// The HTLC that another one of this id would meet: in `strict` mode whatever way it went out (RC2).
+    pub(super) fn find_conflict(
         &self,
         mode: Mode,
         htlc_id: u64,
         outgoing: ShortChannelId,
     ) -> Option<&Pending> {
-        let is_it = |known: &Pending| {
-            known.htlc_id == htlc_id && (mode == Mode::Strict || known.outgoing == outgoing)
+        let any = || {
+            let is_it = |known: &Pending| known.htlc_id == htlc_id;
+            self.pending.find(self.hasher.hash_one(htlc_id), is_it)
         };
-        self.pending.find(self.hasher.hash_one(htlc_id), is_it)
+        let exact = self.find(htlc_id, outgoing);
+        if mode == Mode::Strict { exact.or_else(any) } else { exact }
     }
 
     pub(super) fn insert(&mut self, htlc: Pending) {
@@ -246,6 +254,8 @@ pub(super) struct Channel {
     /// Forwarding history was taken into its reputation, and into its revenue.
     pub(super) reputation_imported: bool,
     pub(super) revenue_imported: bool,
+    /// Number of the journal entry that added it.
+    pub(super) added_at: u64,
     /// One more than the number of the last journal entry that changed it.
     pub(super) changed_below: u64,
     /// What was stored of it includes the entries below this number.
@@ -272,6 +282,7 @@ impl Channel {
             },
             reputation_imported: false,
             revenue_imported: false,
+            added_at: 0,
             changed_below: 0,
             stored_below: 0,
         })
@@ -296,8 +307,8 @@ impl Channel {
             Bucket { mode: settings.mode, salt, incoming: self.id, allocation: &allocation };
         let Incoming { pending, parts, general: old, .. } = &mut self.incoming;
         for (outgoing, pair) in old.pairs() {
-            if pair.is_listed {
-                general.list(bucket, outgoing);
+            if pair.looked_below != 0 {
+                general.list(bucket, outgoing, pair.looked_below);
             }
         }
         let mut in_general: Vec<&mut Pending> =
@@ -305,7 +316,9 @@ impl Channel {
         // The table has no order of its own, and a replay of the journal must take the same slots.
         in_general.sort_unstable_by_key(|htlc| (htlc.htlc_id, htlc.outgoing));
         for htlc in in_general {
-            let parts = parts.get(&htlc.htlc_id).copied().unwrap_or_default();
+            let is_divided = htlc.marks.bucket() == BucketKind::Several;
+            let parts =
+                parts.get(&htlc.htlc_id).copied().filter(|_| is_divided).unwrap_or_default();
             let elsewhere_msat = parts.protected_msat.saturating_add(parts.congestion_msat);
             let amount_msat = htlc.incoming_amount_msat.saturating_sub(elsewhere_msat);
             let needed = allocation.slots_needed(amount_msat);

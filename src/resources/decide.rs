@@ -224,7 +224,7 @@ fn check(
     let Some((incoming, _)) = &sides.incoming else {
         return Ok(());
     };
-    match incoming.find(settings.mode, request.htlc_id, request.outgoing) {
+    match incoming.find_conflict(settings.mode, request.htlc_id, request.outgoing) {
         None => Ok(()),
         Some(known) if is_same(known, request) => Err(Ok(recorded(known))),
         Some(known) => {
@@ -477,11 +477,12 @@ impl<'a> Scene<'a> {
     /// Whatever the protected bucket has left, then the pair's general slots, then the congestion bucket.
     fn several(&mut self, has_reputation: bool) -> Result<Option<Choice>> {
         let may_spill = self.is_strict() && self.terms.settings.spills_over && has_reputation;
-        if !may_spill {
+        let amount_msat = self.request.incoming_amount_msat;
+        // Nothing can be divided over several buckets, and would use no slot of any.
+        if !may_spill || amount_msat == 0 {
             return Ok(None);
         }
         let allocation = self.incoming.allocation;
-        let amount_msat = self.request.incoming_amount_msat;
         let protected = self.incoming.protected;
         let has_slot = protected.slots < u32::from(allocation.protected_slots);
         let free_msat = allocation.protected_liquidity_msat.saturating_sub(protected.msat);

@@ -36,12 +36,6 @@ pub(super) struct Numbered<T> {
     pub(super) number: Option<u64>,
 }
 
-impl<T> Numbered<T> {
-    fn unchanged(answer: T) -> Numbered<T> {
-        Numbered { answer, number: None }
-    }
-}
-
 impl Engine {
     pub(super) fn rules(&self) -> Rules<'_> {
         Rules { settings: &self.settings, salt: &self.salt }
@@ -52,7 +46,16 @@ impl Engine {
     }
 
     pub(super) fn claim(&self, entries: u64) -> Result<Option<Claim<'_>>> {
-        self.journal.as_ref().map(|journal| journal.ring.claim(entries)).transpose()
+        let Some(journal) = &self.journal else {
+            return Ok(None);
+        };
+        journal.ring.claim(entries).map(Some).inspect_err(|_| journal.press())
+    }
+
+    fn press(&self) {
+        if let Some(journal) = &self.journal {
+            journal.press();
+        }
     }
 
     pub(super) fn note(&self, number: Option<u64>) {
@@ -71,11 +74,15 @@ impl Engine {
         request: &AddRequest,
         look: impl FnOnce(&mut Ends<'_>),
     ) -> Result<Numbered<Result<Decision>>> {
-        let mut claim = self.claim(2)?;
+        let mut claim = self.claim(1)?;
         let mut held = self.shards.hold_two(request.incoming, request.outgoing)?;
         let mut ends = held.ends(request.incoming, request.outgoing);
         look(&mut ends);
         let Found { answer, entry, parts } = decide(self.terms(), request, ends.sides());
+        if parts.is_some() {
+            // Nothing was changed yet, so this may still be refused.
+            claim = claim.map(|claim| claim.grow(1)).transpose().inspect_err(|_| self.press())?;
+        }
         let number = match (parts, entry) {
             (Some(parts), Some(entry)) => {
                 let number = append(&mut claim, &[parts, entry]);
@@ -129,7 +136,7 @@ impl Engine {
     }
 
     fn apply(&self, ends: &mut Ends<'_>, entry: &Entry, number: u64) {
-        ends.apply(self.rules(), entry, number.saturating_add(1));
+        ends.apply(self.rules(), entry, number);
     }
 
     fn last_number(&self) -> Option<u64> {
@@ -153,11 +160,10 @@ impl Engine {
         let entry = Entry::Resolve(resolve);
         let number = append(&mut claim, &[entry]);
         self.apply(&mut ends, &entry, number);
-        let gone = remove_gone(&mut held, &resolve);
+        remove_gone(&mut held, &resolve);
         held.counts().resolved += 1;
         held.counts().note_time(request.unix_secs);
         drop((held, claim));
-        self.forget_pairs(&gone);
         self.note(Some(number));
         let answer = self.resolved(request, &resolve);
         Ok(Numbered { answer, number: Some(number) })
@@ -195,8 +201,7 @@ impl Engine {
         let Some(incoming) = ends.incoming() else {
             return Err(unknown_htlc());
         };
-        let found = incoming.find(self.settings.mode, htlc_id, request.outgoing);
-        let Some(htlc) = found.filter(|htlc| htlc.outgoing == request.outgoing) else {
+        let Some(htlc) = incoming.find(htlc_id, request.outgoing) else {
             let before = incoming.find_resolved(htlc_id, request.outgoing);
             return Err(match before {
                 Some(before) if before.settled == settled => {
@@ -211,25 +216,13 @@ impl Engine {
         Ok(resolve)
     }
 
-    /// In `compat` mode a channel that is gone leaves no slot tables behind.
-    pub(super) fn forget_pairs(&self, gone: &[ShortChannelId]) {
-        if self.settings.mode == Mode::Strict || gone.is_empty() {
-            return;
-        }
-        self.shards.each(|shard| {
-            for channel in shard.channels.values_mut() {
-                gone.iter().for_each(|gone| channel.incoming.general.forget(*gone));
-            }
-        });
-    }
-
     pub(super) fn add_channel(
         &self,
         id: ShortChannelId,
         limits: ChannelLimits,
         unix_secs: u64,
     ) -> Result<Numbered<(Allocation, bool)>> {
-        let mut made = Channel::new(&self.settings, id, limits, unix_secs);
+        let made = Channel::new(&self.settings, id, limits, unix_secs);
         let mut claim = self.claim(1)?;
         let mut held = self.shards.hold(id)?;
         if let Some(known) = held.shard().channels.get(&id) {
@@ -248,12 +241,12 @@ impl Engine {
             let error = Error::new(Status::DuplicateChannel, fact);
             return Err(error.of_channel(None, Some(id.0)));
         }
-        if let Ok(channel) = &mut made {
-            let entry = Entry::AddChannel { channel: id, limits, unix_secs };
-            channel.changed_below = append(&mut claim, &[entry]).saturating_add(1);
-        }
-        let channel = made?;
-        let (allocation, number) = (channel.incoming.allocation, channel.changed_below - 1);
+        let mut channel = made?;
+        let entry = Entry::AddChannel { channel: id, limits, unix_secs };
+        let number = append(&mut claim, &[entry]);
+        channel.added_at = number;
+        channel.changed_below = number.saturating_add(1);
+        let allocation = channel.incoming.allocation;
         held.shard().channels.insert(id, Box::new(channel));
         held.counts().note_time(unix_secs);
         drop((held, claim));
@@ -279,7 +272,7 @@ impl Engine {
         }
         let entry = Entry::ResizeChannel { channel: id, limits };
         let number = append(&mut claim, &[entry]);
-        apply_incoming(self.rules(), channel, &entry);
+        apply_incoming(self.rules(), channel, &entry, number);
         channel.changed_below = number.saturating_add(1);
         drop((held, claim));
         self.note(Some(number));
@@ -293,7 +286,7 @@ impl Engine {
         let channel = shard.channels.get_mut(&id).ok_or_else(|| unknown(id))?;
         let is_gone = channel.is_unused();
         if channel.is_closing && !is_gone {
-            return Ok(Numbered::unchanged(Removal::Closing));
+            return Ok(Numbered { answer: Removal::Closing, number: self.last_number() });
         }
         let number = append(&mut claim, &[Entry::RemoveChannel { channel: id, is_gone }]);
         channel.is_closing = true;
@@ -302,9 +295,6 @@ impl Engine {
             shard.channels.remove(&id);
         }
         drop((held, claim));
-        if is_gone {
-            self.forget_pairs(&[id]);
-        }
         self.note(Some(number));
         let answer = if is_gone { Removal::Removed } else { Removal::Closing };
         Ok(Numbered { answer, number: Some(number) })
@@ -333,20 +323,13 @@ pub(super) fn append(claim: &mut Option<Claim<'_>>, entries: &[Entry]) -> u64 {
 }
 
 /// Removes the channels that a resolution was the last HTLC of.
-pub(super) fn remove_gone(
-    held: &mut super::shards::Held<'_>,
-    resolve: &Resolve,
-) -> Vec<ShortChannelId> {
-    let mut gone = Vec::new();
+pub(super) fn remove_gone(held: &mut super::shards::Held<'_>, resolve: &Resolve) {
     if resolve.effects.has(Effects::INCOMING_GONE) {
         held.shard().channels.remove(&resolve.incoming);
-        gone.push(resolve.incoming);
     }
     if resolve.effects.has(Effects::OUTGOING_GONE) {
         held.remove_outgoing(resolve.outgoing);
-        gone.push(resolve.outgoing);
     }
-    gone
 }
 
 fn count_decision(counts: &mut Counts, answer: &Result<Decision>, unix_secs: u64) {

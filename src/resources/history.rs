@@ -74,7 +74,7 @@ impl Engine {
         let mut number = None;
         for entry in &entries {
             let given = append(&mut claim, &[*entry]);
-            apply_incoming(self.rules(), channel, entry);
+            apply_incoming(self.rules(), channel, entry, given);
             channel.changed_below = given.saturating_add(1);
             number = Some(given);
         }

@@ -26,15 +26,53 @@ use crate::store::batch::{Batch, Command, Cost, Lane, Outcome, Reply, Space};
 use crate::store::tables::Table;
 use crate::types::ShortChannelId;
 
-const DELAY: Duration = Duration::from_millis(RESOURCES_JOURNAL_DELAY_MS);
 /// How long the writer waits after a refusal before it asks again by itself.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Entries of one row.
-const BLOCK_ENTRIES: usize = RESOURCES_BLOCK_BYTES_MAX / ENTRY_BYTES;
-/// Bytes of entries or channels in one commit.
-const SLICE_BYTES: usize = BULK_BYTES_MAX / 2;
+/// How long it waits for a place in the store's queue when it cannot ask again later.
+const A_MOMENT: Duration = Duration::from_millis(2);
 /// Rows that one commit removes.
 const REMOVALS: usize = 256;
+
+/// How much is written at once, and when. Tests choose smaller ones.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    /// How long an entry may wait while nobody asks for it.
+    pub(super) delay: Duration,
+    /// Entries of one row.
+    pub(super) block_entries: usize,
+    /// Bytes of entries or channels in one commit.
+    pub(super) slice_bytes: usize,
+    /// Journal after which channels are written, unless they are larger than half of it.
+    pub(super) journal_bytes: u64,
+    /// Times that the journal may be larger than the channels.
+    pub(super) journal_per_channels: u64,
+}
+
+impl Default for Sizes {
+    fn default() -> Sizes {
+        Sizes {
+            delay: Duration::from_millis(RESOURCES_JOURNAL_DELAY_MS),
+            block_entries: RESOURCES_BLOCK_BYTES_MAX / ENTRY_BYTES,
+            slice_bytes: BULK_BYTES_MAX / 2,
+            journal_bytes: RESOURCES_JOURNAL_BYTES,
+            journal_per_channels: 2,
+        }
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Sizes of the journals that this thread opens.
+    pub(super) static SIZES: std::cell::Cell<Option<Sizes>> = const { std::cell::Cell::new(None) };
+}
+
+fn sizes() -> Sizes {
+    #[cfg(test)]
+    if let Some(sizes) = SIZES.get() {
+        return sizes;
+    }
+    Sizes::default()
+}
 
 #[derive(Default)]
 struct Progress {
@@ -43,6 +81,8 @@ struct Progress {
     wanted_below: u64,
     /// The ring fills faster than the delay empties it.
     is_pressed: bool,
+    /// What was refused waits outside the ring.
+    must_retry: bool,
     refusals: u64,
     refusal: Option<Error>,
     failed: Option<Error>,
@@ -59,6 +99,7 @@ pub(super) struct Journal {
     /// For callers.
     moved: Condvar,
     is_asleep: AtomicBool,
+    sizes: Sizes,
 }
 
 impl Journal {
@@ -70,6 +111,7 @@ impl Journal {
             called: Condvar::new(),
             moved: Condvar::new(),
             is_asleep: AtomicBool::new(false),
+            sizes: sizes(),
         }
     }
 
@@ -84,9 +126,14 @@ impl Journal {
         }
         let quarter = self.ring.capacity() / 4;
         if number & 255 == 0 && self.ring.waiting() > quarter {
-            self.progress.lock().is_pressed = true;
-            self.called.notify_one();
+            self.press();
         }
+    }
+
+    /// Has the thread write at once.
+    pub(super) fn press(&self) {
+        self.progress.lock().is_pressed = true;
+        self.called.notify_one();
     }
 
     /// Returns when the entry of a number is durable.
@@ -121,6 +168,11 @@ impl Journal {
         }
     }
 
+    /// Entries that are not durable yet.
+    pub(super) fn waiting(&self) -> u64 {
+        self.ring.next().saturating_sub(self.durable_below())
+    }
+
     pub(super) fn durable_below(&self) -> u64 {
         self.progress.lock().durable_below
     }
@@ -146,6 +198,7 @@ impl Journal {
         let is_called = |progress: &Progress| {
             progress.is_ending
                 || progress.is_pressed
+                || progress.must_retry
                 || progress.wanted_below > progress.durable_below
         };
         while !is_called(&progress) && self.ring.waiting() == 0 {
@@ -157,9 +210,10 @@ impl Journal {
             self.is_asleep.store(false, Ordering::SeqCst);
         }
         if !is_called(&progress) {
-            self.called.wait_for(&mut progress, DELAY);
+            self.called.wait_for(&mut progress, self.sizes.delay);
         }
         progress.is_pressed = false;
+        progress.must_retry = false;
         progress.is_ending
     }
 
@@ -169,6 +223,7 @@ impl Journal {
         progress.refusal = Some(refusal);
         // Who asks again after this is waited for; who asked before was told.
         progress.wanted_below = 0;
+        progress.must_retry = true;
         self.moved.notify_all();
         if !progress.is_ending {
             self.called.wait_for(&mut progress, PATIENCE);
@@ -251,6 +306,10 @@ impl Scribe {
             match written {
                 Ok(()) if is_last => break None,
                 Ok(()) => {}
+                // The writer's queue empties by itself.
+                Err(error) if is_last && error.status() == Status::Busy => {
+                    std::thread::sleep(A_MOMENT);
+                }
                 Err(error) if is_last || !is_temporary(&error) => break Some(error),
                 Err(error) => self.journal.wait_after_refusal(error),
             }
@@ -279,11 +338,12 @@ impl Scribe {
     /// Fills a slice; answers whether there is anything to write.
     fn take(&mut self) -> bool {
         let mut bytes: usize = self.unwritten.iter().map(|(_, body)| body.len()).sum();
-        while bytes < SLICE_BYTES {
+        let Sizes { block_entries, slice_bytes, .. } = self.journal.sizes;
+        while bytes < slice_bytes {
             let first = self.journal.ring.taken();
             let mut body = Vec::new();
             let entries =
-                self.journal.ring.take(BLOCK_ENTRIES, |words| encode_entry(&mut body, words));
+                self.journal.ring.take(block_entries, |words| encode_entry(&mut body, words));
             if entries == 0 {
                 break;
             }
@@ -313,7 +373,8 @@ impl Scribe {
     fn write_channels_if_due(&mut self) -> Result<()> {
         let journalled: u64 = self.blocks.iter().map(|block| block.bytes).sum();
         let channels: u64 = self.rows.values().sum();
-        if journalled >= RESOURCES_JOURNAL_BYTES.max(2 * channels) {
+        let Sizes { journal_bytes, journal_per_channels, .. } = self.journal.sizes;
+        if journalled >= journal_bytes.max(journal_per_channels * channels) {
             self.write_channels()?;
         }
         Ok(())
@@ -334,7 +395,7 @@ impl Scribe {
                     }
                 }
             });
-            if bytes >= SLICE_BYTES || index + 1 == Shards::count() {
+            if bytes >= self.journal.sizes.slice_bytes || index + 1 == Shards::count() {
                 self.write_slice(std::mem::take(&mut slice))?;
                 bytes = 0;
             }

@@ -151,7 +151,7 @@ impl<'a> Loader<'a> {
         }
         let same = outgoing == Some(incoming);
         if let Some((channel, rules)) = self.older(incoming, number) {
-            apply_incoming(rules, channel, entry);
+            apply_incoming(rules, channel, entry, number);
             if same {
                 apply_outgoing(rules, &mut channel.outgoing, entry);
             }
@@ -183,7 +183,7 @@ impl<'a> Loader<'a> {
         };
         let made = Channel::new(self.settings_of(division), id, limits, unix_secs);
         if let Ok(mut channel) = made {
-            channel.changed_below = number + 1;
+            (channel.added_at, channel.changed_below) = (number, number + 1);
             self.divisions.insert(id, division);
             self.loaded.channels.insert(id, channel);
         }
@@ -205,9 +205,6 @@ impl<'a> Loader<'a> {
             let channel = self.loaded.channels.get(&id);
             if channel.is_some_and(|channel| channel.changed_below <= number + 1) {
                 self.loaded.channels.remove(&id);
-                for other in self.loaded.channels.values_mut() {
-                    other.incoming.general.forget(id);
-                }
             }
         }
     }
@@ -235,6 +232,7 @@ fn restored(
     channel.reputation_imported = row.reputation_imported;
     channel.revenue_imported = row.revenue_imported;
     channel.outgoing.reputation = row.reputation;
+    channel.added_at = row.added_at;
     (channel.changed_below, channel.stored_below) = (row.changed_below, row.changed_below);
     let incoming = &mut channel.incoming;
     incoming.revenue = row.revenue;
@@ -244,8 +242,8 @@ fn restored(
     let mut general = General::default();
     let allocation = incoming.allocation;
     let bucket = Bucket { mode: settings.mode, salt, incoming: id, allocation: &allocation };
-    for (outgoing, used) in row.pairs {
-        general.restore(bucket, outgoing, used);
+    for (outgoing, state) in row.pairs {
+        general.restore(bucket, outgoing, state);
     }
     general.restore_carried(row.carried);
     incoming.general = general;

@@ -51,6 +51,7 @@ use self::shards::Shards;
 use self::slots::NodeSalt;
 pub use self::view::{ChannelView, Explanation, Facts, PairView, PendingView};
 use crate::error::{Error, Result, Status};
+use crate::limits::RESOURCES_JOURNAL_ENTRIES_MAX;
 use crate::os;
 use crate::store::batch::{Batch, Command, Cost, Outcome, Reply, Space};
 use crate::store::tables::Table;
@@ -123,6 +124,13 @@ impl Resources {
     pub fn open(store: &Arc<Store>, options: ResourcesOptions) -> Result<Resources> {
         store.check_usable()?;
         options.settings.check()?;
+        if options.journal_entries_max > RESOURCES_JOURNAL_ENTRIES_MAX {
+            let fact = format!(
+                "journal_entries_max is {}; at most {RESOURCES_JOURNAL_ENTRIES_MAX}",
+                options.journal_entries_max
+            );
+            return Err(Error::new(Status::InvalidArgument, fact));
+        }
         loop {
             let over = |shared: &Shared| shared.end.lock().has_ended;
             let shared = store.component_unless(over, || begin(store, &options))?;
@@ -228,7 +236,12 @@ impl Resources {
     /// # Errors
     /// `UnknownChannel`; `Busy`, `NoSpace`, `Poisoned`, `Closed`.
     pub fn remove_channel(&self, channel: ShortChannelId) -> Result<Removal> {
-        let Numbered { answer, number } = self.engine()?.remove_channel(channel)?;
+        let removed = self.engine()?.remove_channel(channel);
+        if matches!(&removed, Err(error) if error.status() == Status::UnknownChannel) {
+            // An earlier call may have removed it without becoming durable.
+            self.sync()?;
+        }
+        let Numbered { answer, number } = removed?;
         self.acknowledge(number, Ack::Durable)?;
         Ok(answer)
     }
@@ -346,7 +359,10 @@ impl Resources {
         let engine = self.engine()?;
         let mut held = engine.shards.hold(channel)?;
         let known = held.shard().channels.get(&channel).ok_or_else(|| decide::unknown(channel))?;
-        Ok(view::channel(&engine.settings, known, unix_secs))
+        let mut view = view::channel(&engine.settings, known, unix_secs);
+        drop(held);
+        view.pairs.retain(|pair| pair.is_told(engine.shards.added_at(pair.outgoing)));
+        Ok(view)
     }
 
     /// All channels by id, with their averages as of a time. Each is consistent in itself.
@@ -362,6 +378,9 @@ impl Resources {
             channels.extend(shard.channels.values().map(|channel| view(channel)));
         });
         channels.sort_unstable_by_key(|channel| channel.channel);
+        for channel in &mut channels {
+            channel.pairs.retain(|pair| pair.is_told(engine.shards.added_at(pair.outgoing)));
+        }
         Ok(channels)
     }
 
@@ -418,7 +437,7 @@ impl Resources {
             repeated: counts.repeated,
             resolved: counts.resolved,
             clock_clamped: counts.clock_clamped,
-            journal_waiting: journal.map_or(0, |journal| journal.ring.waiting()),
+            journal_waiting: journal.map_or(0, |journal| journal.waiting()),
             journal_next: journal.map_or(0, |journal| journal.ring.next()),
             journal_durable_below: journal.map_or(0, |journal| journal.durable_below()),
         })

@@ -14,7 +14,7 @@ use super::engine::{Engine, remove_gone};
 use super::entry::{Effects, Entry, Looked, Resolve};
 use super::options::{LiveHtlc, Reconciled};
 use super::ring::Claim;
-use super::rules::Settings;
+use super::rules::{Mode, Settings};
 use crate::error::{Error, Result, Status};
 use crate::types::ShortChannelId;
 
@@ -35,22 +35,24 @@ impl Engine {
     pub(super) fn reconcile(&self, live: &[LiveHtlc]) -> Result<Reconciled> {
         let known = check(live)?;
         let mut report = Reconciled::default();
-        for htlc in live {
-            self.adopt(htlc, &mut report)?;
-        }
         let mut orphans = Vec::new();
         self.shards.each(|shard| {
             for channel in shard.channels.values() {
                 let incoming = channel.id;
                 let recovered =
                     channel.incoming.pending().filter(|htlc| htlc.marks.has(Marks::RECOVERED));
-                let keys = recovered.map(|htlc| (incoming, htlc.htlc_id, htlc.outgoing));
-                orphans.extend(keys.filter(|key| !known.contains(key)));
+                let is_orphan = |htlc: &&Pending| !known.holds(incoming, htlc, self.settings.mode);
+                let orphaned = recovered.filter(is_orphan);
+                orphans.extend(orphaned.map(|htlc| (incoming, htlc.htlc_id, htlc.outgoing)));
             }
         });
         orphans.sort_unstable();
+        // First, so that what they held is free for those that have to be tracked.
         for key in orphans {
             self.drop_htlc(key, &mut report)?;
+        }
+        for htlc in live {
+            self.adopt(htlc, &mut report)?;
         }
         Ok(report)
     }
@@ -64,7 +66,7 @@ impl Engine {
             report.unknown_channel += 1;
             return Ok(());
         };
-        let known = incoming.find(self.settings.mode, live.htlc_id, live.outgoing);
+        let known = incoming.find_conflict(self.settings.mode, live.htlc_id, live.outgoing);
         if let Some(known) = known {
             let is_same = known.outgoing == live.outgoing
                 && known.incoming_amount_msat == live.incoming_amount_msat;
@@ -131,7 +133,7 @@ impl Engine {
         let Some(incoming) = ends.incoming() else {
             return Ok(());
         };
-        let found = incoming.find(self.settings.mode, htlc_id, outgoing_id);
+        let found = incoming.find(htlc_id, outgoing_id);
         // It may have been resolved, and even added anew, since it was looked for.
         let Some(htlc) = found.filter(|htlc| htlc.marks.has(Marks::RECOVERED)) else {
             return Ok(());
@@ -152,9 +154,8 @@ impl Engine {
             effects,
         };
         let number = self.append_and_apply(&mut claim, &mut ends, &Entry::Resolve(resolve));
-        let gone = remove_gone(&mut held, &resolve);
+        remove_gone(&mut held, &resolve);
         drop((held, claim));
-        self.forget_pairs(&gone);
         self.note(Some(number));
         report.dropped += 1;
         Ok(())
@@ -177,20 +178,37 @@ fn request_of(live: &LiveHtlc) -> AddRequest {
     }
 }
 
-/// The keys of a list in which no HTLC is twice and none sends more than it brings.
-fn check(live: &[LiveHtlc]) -> Result<HashSet<HtlcKey>> {
-    let mut keys = HashSet::with_capacity(live.len());
-    for htlc in live {
-        let ShortChannelId(incoming) = htlc.incoming;
-        if htlc.outgoing_amount_msat > htlc.incoming_amount_msat {
-            let fact =
-                format!("HTLC {} of channel {incoming}: more goes out than came in", htlc.htlc_id);
-            return Err(Error::new(Status::OutgoingExceedsIncoming, fact));
-        }
-        if !keys.insert((htlc.incoming, htlc.htlc_id, htlc.outgoing)) {
-            let fact = format!("HTLC {} of channel {incoming} is twice in the list", htlc.htlc_id);
-            return Err(Error::new(Status::DuplicateId, fact));
+/// The HTLCs of a list.
+struct Live {
+    keys: HashSet<HtlcKey>,
+    ids: HashSet<(ShortChannelId, u64)>,
+}
+
+impl Live {
+    /// Whether the node has an HTLC, be it with another outgoing channel: where an id is pending once, that is
+    /// a difference and no orphan.
+    fn holds(&self, incoming: ShortChannelId, htlc: &Pending, mode: Mode) -> bool {
+        match mode {
+            Mode::Strict => self.ids.contains(&(incoming, htlc.htlc_id)),
+            Mode::Compat => self.keys.contains(&(incoming, htlc.htlc_id, htlc.outgoing)),
         }
     }
-    Ok(keys)
+}
+
+/// The HTLCs of a list in which none is twice and none sends more than it brings.
+fn check(live: &[LiveHtlc]) -> Result<Live> {
+    let mut known = Live { keys: HashSet::new(), ids: HashSet::new() };
+    for htlc in live {
+        let (ShortChannelId(incoming), id) = (htlc.incoming, htlc.htlc_id);
+        if htlc.outgoing_amount_msat > htlc.incoming_amount_msat {
+            let fact = format!("HTLC {id} of channel {incoming}: more goes out than came in");
+            return Err(Error::new(Status::OutgoingExceedsIncoming, fact));
+        }
+        if !known.keys.insert((htlc.incoming, id, htlc.outgoing)) {
+            let fact = format!("HTLC {id} of channel {incoming} is twice in the list");
+            return Err(Error::new(Status::DuplicateId, fact));
+        }
+        known.ids.insert((htlc.incoming, id));
+    }
+    Ok(known)
 }

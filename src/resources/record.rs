@@ -106,6 +106,7 @@ pub(super) fn encode_channel(channel: &Channel, division: u32) -> Vec<u8> {
     );
     body.extend_from_slice(&division.to_le_bytes());
     let mut number = |number: u64| body.extend_from_slice(&number.to_le_bytes());
+    number(channel.added_at);
     number(channel.changed_below);
     number(incoming.limits.max_in_flight_msat);
     average_words(channel.outgoing.reputation).into_iter().for_each(&mut number);
@@ -124,13 +125,17 @@ fn count(body: &mut Vec<u8>, count: usize) {
 fn encode_slots(body: &mut Vec<u8>, channel: &Channel) {
     let incoming = &channel.incoming;
     body.extend_from_slice(&incoming.general.carried().to_le_bytes());
-    let mut pairs: Vec<_> =
-        incoming.general.pairs().filter(|(_, pair)| pair.used != 0 || pair.is_listed).collect();
+    let mut pairs: Vec<_> = incoming
+        .general
+        .pairs()
+        .filter(|(_, pair)| pair.used != 0 || pair.looked_below != 0)
+        .collect();
     pairs.sort_unstable_by_key(|(outgoing, _)| *outgoing);
     count(body, pairs.len());
     for (outgoing, pair) in pairs {
         body.extend_from_slice(&outgoing.0.to_le_bytes());
         body.extend_from_slice(&pair.used.to_le_bytes());
+        body.extend_from_slice(&pair.looked_below.to_le_bytes());
     }
     count(body, incoming.misuse.len());
     for (outgoing, at_secs) in &incoming.misuse {
@@ -179,12 +184,14 @@ pub(super) struct ChannelRow {
     pub(super) reputation_imported: bool,
     pub(super) revenue_imported: bool,
     pub(super) division: u32,
+    pub(super) added_at: u64,
     pub(super) changed_below: u64,
     pub(super) limits: ChannelLimits,
     pub(super) reputation: DecayingAverage,
     pub(super) revenue: Revenue,
     pub(super) carried: u32,
-    pub(super) pairs: Vec<(ShortChannelId, u32)>,
+    /// Slots in use, and the entry that looked last.
+    pub(super) pairs: Vec<(ShortChannelId, (u32, u64))>,
     pub(super) misuse: Vec<(ShortChannelId, u64)>,
     pub(super) resolved: Vec<Resolved>,
     pub(super) parts: Vec<(u64, Parts)>,
@@ -196,7 +203,8 @@ impl ChannelRow {
         let mut reader = Reader::new(body);
         let flags = reader.u8()?;
         let division = reader.u32()?;
-        let (changed_below, max_in_flight_msat) = (reader.u64()?, reader.u64()?);
+        let (added_at, changed_below) = (reader.u64()?, reader.u64()?);
+        let max_in_flight_msat = reader.u64()?;
         let reputation = decode_average(&mut reader)?;
         let total = decode_average(&mut reader)?;
         let revenue = Revenue { total, start_secs: reader.u64()? };
@@ -225,6 +233,7 @@ impl ChannelRow {
             reputation_imported: flags & REPUTATION_IMPORTED != 0,
             revenue_imported: flags & REVENUE_IMPORTED != 0,
             division,
+            added_at,
             changed_below,
             limits,
             reputation,
@@ -239,10 +248,11 @@ impl ChannelRow {
     }
 }
 
-fn decode_pairs(reader: &mut Reader<'_>) -> Option<Vec<(ShortChannelId, u32)>> {
-    list(reader, 12, |reader| {
+fn decode_pairs(reader: &mut Reader<'_>) -> Option<Vec<(ShortChannelId, (u32, u64))>> {
+    list(reader, 20, |reader| {
         let (outgoing, used) = (ShortChannelId(reader.u64()?), reader.u32()?);
-        (used >> PAIR_SLOTS_MAX == 0).then_some((outgoing, used))
+        let looked_below = reader.u64()?;
+        (used >> PAIR_SLOTS_MAX == 0).then_some((outgoing, (used, looked_below)))
     })
 }
 

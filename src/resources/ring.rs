@@ -63,7 +63,9 @@ impl Ring {
     pub(super) fn claim(&self, entries: u64) -> Result<Claim<'_>> {
         let claimed = self.claimed.0.fetch_add(entries, Ordering::Relaxed) + entries;
         let claim = Claim { ring: self, entries };
-        let waiting = claimed - self.taken.0.load(Ordering::Acquire);
+        // The writer may have passed the numbers of a claim that was delayed here. Of all claims under way, the
+        // last one to be counted has proved that there is room for all.
+        let waiting = claimed.saturating_sub(self.taken.0.load(Ordering::Acquire));
         if waiting <= self.slots.len() as u64 {
             return Ok(claim);
         }
@@ -109,7 +111,18 @@ impl Ring {
     }
 }
 
-impl Claim<'_> {
+impl<'ring> Claim<'ring> {
+    /// Claims more, all or nothing; what was claimed before is given back with a refusal.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub(super) fn grow(self, entries: u64) -> Result<Claim<'ring>> {
+        let mut more = self.ring.claim(entries)?;
+        let mut before = self;
+        more.entries += std::mem::take(&mut before.entries);
+        Ok(more)
+    }
+
     /// Gives entries the next numbers and hands them to the writer; answers the last number. To be called
     /// while the channels that they are about are locked, so that numbers rise with what happened to them.
     pub(super) fn append(&mut self, entries: &[Entry]) -> u64 {

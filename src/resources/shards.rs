@@ -138,18 +138,19 @@ impl Ends<'_> {
         }
     }
 
-    /// Applies an entry to both channels; `below` is one more than its number.
-    pub(super) fn apply(&mut self, rules: Rules<'_>, entry: &Entry, below: u64) {
+    /// Applies an entry to both channels.
+    pub(super) fn apply(&mut self, rules: Rules<'_>, entry: &Entry, number: u64) {
+        let below = number.saturating_add(1);
         match self {
             Ends::Same(None) => {}
             Ends::Same(Some(channel)) => {
-                apply_incoming(rules, channel, entry);
+                apply_incoming(rules, channel, entry, number);
                 apply_outgoing(rules, &mut channel.outgoing, entry);
                 channel.changed_below = below;
             }
             Ends::Two(incoming, outgoing) => {
                 if let Some(channel) = incoming {
-                    apply_incoming(rules, channel, entry);
+                    apply_incoming(rules, channel, entry, number);
                     channel.changed_below = below;
                 }
                 if let Some(channel) = outgoing {
@@ -294,6 +295,12 @@ impl Shards {
 
     pub(super) fn with_shard<T>(&self, index: usize, visit: impl FnOnce(&mut Shard) -> T) -> T {
         visit(&mut self.shards[index].0.lock())
+    }
+
+    /// Number of the entry that added a channel.
+    pub(super) fn added_at(&self, id: ShortChannelId) -> Option<u64> {
+        let shard = self.shards[self.index(id)].0.lock();
+        shard.channels.get(&id).map(|channel| channel.added_at)
     }
 
     pub(super) fn contains(&self, channel: ShortChannelId) -> bool {

@@ -160,6 +160,16 @@ pub struct PairView {
     pub assigned: Vec<u16>,
     /// Those of them that it uses, in the same order.
     pub used: Vec<u16>,
+    /// See [`super::bucket::Pair::looked_below`].
+    pub(super) looked_below: u64,
+}
+
+impl PairView {
+    /// Whether it is told: it uses slots, or it was looked at since its outgoing channel was added.
+    pub(super) fn is_told(&self, outgoing_added_at: Option<u64>) -> bool {
+        let is_of_this_channel = |added_at: u64| self.looked_below > added_at;
+        !self.used.is_empty() || outgoing_added_at.is_some_and(is_of_this_channel)
+    }
 }
 
 /// One pending HTLC.
@@ -220,13 +230,14 @@ pub(super) fn channel(settings: &Settings, channel: &Channel, unix_secs: u64) ->
 }
 
 fn pairs(incoming: &Incoming) -> Vec<PairView> {
-    let known = incoming.general.pairs().filter(|(_, pair)| pair.is_listed || pair.used != 0);
+    let is_known = |pair: &super::bucket::Pair| pair.looked_below != 0 || pair.used != 0;
+    let known = incoming.general.pairs().filter(|(_, pair)| is_known(pair));
     let mut pairs: Vec<_> = known
         .map(|(outgoing, pair)| {
             let assigned = pair.slots.numbers().to_vec();
             let is_used = |index: &usize| pair.used & (1 << index) != 0;
             let used = (0..assigned.len()).filter(is_used).map(|index| assigned[index]).collect();
-            PairView { outgoing, assigned, used }
+            PairView { outgoing, assigned, used, looked_below: pair.looked_below }
         })
         .collect();
     pairs.sort_unstable_by_key(|pair| pair.outgoing);

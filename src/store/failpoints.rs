@@ -19,18 +19,30 @@ pub enum Fault {
     Panic,
 }
 
-/// The fault that the next batch meets.
+/// The fault that a batch meets, and how many batches go well before it.
 #[derive(Debug, Default)]
 pub(crate) struct Failpoints {
-    next: Mutex<Option<Fault>>,
+    next: Mutex<Option<(u64, Fault)>>,
 }
 
 impl Failpoints {
-    pub(crate) fn arm(&self, fault: Option<Fault>) {
+    pub(crate) fn arm(&self, fault: Option<(u64, Fault)>) {
         *self.next.lock() = fault;
     }
 
     pub(crate) fn take(&self) -> Option<Fault> {
-        self.next.lock().take()
+        let mut next = self.next.lock();
+        match &mut *next {
+            Some((0, _)) => next.take().map(|(_, fault)| fault),
+            Some((batches, _)) => {
+                *batches -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+
+    pub(crate) fn is_armed(&self) -> bool {
+        self.next.lock().is_some()
     }
 }

@@ -458,7 +458,19 @@ impl Store {
     /// Makes the next batch meet a fault, or takes back a fault that no batch met.
     #[cfg(feature = "failpoints")]
     pub fn inject(&self, fault: Option<Fault>) {
-        self.core.failpoints.arm(fault);
+        self.core.failpoints.arm(fault.map(|fault| (0, fault)));
+    }
+
+    /// Makes a later batch meet a fault, after so many that go well.
+    #[cfg(feature = "failpoints")]
+    pub fn inject_after(&self, batches: u64, fault: Fault) {
+        self.core.failpoints.arm(Some((batches, fault)));
+    }
+
+    /// Whether an injected fault still waits for its batch.
+    #[cfg(feature = "failpoints")]
+    pub fn is_injected(&self) -> bool {
+        self.core.failpoints.is_armed()
     }
 
     /// Ends the store as a crash would: what was not committed is lost, nothing is marked as clean.
