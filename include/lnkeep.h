@@ -471,6 +471,12 @@
  */
 #define LNKEEP_BATCH (-202)
 
+/**
+ * Returned when a change of the resources holds in memory and could not be written yet: repeat the same call
+ * until it is durable. No reopening is needed.
+ */
+#define LNKEEP_NOT_DURABLE (-203)
+
 /** Returned when an earlier commit failed: close, reopen, repeat what was UNKNOWN. */
 #define LNKEEP_POISONED (-300)
 
@@ -2438,7 +2444,7 @@ typedef struct lnkeep_resources_options {
     uint64_t resolution_period_secs;
     /** Window whose revenue is the threshold; 0 means two weeks. */
     uint64_t revenue_window_secs;
-    /** Base of the fee that an HTLC without a fee is charged in risk; 0 means 1,000. */
+    /** Base of the fee that an HTLC's delay is charged with at least; 0 means 1,000. */
     uint64_t default_fee_base_msat;
     /** Millionths of the amount that come on top; 0 means 1. */
     uint32_t default_fee_ppm;
@@ -2535,8 +2541,8 @@ typedef struct lnkeep_htlc_request {
 /** The answer to a lnkeep_htlc_request. */
 typedef struct lnkeep_decision {
     /**
-     * LNKEEP_DONE: decided; LNKEEP_ALREADY: decided before, nothing was changed; below 0 nothing was decided
-     * and the rest is 0.
+     * LNKEEP_DONE: decided; LNKEEP_ALREADY: decided before, nothing was changed; LNKEEP_NOT_DURABLE: decided,
+     * and not on disk yet; else nothing was decided and the rest is 0.
      */
     int32_t status;
     /** LNKEEP_VERDICT_*. */
@@ -2557,7 +2563,7 @@ typedef struct lnkeep_decision {
 typedef struct lnkeep_grounds {
     /** The fee that counts. */
     uint64_t fee_msat;
-    /** The fee that the risk is reckoned with. */
+    /** The fee that its delay is charged with: the default one at least. */
     uint64_t charged_fee_msat;
     /** What the HTLC would cost if it were held to its end. */
     uint64_t htlc_risk_msat;
@@ -2614,8 +2620,8 @@ typedef struct lnkeep_resolve_request {
 /** The answer to a lnkeep_resolve_request. */
 typedef struct lnkeep_resolution {
     /**
-     * LNKEEP_DONE; LNKEEP_ALREADY: resolved before with the same outcome; below 0 nothing was resolved, but
-     * for LNKEEP_RESOLVED_BEFORE_ADDED.
+     * LNKEEP_DONE; LNKEEP_ALREADY: resolved before with the same outcome; LNKEEP_NOT_DURABLE: resolved, and not
+     * on disk yet; LNKEEP_RESOLVED_BEFORE_ADDED: released; else nothing was done.
      */
     int32_t status;
     /** 0. */
@@ -2750,7 +2756,7 @@ typedef struct lnkeep_pending_htlc {
     uint64_t htlc_id;
     /** Its amount on the incoming channel. */
     uint64_t incoming_amount_msat;
-    /** The fee that its delay is charged with. */
+    /** The fee that it pays. */
     uint64_t fee_msat;
     /** When it was added. */
     uint64_t added_unix_secs;
@@ -4707,7 +4713,7 @@ int lnkeep_resources_is_open(lnkeep_resources resources);
  *
  * Returns: LNKEEP_DONE; LNKEEP_ALREADY when it is known with these limits; LNKEEP_CHANNEL_LIMITS, the bound in
  *   err.value; LNKEEP_DUPLICATE_CHANNEL when it is known with other limits (lnkeep_resources_resize_channel)
- *   or closing; LNKEEP_BUSY; LNKEEP_NO_SPACE: known in memory and not durable yet, repeat it;
+ *   or closing; LNKEEP_BUSY; LNKEEP_NOT_DURABLE: known in memory, repeat it;
  *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: channel, its short channel id or the host's own number; limits; unix_secs, the time of now.
  * Out: allocation, NULL if not wanted.
@@ -4727,8 +4733,8 @@ lnkeep_status lnkeep_resources_add_channel(lnkeep_resources resources,
  * ones when old ones have left.
  *
  * Returns: LNKEEP_DONE, also when it has these limits; LNKEEP_CHANNEL_LIMITS, the bound in err.value;
- *   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_CLOSING; LNKEEP_BUSY; LNKEEP_NO_SPACE: it holds in memory and is
- *   not durable yet, repeat it; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ *   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_CLOSING; LNKEEP_BUSY; LNKEEP_NOT_DURABLE: it holds in memory,
+ *   repeat it; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: channel; limits.
  * Out: allocation, NULL if not wanted.
  * Durable: when it returns LNKEEP_DONE.
@@ -4744,8 +4750,8 @@ lnkeep_status lnkeep_resources_resize_channel(lnkeep_resources resources,
 /**
  * Forgets a channel with its reputation and revenue, at once or when its last HTLC resolves.
  *
- * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_CHANNEL; LNKEEP_BUSY; LNKEEP_NO_SPACE: it holds in memory and is not
- *   durable yet; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_CHANNEL; LNKEEP_BUSY; LNKEEP_NOT_DURABLE: it holds in memory,
+ *   repeat it; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * Out: removal, LNKEEP_RESOURCES_REMOVED or LNKEEP_RESOURCES_CLOSING; NULL if not wanted.
  * Durable: when it returns LNKEEP_DONE.
  * Threads: any.
@@ -4764,7 +4770,7 @@ lnkeep_status lnkeep_resources_remove_channel(lnkeep_resources resources,
  *   LNKEEP_OUTGOING_EXCEEDS_INCOMING; LNKEEP_EXPIRY_NOT_AFTER_HEIGHT; LNKEEP_UNKNOWN_CHANNEL,
  *   LNKEEP_CHANNEL_CLOSING, the channel in value; LNKEEP_DUPLICATE_HTLC when the id is pending with other
  *   content; LNKEEP_SLOT_ASSIGNMENT in compat mode; LNKEEP_BUSY when the journal waits for the disk;
- *   LNKEEP_NO_SPACE with LNKEEP_RESOURCES_DURABLE: decided, not durable yet, repeat it.
+ *   LNKEEP_NOT_DURABLE with LNKEEP_RESOURCES_DURABLE: decided as the rest says, repeat it.
  *
  * Returns: with one request its status, LNKEEP_DONE or LNKEEP_ALREADY or the reason in err; with several
  *   LNKEEP_DONE if each is DONE or ALREADY, else LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024;
@@ -4792,7 +4798,7 @@ lnkeep_status lnkeep_resources_add(lnkeep_resources resources,
  * Each resolution has a status of its own: LNKEEP_DONE; LNKEEP_ALREADY for a repeat of one of the last 16 of
  *   its incoming channel; LNKEEP_UNKNOWN_CHANNEL, LNKEEP_UNKNOWN_HTLC: there is nothing to release;
  *   LNKEEP_RESOLVED_BEFORE_ADDED in compat mode: released, and it counts for nothing; LNKEEP_BUSY: nothing
- *   was done; LNKEEP_NO_SPACE with LNKEEP_RESOURCES_DURABLE: done, not durable yet, repeat it.
+ *   was done; LNKEEP_NOT_DURABLE with LNKEEP_RESOURCES_DURABLE: done, repeat it.
  *
  * Returns: with one request its status; with several LNKEEP_DONE if each is DONE or ALREADY, else
  *   LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
@@ -4816,7 +4822,7 @@ lnkeep_status lnkeep_resources_resolve(lnkeep_resources resources,
  * after every open, before forwarding, with all HTLCs that were forwarded and are not resolved.
  *
  * Returns: LNKEEP_DONE; LNKEEP_DUPLICATE_ID, LNKEEP_OUTGOING_EXCEEDS_INCOMING: nothing was done;
- *   LNKEEP_NO_SPACE: it holds in memory and is not durable yet, repeat it; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_NOT_DURABLE: it holds in memory, repeat it; LNKEEP_INVALID_ARGUMENT,
  *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: live; live_len, of any length.
  * Out: report, NULL if not wanted, else start with LNKEEP_RECONCILED_INIT.
@@ -4834,7 +4840,7 @@ lnkeep_status lnkeep_resources_reconcile(lnkeep_resources resources,
  * Takes forwards of the past, in any order, into the averages of the channels that are known, so that a node
  * does not start without any reputation. Each average takes a history once.
  *
- * Returns: LNKEEP_DONE; LNKEEP_NO_SPACE: it holds in memory and is not durable yet, repeat it;
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_DURABLE: it holds in memory, repeat it;
  *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: rows; rows_len, of any length: all that there are, in one call.
  * Out: report, NULL if not wanted, else start with LNKEEP_IMPORTED_INIT.

@@ -285,6 +285,8 @@ statuses! {
     Internal = -201, "INTERNAL", "an internal error was caught";
     /// At least one operation of the batch is neither DONE nor ALREADY: read the outcomes.
     Batch = -202, "BATCH", "not every operation of the batch was applied; read the outcomes";
+    /// The change holds in memory and could not be written yet: repeat the same call until it is durable.
+    NotDurable = -203, "NOT_DURABLE", "it holds in memory and is not durable yet; repeat the same call";
 
     /// An earlier commit failed; close and reopen the store.
     Poisoned = -300, "POISONED", "the store is poisoned by an earlier failure; reopen it";

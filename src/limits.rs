@@ -103,14 +103,16 @@ pub const IN_FLIGHT_MSAT_MIN: u64 = 1_000_000;
 pub const PAIR_SLOTS_MIN: u16 = 5;
 /// All bitcoin that there will be.
 pub const SUPPLY_MSAT: u64 = 21_000_000 * 100_000_000 * 1_000;
+/// The last second of the year 9999: what is later is no time in seconds.
+pub const UNIX_SECS_MAX: u64 = 253_402_300_799;
 /// Time that a block stands for.
 pub const SECS_PER_BLOCK: u64 = 600;
 /// Time for which an outgoing channel that held an HTLC too long may not use a congestion bucket.
 pub const CONGESTION_PENALTY_SECS: u64 = 2_016 * 10 * 60;
 /// Windows of revenue that are remembered (rust-lightning #4409).
 pub const REVENUE_WINDOWS_TRACKED: u64 = 6;
-/// Fee that the risk of an HTLC without one is reckoned with: base and millionths of the amount, as lnd's
-/// defaults are.
+/// Fee that an HTLC's delay is charged with at least: base and millionths of the amount, as lnd's defaults
+/// are.
 pub const DEFAULT_FEE_BASE_MSAT: u64 = 1_000;
 /// See [`DEFAULT_FEE_BASE_MSAT`].
 pub const DEFAULT_FEE_PPM: u32 = 1;

@@ -10,13 +10,27 @@ mod attempt_store;
 mod control_tower;
 #[path = "conformance/deferred.rs"]
 mod deferred;
+#[path = "conformance/directory.rs"]
+mod directory;
 #[path = "conformance/payment_values.rs"]
 mod payment_values;
+#[path = "conformance/resource_keeper.rs"]
+mod resource_keeper;
+#[path = "conformance/resource_manager.rs"]
+mod resource_manager;
+#[path = "conformance/resource_rules.rs"]
+mod resource_rules;
+#[path = "conformance/resource_traces.rs"]
+mod resource_traces;
+#[path = "conformance/resource_units.rs"]
+mod resource_units;
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+pub use directory::directory;
 
 /// What became of one case.
 pub enum Verdict {
@@ -25,15 +39,38 @@ pub enum Verdict {
     Skipped(String),
 }
 
-type Runner = fn(&Value) -> Verdict;
+/// What runs the cases of a folder.
+#[derive(Clone, Copy)]
+enum Runner {
+    /// Each line of a file is a case.
+    Lines(fn(&Value) -> Verdict),
+    /// The runner parts a file, whose name it gets, into cases and names them.
+    Files(fn(&str, &[Value]) -> Vec<(String, Verdict)>),
+}
 
 /// Folders this version has a runner for.
-const RUNNERS: [(&str, Runner); 4] = [
-    ("attempt_store", attempt_store::run),
-    ("control_tower", control_tower::run),
-    ("deferred", deferred::run),
-    ("deferred_more", deferred::run),
+const RUNNERS: [(&str, Runner); 5] = [
+    ("attempt_store", Runner::Lines(attempt_store::run)),
+    ("control_tower", Runner::Lines(control_tower::run)),
+    ("deferred", Runner::Lines(deferred::run)),
+    ("deferred_more", Runner::Lines(deferred::run)),
+    ("resource_manager", Runner::Files(resource_manager::run)),
 ];
+
+impl Runner {
+    fn run(self, file_name: &str, lines: &[Value]) -> Vec<(String, Verdict)> {
+        match self {
+            Runner::Files(run) => run(file_name, lines),
+            Runner::Lines(run) => {
+                let id = |number: usize, case: &Value| {
+                    case["id"].as_str().map_or_else(|| number.to_string(), str::to_owned)
+                };
+                let run = |(number, case)| (id(number, case), run(case));
+                lines.iter().enumerate().map(run).collect()
+            }
+        }
+    }
+}
 
 #[test]
 fn every_conformance_case_passes() {
@@ -74,10 +111,10 @@ fn run_folder(folder: &Path) -> usize {
             skipped += cases;
             continue;
         };
-        for (number, line) in lines.enumerate() {
-            let case: Value = serde_json::from_str(line).expect("a line is a JSON object");
-            let id = case["id"].as_str().map_or_else(|| number.to_string(), str::to_owned);
-            match runner(&case) {
+        let parse = |line| serde_json::from_str(line).expect("a line is a JSON object");
+        let lines: Vec<Value> = lines.map(parse).collect();
+        for (id, verdict) in runner.run(&file_name, &lines) {
+            match verdict {
                 Verdict::Passed => passed += 1,
                 Verdict::Failed(why) => {
                     println!("FAILED {name}/{file_name} {id}: {why}");
@@ -114,14 +151,6 @@ fn read_text(file: &Path) -> String {
         text = String::from_utf8(bytes).unwrap();
     }
     text
-}
-
-/// Where a case keeps its store: in memory if there is such a place, because cases end by design and never by
-/// a power cut.
-pub fn directory() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    let made = if memory.is_dir() { tempfile::tempdir_in(memory).ok() } else { None };
-    made.unwrap_or_else(|| tempfile::tempdir().unwrap())
 }
 
 /// Whether every key of the pattern is there and equal; unlisted keys are ignored.

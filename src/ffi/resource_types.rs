@@ -42,7 +42,7 @@ pub struct lnkeep_resources_options {
     pub resolution_period_secs: u64,
     /// Window whose revenue is the threshold; 0 means two weeks.
     pub revenue_window_secs: u64,
-    /// Base of the fee that an HTLC without a fee is charged in risk; 0 means 1,000.
+    /// Base of the fee that an HTLC's delay is charged with at least; 0 means 1,000.
     pub default_fee_base_msat: u64,
     /// Millionths of the amount that come on top; 0 means 1.
     pub default_fee_ppm: u32,
@@ -214,8 +214,8 @@ pub const LNKEEP_DECISION_WOULD_FAIL: u32 = 2;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct lnkeep_decision {
-    /// LNKEEP_DONE: decided; LNKEEP_ALREADY: decided before, nothing was changed; below 0 nothing was decided
-    /// and the rest is 0.
+    /// LNKEEP_DONE: decided; LNKEEP_ALREADY: decided before, nothing was changed; LNKEEP_NOT_DURABLE: decided,
+    /// and not on disk yet; else nothing was decided and the rest is 0.
     pub status: i32,
     /// LNKEEP_VERDICT_*.
     pub verdict: u32,
@@ -242,7 +242,7 @@ pub const LNKEEP_GROUNDS_OUTGOING_IN_CONGESTION: u32 = 2;
 pub struct lnkeep_grounds {
     /// The fee that counts.
     pub fee_msat: u64,
-    /// The fee that the risk is reckoned with.
+    /// The fee that its delay is charged with: the default one at least.
     pub charged_fee_msat: u64,
     /// What the HTLC would cost if it were held to its end.
     pub htlc_risk_msat: u64,
@@ -305,8 +305,8 @@ pub struct lnkeep_resolve_request {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct lnkeep_resolution {
-    /// LNKEEP_DONE; LNKEEP_ALREADY: resolved before with the same outcome; below 0 nothing was resolved, but
-    /// for LNKEEP_RESOLVED_BEFORE_ADDED.
+    /// LNKEEP_DONE; LNKEEP_ALREADY: resolved before with the same outcome; LNKEEP_NOT_DURABLE: resolved, and not
+    /// on disk yet; LNKEEP_RESOLVED_BEFORE_ADDED: released; else nothing was done.
     pub status: i32,
     /// 0.
     pub reserved: u32,
@@ -488,7 +488,7 @@ pub struct lnkeep_pending_htlc {
     pub htlc_id: u64,
     /// Its amount on the incoming channel.
     pub incoming_amount_msat: u64,
-    /// The fee that its delay is charged with.
+    /// The fee that it pays.
     pub fee_msat: u64,
     /// When it was added.
     pub added_unix_secs: u64,

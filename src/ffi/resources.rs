@@ -197,7 +197,7 @@ pub(super) fn c_allocation(allocation: &Allocation) -> lnkeep_allocation {
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_ALREADY when it is known with these limits; LNKEEP_CHANNEL_LIMITS, the bound in
 ///   err.value; LNKEEP_DUPLICATE_CHANNEL when it is known with other limits (lnkeep_resources_resize_channel)
-///   or closing; LNKEEP_BUSY; LNKEEP_NO_SPACE: known in memory and not durable yet, repeat it;
+///   or closing; LNKEEP_BUSY; LNKEEP_NOT_DURABLE: known in memory, repeat it;
 ///   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: channel, its short channel id or the host's own number; limits; unix_secs, the time of now.
 /// Out: allocation, NULL if not wanted.
@@ -231,8 +231,8 @@ pub unsafe extern "C" fn lnkeep_resources_add_channel(
 /// ones when old ones have left.
 ///
 /// Returns: LNKEEP_DONE, also when it has these limits; LNKEEP_CHANNEL_LIMITS, the bound in err.value;
-///   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_CLOSING; LNKEEP_BUSY; LNKEEP_NO_SPACE: it holds in memory and is
-///   not durable yet, repeat it; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+///   LNKEEP_UNKNOWN_CHANNEL, LNKEEP_CHANNEL_CLOSING; LNKEEP_BUSY; LNKEEP_NOT_DURABLE: it holds in memory,
+///   repeat it; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: channel; limits.
 /// Out: allocation, NULL if not wanted.
 /// Durable: when it returns LNKEEP_DONE.
@@ -262,8 +262,8 @@ pub unsafe extern "C" fn lnkeep_resources_resize_channel(
 
 /// Forgets a channel with its reputation and revenue, at once or when its last HTLC resolves.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_CHANNEL; LNKEEP_BUSY; LNKEEP_NO_SPACE: it holds in memory and is not
-///   durable yet; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+/// Returns: LNKEEP_DONE; LNKEEP_UNKNOWN_CHANNEL; LNKEEP_BUSY; LNKEEP_NOT_DURABLE: it holds in memory,
+///   repeat it; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// Out: removal, LNKEEP_RESOURCES_REMOVED or LNKEEP_RESOURCES_CLOSING; NULL if not wanted.
 /// Durable: when it returns LNKEEP_DONE.
 /// Threads: any.

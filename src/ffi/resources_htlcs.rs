@@ -3,7 +3,9 @@
 use super::args::{self, Output, SizedOutput, invalid};
 use super::guard::{guarded, guarded_done};
 use super::handle;
-use super::status::{LNKEEP_ALREADY, LNKEEP_BATCH, LNKEEP_DONE, lnkeep_status};
+use super::status::{
+    LNKEEP_ALREADY, LNKEEP_BATCH, LNKEEP_DONE, LNKEEP_RESOLVED_BEFORE_ADDED, lnkeep_status,
+};
 use super::types::*;
 use crate::error::{Class, Error, Result, Status};
 use crate::limits::BATCH_OPS_MAX;
@@ -20,7 +22,7 @@ use crate::types::ShortChannelId;
 ///   LNKEEP_OUTGOING_EXCEEDS_INCOMING; LNKEEP_EXPIRY_NOT_AFTER_HEIGHT; LNKEEP_UNKNOWN_CHANNEL,
 ///   LNKEEP_CHANNEL_CLOSING, the channel in value; LNKEEP_DUPLICATE_HTLC when the id is pending with other
 ///   content; LNKEEP_SLOT_ASSIGNMENT in compat mode; LNKEEP_BUSY when the journal waits for the disk;
-///   LNKEEP_NO_SPACE with LNKEEP_RESOURCES_DURABLE: decided, not durable yet, repeat it.
+///   LNKEEP_NOT_DURABLE with LNKEEP_RESOURCES_DURABLE: decided as the rest says, repeat it.
 ///
 /// Returns: with one request its status, LNKEEP_DONE or LNKEEP_ALREADY or the reason in err; with several
 ///   LNKEEP_DONE if each is DONE or ALREADY, else LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024;
@@ -66,7 +68,9 @@ pub unsafe extern "C" fn lnkeep_resources_add(
                 let durable = flags == LNKEEP_RESOURCES_DURABLE && outcome.applied != 0;
                 if let Some(error) = durable.then(|| resources.sync().err()).flatten() {
                     for index in 0..requests.len() {
-                        outputs.change(index, |decision| retract(decision, &error));
+                        outputs.change(index, |decision| {
+                            decision.status = doubted(decision.status, &error);
+                        });
                     }
                     outcome.note(Err(&error))?;
                 }
@@ -89,12 +93,10 @@ fn decide(resources: &Resources, request: &AddRequest, flags: u32, explains: boo
     }
 }
 
-/// What could not be made durable is in memory all the same, and its decision says so.
-fn retract(decision: &mut lnkeep_decision, error: &Error) {
-    if decision.status >= 0 {
-        let status = error.status().number();
-        *decision = lnkeep_decision { status, ..NO_DECISION };
-    }
+/// The status of an item that was applied in memory and could not be made durable.
+fn doubted(status: i32, error: &Error) -> i32 {
+    let is_applied = status >= 0 || status == LNKEEP_RESOLVED_BEFORE_ADDED;
+    if is_applied { error.status().number() } else { status }
 }
 
 const NO_DECISION: lnkeep_decision = lnkeep_decision {
@@ -158,6 +160,7 @@ impl Outcomes {
                 return Err(error.clone());
             }
             Err(error) => {
+                self.applied += usize::from(error.status() == Status::ResolvedBeforeAdded);
                 let worse = |known: &Error| known.class().severity() < error.class().severity();
                 if self.refused.as_ref().is_none_or(worse) {
                     self.refused = Some(error.clone());
@@ -272,7 +275,7 @@ fn c_grounds(decided: &Decided) -> lnkeep_grounds {
 /// Each resolution has a status of its own: LNKEEP_DONE; LNKEEP_ALREADY for a repeat of one of the last 16 of
 ///   its incoming channel; LNKEEP_UNKNOWN_CHANNEL, LNKEEP_UNKNOWN_HTLC: there is nothing to release;
 ///   LNKEEP_RESOLVED_BEFORE_ADDED in compat mode: released, and it counts for nothing; LNKEEP_BUSY: nothing
-///   was done; LNKEEP_NO_SPACE with LNKEEP_RESOURCES_DURABLE: done, not durable yet, repeat it.
+///   was done; LNKEEP_NOT_DURABLE with LNKEEP_RESOURCES_DURABLE: done, repeat it.
 ///
 /// Returns: with one request its status; with several LNKEEP_DONE if each is DONE or ALREADY, else
 ///   LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
@@ -309,9 +312,7 @@ pub unsafe extern "C" fn lnkeep_resources_resolve(
                 if let Some(error) = durable.then(|| resources.sync().err()).flatten() {
                     for index in 0..requests.len() {
                         outputs.change(index, |resolution| {
-                            if resolution.status >= 0 {
-                                *resolution = c_resolution(&Err(error.clone()));
-                            }
+                            resolution.status = doubted(resolution.status, &error);
                         });
                     }
                     outcome.note(Err(&error))?;
@@ -356,7 +357,7 @@ fn c_resolution(resolved: &Result<Resolution>) -> lnkeep_resolution {
 /// after every open, before forwarding, with all HTLCs that were forwarded and are not resolved.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_DUPLICATE_ID, LNKEEP_OUTGOING_EXCEEDS_INCOMING: nothing was done;
-///   LNKEEP_NO_SPACE: it holds in memory and is not durable yet, repeat it; LNKEEP_INVALID_ARGUMENT,
+///   LNKEEP_NOT_DURABLE: it holds in memory, repeat it; LNKEEP_INVALID_ARGUMENT,
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: live; live_len, of any length.
 /// Out: report, NULL if not wanted, else start with LNKEEP_RECONCILED_INIT.
@@ -413,7 +414,7 @@ fn live_htlc(given: &lnkeep_live_htlc) -> Result<LiveHtlc> {
 /// Takes forwards of the past, in any order, into the averages of the channels that are known, so that a node
 /// does not start without any reputation. Each average takes a history once.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_NO_SPACE: it holds in memory and is not durable yet, repeat it;
+/// Returns: LNKEEP_DONE; LNKEEP_NOT_DURABLE: it holds in memory, repeat it;
 ///   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: rows; rows_len, of any length: all that there are, in one call.
 /// Out: report, NULL if not wanted, else start with LNKEEP_IMPORTED_INIT.

@@ -208,6 +208,9 @@ pub const LNKEEP_INTERNAL: i32 = -201;
 /// Returned when an operation of a batch is neither DONE nor ALREADY. Its own class says nothing: take the
 /// class of each outcome's status, or of err.status, which is the worst of them.
 pub const LNKEEP_BATCH: i32 = -202;
+/// Returned when a change of the resources holds in memory and could not be written yet: repeat the same call
+/// until it is durable. No reopening is needed.
+pub const LNKEEP_NOT_DURABLE: i32 = -203;
 
 /// Returned when an earlier commit failed: close, reopen, repeat what was UNKNOWN.
 pub const LNKEEP_POISONED: i32 = -300;

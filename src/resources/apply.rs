@@ -132,7 +132,7 @@ fn release(rules: Rules<'_>, incoming: &mut Incoming, resolve: &Resolve) {
         mark_misuse(settings.mode, incoming, resolve);
     }
     if resolve.effects.has(Effects::REVENUE) {
-        let earned = super::average::signed(htlc.earned_msat());
+        let earned = super::average::signed(htlc.fee_msat);
         let windows = settings.revenue_windows();
         incoming.revenue.add(settings.mode, windows, earned, resolve.unix_secs);
     }
@@ -175,7 +175,8 @@ pub(super) fn apply_outgoing(rules: Rules<'_>, outgoing: &mut Outgoing, entry: &
             let effects = resolve.effects;
             outgoing.pending = outgoing.pending.saturating_sub(1);
             if effects.has(Effects::ACCOUNTABLE) {
-                let risk_msat = u128::from(settings.risk_msat(resolve.blocks, resolve.fee_msat));
+                let risk_msat =
+                    u128::from(settings.risk_msat(resolve.blocks, resolve.charged_msat));
                 outgoing.in_flight_risk_msat =
                     outgoing.in_flight_risk_msat.saturating_sub(risk_msat);
             }
@@ -203,9 +204,9 @@ pub(super) fn resolution_of(
     let is_accountable = htlc.marks.has(Marks::ACCOUNTABLE);
     let parts = incoming.parts.get(&htlc.htlc_id).copied();
     let in_congestion = htlc.marks.is_in_congestion(parts);
-    let earned_msat = htlc.earned_msat();
+    let (earned_msat, charged_msat) = (htlc.fee_msat, htlc.charged_msat(settings));
     let effective_fee_msat =
-        settings.effective_fee_msat(is_accountable, settled, held_secs, earned_msat, htlc.fee_msat);
+        settings.effective_fee_msat(is_accountable, settled, held_secs, earned_msat, charged_msat);
     // The reference takes no average into account when the clock contradicts itself, and rounds one for every
     // resolution that changes it by nothing.
     let counts = match settings.mode {
@@ -225,15 +226,14 @@ pub(super) fn resolution_of(
         .with(Effects::IN_CONGESTION, in_congestion)
         .with(Effects::REPUTATION, counts)
         .with(Effects::REVENUE, earns)
-        .with(Effects::MISUSED, misused)
-        .with(Effects::PAYS_NOTHING, htlc.marks.has(Marks::PAYS_NOTHING));
+        .with(Effects::MISUSED, misused);
     Resolve {
         incoming: id,
         outgoing: htlc.outgoing,
         htlc_id: htlc.htlc_id,
         unix_secs,
         effective_fee_msat,
-        fee_msat: htlc.fee_msat,
+        charged_msat,
         blocks: htlc.blocks,
         effects,
     }

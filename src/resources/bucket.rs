@@ -58,23 +58,28 @@ impl Allocation {
     /// `ChannelLimits`, whose value is the bound that was missed.
     pub fn new(settings: &Settings, limits: ChannelLimits) -> Result<Allocation> {
         check_limits(settings.mode, limits)?;
+        if settings.mode == Mode::Strict && is_small(limits) {
+            return Ok(Allocation::general_only(limits));
+        }
         let divided = Allocation::divided(settings, limits);
         let is_whole = divided.general_slots >= PAIR_SLOTS_MIN && divided.slot_msat != 0;
-        match settings.mode {
-            _ if is_whole && !is_small(limits) => Ok(divided),
-            Mode::Strict => Ok(Allocation::general_only(limits)),
-            Mode::Compat => Err(Error::new(
-                Status::ChannelLimits,
-                "the general share leaves fewer than 5 slots, or slots that carry nothing",
-            )),
+        if is_whole || settings.mode == Mode::Strict {
+            return Ok(divided);
         }
+        let fact = "the general share leaves fewer than 5 slots, or slots that carry nothing";
+        Err(Error::new(Status::ChannelLimits, fact))
     }
 
-    fn divided(settings: &Settings, limits: ChannelLimits) -> Allocation {
+    /// The shares of a channel's limits, whether or not a channel may have them.
+    pub fn divided(settings: &Settings, limits: ChannelLimits) -> Allocation {
         let (general, congestion) = (settings.general_percent, settings.congestion_percent);
         let slots = |percent| share(u64::from(limits.max_accepted_htlcs), percent) as u16;
         let msat = |percent| share(limits.max_in_flight_msat, percent);
-        let (general_slots, congestion_slots) = (slots(general), slots(congestion));
+        // A share that is too small for one pair is rounded up to it, at the others' expense.
+        let least = if settings.mode == Mode::Strict { PAIR_SLOTS_MIN } else { 0 };
+        let general_slots = slots(general).max(least);
+        let congestion_slots =
+            slots(congestion).min(limits.max_accepted_htlcs.saturating_sub(general_slots));
         let (general_msat, congestion_msat) = (msat(general), msat(congestion));
         let left_slots = limits.max_accepted_htlcs.saturating_sub(general_slots);
         let left_msat = limits.max_in_flight_msat.saturating_sub(general_msat);
@@ -108,9 +113,12 @@ impl Allocation {
         }
     }
 
-    /// General slots that an HTLC of this amount takes.
+    /// General slots that an HTLC of this amount takes; more than there are where slots carry nothing.
     pub fn slots_needed(&self, amount_msat: u64) -> u64 {
-        amount_msat.div_ceil(self.slot_msat.max(1)).max(1)
+        match self.slot_msat {
+            0 => u64::MAX,
+            slot_msat => amount_msat.div_ceil(slot_msat).max(1),
+        }
     }
 
     /// The largest HTLC that may use the congestion bucket.
@@ -155,12 +163,13 @@ fn share(total: u64, percent: u8) -> u64 {
     (total as f64 * f64::from(percent) / 100.0).round() as u64
 }
 
-/// 5 % of the bucket, rounded up, and at least 5.
-fn pair_slots(general_slots: u16) -> u8 {
+/// General slots of one pair: 5 % of the bucket, rounded up, and at least 5.
+pub fn pair_slots(general_slots: u16) -> u8 {
     u32::from(general_slots).saturating_mul(5).div_ceil(100).max(u32::from(PAIR_SLOTS_MIN)) as u8
 }
 
-fn slot_msat(mode: Mode, liquidity_msat: u64, slots: u16, pair_slots: u8) -> u64 {
+/// What one slot of a general bucket carries (RB2).
+pub fn slot_msat(mode: Mode, liquidity_msat: u64, slots: u16, pair_slots: u8) -> u64 {
     let worth = match mode {
         Mode::Strict => u128::from(liquidity_msat),
         // The reference gives every slot what the specification gives a whole pair.
@@ -246,12 +255,16 @@ pub struct General {
 }
 
 /// Whose general bucket it is, and how large.
-#[derive(Clone, Copy)]
-pub(super) struct Bucket<'a> {
-    pub(super) mode: Mode,
-    pub(super) salt: &'a NodeSalt,
-    pub(super) incoming: ShortChannelId,
-    pub(super) allocation: &'a Allocation,
+#[derive(Debug, Clone, Copy)]
+pub struct Bucket<'a> {
+    /// Whose rules.
+    pub mode: Mode,
+    /// What the slots of pairs follow from.
+    pub salt: &'a NodeSalt,
+    /// The channel whose bucket it is.
+    pub incoming: ShortChannelId,
+    /// Its size.
+    pub allocation: &'a Allocation,
 }
 
 impl General {
@@ -259,7 +272,7 @@ impl General {
     ///
     /// # Errors
     /// `SlotAssignment` in `compat` mode.
-    pub(super) fn fits(
+    pub fn fits(
         &mut self,
         bucket: Bucket<'_>,
         outgoing: ShortChannelId,
@@ -319,7 +332,7 @@ impl General {
     }
 
     /// Takes the first free slots of a pair; what finds none is carried.
-    pub(super) fn take(&mut self, bucket: Bucket<'_>, outgoing: ShortChannelId, needed: u8) {
+    pub fn take(&mut self, bucket: Bucket<'_>, outgoing: ShortChannelId, needed: u8) {
         let mut left = needed;
         let mut occupied = self.occupied;
         if let Ok(pair) = self.pair(bucket, outgoing) {
@@ -339,7 +352,7 @@ impl General {
     }
 
     /// Frees as many slots: the first that the pair uses in the order of their generation, then carried ones.
-    pub(super) fn release(&mut self, outgoing: ShortChannelId, count: u8) {
+    pub fn release(&mut self, outgoing: ShortChannelId, count: u8) {
         let mut left = count;
         if let Some(pair) = self.pairs.get_mut(&outgoing) {
             while left != 0 && pair.used != 0 {
@@ -364,12 +377,29 @@ impl General {
         self.occupied.count() + self.carried
     }
 
-    pub(super) fn occupied(&self) -> SlotSet {
+    /// The slots that the pair uses, in the order of their generation.
+    pub fn used_by(&self, outgoing: ShortChannelId) -> Vec<u16> {
+        let Some(pair) = self.pairs.get(&outgoing) else {
+            return Vec::new();
+        };
+        let numbers = pair.slots.numbers().iter().enumerate();
+        numbers.filter(|(index, _)| pair.used & (1 << index) != 0).map(|(_, slot)| *slot).collect()
+    }
+
+    /// The slots that all pairs together use.
+    pub fn occupied(&self) -> SlotSet {
         self.occupied
     }
 
     pub(super) fn pairs(&self) -> impl Iterator<Item = (ShortChannelId, &Pair)> {
         self.pairs.iter().map(|(outgoing, pair)| (*outgoing, pair))
+    }
+
+    /// Forgets looks at pairs that use nothing and whose outgoing channel is not the one that was looked at.
+    pub(super) fn forget_looks(&mut self, added_at: impl Fn(ShortChannelId) -> Option<u64>) {
+        self.pairs.retain(|outgoing, pair| {
+            pair.used != 0 || added_at(*outgoing).is_some_and(|at| pair.looked_below > at)
+        });
     }
 
     pub(super) fn carried(&self) -> u32 {
@@ -425,6 +455,27 @@ mod tests {
                 assert!(made.slot_msat > 0);
             }
         }
+    }
+
+    #[test]
+    fn a_small_general_share_leaves_the_other_buckets_what_they_are() {
+        let limits = ChannelLimits { max_in_flight_msat: 1_000_000_000, max_accepted_htlcs: 50 };
+        for general_percent in [0, 1, 8] {
+            let settings = Settings { general_percent, ..Settings::default() };
+            let made = Allocation::new(&settings, limits).unwrap();
+            assert_eq!(
+                (made.general_slots, made.congestion_slots, made.protected_slots),
+                (5, 10, 35)
+            );
+            let liquidity = u64::from(general_percent) * 10_000_000;
+            assert_eq!((made.general_liquidity_msat, made.slot_msat), (liquidity, liquidity / 5));
+            assert_eq!(made.slots_needed(1) == u64::MAX, general_percent == 0);
+        }
+        let settings =
+            Settings { general_percent: 0, congestion_percent: 99, ..Settings::default() };
+        let limits = ChannelLimits { max_accepted_htlcs: 12, ..limits };
+        let made = Allocation::new(&settings, limits).unwrap();
+        assert_eq!((made.general_slots, made.congestion_slots, made.protected_slots), (5, 7, 0));
     }
 
     #[test]

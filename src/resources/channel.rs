@@ -49,12 +49,11 @@ impl Marks {
     const BUCKET: u8 = 7;
     /// The signal that it went out with.
     pub(super) const ACCOUNTABLE: u8 = 8;
-    /// Its fee is the default one: it pays nothing.
-    pub(super) const PAYS_NOTHING: u8 = 16;
     /// It would have been failed, had the handle not only been watching.
-    pub(super) const WOULD_FAIL: u8 = 32;
+    pub(super) const WOULD_FAIL: u8 = 16;
     /// It was pending when this session began.
-    pub(super) const RECOVERED: u8 = 64;
+    pub(super) const RECOVERED: u8 = 32;
+    const UNKNOWN: u8 = 128 | 64;
 
     pub(super) fn new(bucket: BucketKind, is_accountable: bool) -> Marks {
         Marks(bucket as u8 | if is_accountable { Marks::ACCOUNTABLE } else { 0 })
@@ -73,7 +72,7 @@ impl Marks {
     }
 
     pub(super) fn is_known(self) -> bool {
-        self.0 & 128 == 0 && BucketKind::from_number(self.0 & Marks::BUCKET).is_some()
+        self.0 & Marks::UNKNOWN == 0 && BucketKind::from_number(self.0 & Marks::BUCKET).is_some()
     }
 
     pub(super) fn is_in_congestion(self, parts: Option<Parts>) -> bool {
@@ -91,7 +90,7 @@ pub(super) struct Pending {
     pub(super) htlc_id: u64,
     pub(super) outgoing: ShortChannelId,
     pub(super) incoming_amount_msat: u64,
-    /// The fee that its delay is charged with.
+    /// The fee that it pays.
     pub(super) fee_msat: u64,
     pub(super) added_unix_secs: u64,
     /// Blocks until it expires, as of its addition: what its risk is reckoned from.
@@ -101,17 +100,18 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    /// The fee that its delay is charged with.
+    pub(super) fn charged_msat(&self, settings: &Settings) -> u64 {
+        settings.charged_fee_msat(self.fee_msat, self.incoming_amount_msat)
+    }
+
     /// What it adds to the risk in flight of its outgoing channel.
     pub(super) fn risk_msat(&self, settings: &Settings) -> u64 {
         if self.marks.has(Marks::ACCOUNTABLE) {
-            settings.risk_msat(self.blocks, self.fee_msat)
+            settings.risk_msat(self.blocks, self.charged_msat(settings))
         } else {
             0
         }
-    }
-
-    pub(super) fn earned_msat(&self) -> u64 {
-        if self.marks.has(Marks::PAYS_NOTHING) { 0 } else { self.fee_msat }
     }
 }
 

@@ -8,7 +8,7 @@
 use super::bucket::Bucket;
 use super::channel::{BucketKind, Incoming, Marks, Outgoing, Parts, Pending};
 use super::entry::{Entry, Looked};
-use super::rules::{Mode, Settings, has_reputation, is_misuse_recent};
+use super::rules::{Mode, Settings, check_time, has_reputation, is_misuse_recent};
 use super::slots::NodeSalt;
 use crate::error::{Error, Result, Status};
 use crate::types::ShortChannelId;
@@ -206,6 +206,7 @@ fn check(
     sides: &Sides<'_>,
 ) -> Result<(), Result<Decision>> {
     let refuse = |status, fact: String| Err(Err(Error::new(status, fact)));
+    check_time(settings.mode, request.unix_secs).map_err(Err)?;
     if request.outgoing_amount_msat > request.incoming_amount_msat {
         let (out, inc) = (request.outgoing_amount_msat, request.incoming_amount_msat);
         let fact = format!("{out} msat would go out of {inc} msat that came in");
@@ -308,28 +309,24 @@ struct Scene<'a> {
     has_reputation: Option<bool>,
 }
 
-/// What an HTLC pays.
+/// What an HTLC pays, and what its delay is charged with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fee {
-    /// What its delay is charged with.
+    /// No more than our own policy asks for.
+    pub(super) earned_msat: u64,
     pub(super) charged_msat: u64,
-    /// The charge is the default fee.
-    pub(super) pays_nothing: bool,
 }
 
 impl Fee {
     pub(super) fn of(settings: &Settings, request: &AddRequest) -> Fee {
-        let paid_msat = request.incoming_amount_msat.saturating_sub(request.outgoing_amount_msat);
-        if settings.mode == Mode::Compat {
-            return Fee { charged_msat: paid_msat, pays_nothing: false };
-        }
-        let counted_msat = request.policy_fee_msat.map_or(paid_msat, |own| own.min(paid_msat));
-        let pays_nothing = counted_msat == 0;
-        let charged_msat = match pays_nothing {
-            true => settings.default_fee_msat(request.outgoing_amount_msat),
-            false => counted_msat,
+        let incoming_msat = request.incoming_amount_msat;
+        let paid_msat = incoming_msat.saturating_sub(request.outgoing_amount_msat);
+        let earned_msat = match (settings.mode, request.policy_fee_msat) {
+            (Mode::Strict, Some(own_msat)) => own_msat.min(paid_msat),
+            _ => paid_msat,
         };
-        Fee { charged_msat, pays_nothing }
+        let charged_msat = settings.charged_fee_msat(earned_msat, incoming_msat);
+        Fee { earned_msat, charged_msat }
     }
 
     pub(super) fn risk_msat(&self, settings: &Settings, request: &AddRequest) -> u64 {
@@ -467,11 +464,11 @@ impl<'a> Scene<'a> {
                 self.looked.note(Looked::OLD_MARK);
             }
         }
-        if !self.incoming.congestion.fits(amount_msat, slots, msat) {
-            return Some(Reason::CongestionFull);
+        if amount_msat > allocation.congestion_htlc_max_msat() {
+            return Some(Reason::AboveCongestionLimit);
         }
-        let is_above = amount_msat > allocation.congestion_htlc_max_msat();
-        is_above.then_some(Reason::AboveCongestionLimit)
+        let fits = self.incoming.congestion.fits(amount_msat, slots, msat);
+        (!fits).then_some(Reason::CongestionFull)
     }
 
     /// Whatever the protected bucket has left, then the pair's general slots, then the congestion bucket.
@@ -525,14 +522,12 @@ impl<'a> Scene<'a> {
             true => request.incoming_accountable,
             false => choice.is_accountable,
         };
-        let marks = Marks::new(choice.bucket, is_accountable)
-            .with(Marks::PAYS_NOTHING, self.fee.pays_nothing)
-            .with(Marks::WOULD_FAIL, only_watches);
+        let marks = Marks::new(choice.bucket, is_accountable).with(Marks::WOULD_FAIL, only_watches);
         let htlc = Pending {
             htlc_id: request.htlc_id,
             outgoing: request.outgoing,
             incoming_amount_msat: request.incoming_amount_msat,
-            fee_msat: self.fee.charged_msat,
+            fee_msat: self.fee.earned_msat,
             added_unix_secs: request.unix_secs,
             blocks: request.incoming_cltv_expiry.saturating_sub(request.block_height),
             general_slots: choice.general_slots,

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use parking_lot::Mutex;
 
 use super::channel::BucketKind;
-use super::decide::{AddRequest, Decision, Verdict};
+use super::decide::{AddRequest, Decision, Upgrade, Verdict};
 use super::view::{Explanation, Facts};
 
 struct Kept {
@@ -65,6 +65,14 @@ pub(super) fn bucket_name(bucket: BucketKind) -> &'static str {
     }
 }
 
+fn upgrade_name(upgrade: Upgrade) -> &'static str {
+    match upgrade {
+        Upgrade::Unknown => "unknown",
+        Upgrade::Present => "present",
+        Upgrade::Absent => "absent",
+    }
+}
+
 fn line(lines: &mut String, kept: &Kept) {
     let Kept { number, request, explanation } = kept;
     let Explanation { decision, facts } = explanation;
@@ -79,6 +87,10 @@ fn line(lines: &mut String, kept: &Kept) {
     fields.number("incoming_cltv_expiry", request.incoming_cltv_expiry);
     fields.number("block_height", request.block_height);
     fields.number("incoming_accountable", request.incoming_accountable);
+    fields.text("upgrade", upgrade_name(request.upgrade));
+    if let Some(policy_fee_msat) = request.policy_fee_msat {
+        fields.number("policy_fee_msat", policy_fee_msat);
+    }
     decided(&mut fields, decision);
     grounds(&mut fields, facts);
     lines.push_str("}\n");

@@ -14,7 +14,7 @@ use super::entry::{Effects, Entry, Resolve};
 use super::journal::Journal;
 use super::options::{Removal, Resolution, ResolveRequest};
 use super::ring::Claim;
-use super::rules::{Mode, Settings};
+use super::rules::{Mode, Settings, check_time};
 use super::shards::{Counts, Ends, Shards};
 use super::slots::NodeSalt;
 use super::view::{self, Explanation, Facts};
@@ -188,6 +188,7 @@ impl Engine {
         request: &ResolveRequest,
     ) -> Result<Resolve, Result<Resolution>> {
         let ResolveRequest { htlc_id, settled, unix_secs, .. } = *request;
+        check_time(self.settings.mode, unix_secs).map_err(Err)?;
         if !ends.has_outgoing() {
             return Err(Err(unknown(request.outgoing)));
         }
@@ -222,6 +223,7 @@ impl Engine {
         limits: ChannelLimits,
         unix_secs: u64,
     ) -> Result<Numbered<(Allocation, bool)>> {
+        check_time(self.settings.mode, unix_secs)?;
         let made = Channel::new(&self.settings, id, limits, unix_secs);
         let mut claim = self.claim(1)?;
         let mut held = self.shards.hold(id)?;

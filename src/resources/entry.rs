@@ -60,10 +60,8 @@ impl Effects {
     pub(super) const INCOMING_GONE: u16 = 64;
     /// The closing outgoing channel had nothing left.
     pub(super) const OUTGOING_GONE: u16 = 128;
-    /// Its fee was the default one.
-    pub(super) const PAYS_NOTHING: u16 = 256;
     /// A reconciliation found that it is gone: nobody resolved it.
-    pub(super) const DROPPED: u16 = 512;
+    pub(super) const DROPPED: u16 = 256;
 
     pub(super) fn with(self, what: u16, is_set: bool) -> Effects {
         Effects(if is_set { self.0 | what } else { self.0 })
@@ -83,7 +81,8 @@ pub(super) struct Resolve {
     pub(super) unix_secs: u64,
     /// What the outgoing reputation changed by.
     pub(super) effective_fee_msat: i64,
-    pub(super) fee_msat: u64,
+    /// The fee that its delay was charged with.
+    pub(super) charged_msat: u64,
     pub(super) blocks: u32,
     pub(super) effects: Effects,
 }
@@ -256,7 +255,7 @@ impl Entry {
                 htlc_id: three,
                 unix_secs: four,
                 effective_fee_msat: five as i64,
-                fee_msat: six,
+                charged_msat: six,
                 blocks: number,
                 effects: Effects(u16::from_le_bytes([a, b])),
             }),
@@ -282,7 +281,7 @@ impl Resolve {
             self.htlc_id,
             self.unix_secs,
             self.effective_fee_msat as u64,
-            self.fee_msat,
+            self.charged_msat,
         ]
     }
 }
@@ -325,7 +324,7 @@ mod tests {
             added_unix_secs: 6,
             blocks: u32::MAX,
             general_slots: 25,
-            marks: Marks::new(BucketKind::Several, true).with(Marks::PAYS_NOTHING, true),
+            marks: Marks::new(BucketKind::Several, true).with(Marks::WOULD_FAIL, true),
         };
         let resolve = Resolve {
             incoming,
@@ -333,7 +332,7 @@ mod tests {
             htlc_id: 3,
             unix_secs: 4,
             effective_fee_msat: i64::MIN,
-            fee_msat: 6,
+            charged_msat: 6,
             blocks: 7,
             effects: Effects(Effects::SETTLED | Effects::DROPPED),
         };

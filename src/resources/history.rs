@@ -12,7 +12,7 @@ use super::decide::unknown;
 use super::engine::{Engine, append};
 use super::entry::Entry;
 use super::options::{ForwardRow, Imported};
-use super::rules::{Mode, Settings};
+use super::rules::{Mode, Settings, check_time};
 use crate::error::Result;
 use crate::types::ShortChannelId;
 
@@ -27,6 +27,10 @@ struct Past {
 impl Engine {
     /// See [`super::Resources::import_history`].
     pub(super) fn import(&self, rows: &[ForwardRow]) -> Result<Imported> {
+        self.shards.check_open()?;
+        for row in rows {
+            check_time(self.settings.mode, row.added_unix_secs.max(row.settled_unix_secs))?;
+        }
         let mut report = Imported::default();
         let mut pasts: BTreeMap<ShortChannelId, Past> = BTreeMap::new();
         for row in rows {

@@ -1,37 +1,22 @@
-//! Writes what was decided to the store, behind the calls that decided it.
+//! What callers and the thread that writes tell each other: what waits, who waits, how far it is durable.
 //!
-//! RJ1 what is durable is a prefix of what was acknowledged: entries are written in the order of their
-//! numbers. RJ2 a channel's row is written after every entry that it includes is durable, and an entry is
-//! removed after the rows of its channels are. RJ3 a refused write loses nothing: entries wait, callers that
-//! asked for durability are told, and it is tried again. Called by `mod`; one thread per open store.
+//! RJ3 a refused write loses nothing: entries wait, callers that asked for durability are told that they hold
+//! in memory, and it is tried again. Called by `engine` and `mod` (append, wait), and by `scribe`.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::entry::ENTRY_BYTES;
-use super::load::Block;
-use super::record::{encode_channel, encode_entry, key};
 use super::ring::Ring;
-use super::shards::Shards;
-use crate::error::{Class, Error, Result, Status};
+use crate::error::{Error, Result, Status};
 use crate::limits::{
     BULK_BYTES_MAX, RESOURCES_BLOCK_BYTES_MAX, RESOURCES_JOURNAL_BYTES, RESOURCES_JOURNAL_DELAY_MS,
 };
-use crate::store::Store;
-use crate::store::batch::{Batch, Command, Cost, Lane, Outcome, Reply, Space};
-use crate::store::tables::Table;
-use crate::types::ShortChannelId;
 
 /// How long the writer waits after a refusal before it asks again by itself.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How long it waits for a place in the store's queue when it cannot ask again later.
-const A_MOMENT: Duration = Duration::from_millis(2);
-/// Rows that one commit removes.
-const REMOVALS: usize = 256;
 
 /// How much is written at once, and when. Tests choose smaller ones.
 #[derive(Debug, Clone, Copy)]
@@ -60,14 +45,14 @@ impl Default for Sizes {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "failpoints"))]
 thread_local! {
     /// Sizes of the journals that this thread opens.
     pub(super) static SIZES: std::cell::Cell<Option<Sizes>> = const { std::cell::Cell::new(None) };
 }
 
 fn sizes() -> Sizes {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "failpoints"))]
     if let Some(sizes) = SIZES.get() {
         return sizes;
     }
@@ -99,7 +84,7 @@ pub(super) struct Journal {
     /// For callers.
     moved: Condvar,
     is_asleep: AtomicBool,
-    sizes: Sizes,
+    pub(super) sizes: Sizes,
 }
 
 impl Journal {
@@ -150,7 +135,7 @@ impl Journal {
                 return Err(failed.clone());
             }
             match &progress.refusal {
-                Some(refusal) if progress.refusals != refusals => return Err(not_yet(refusal)),
+                Some(refusal) if progress.refusals != refusals => return Err(not_durable(refusal)),
                 _ => {}
             }
             if progress.has_ended {
@@ -193,7 +178,7 @@ impl Journal {
     }
 
     /// Sleeps until there is something to write; answers whether it is the last time.
-    fn wait_for_work(&self) -> bool {
+    pub(super) fn wait_for_work(&self) -> bool {
         let mut progress = self.progress.lock();
         let is_called = |progress: &Progress| {
             progress.is_ending
@@ -217,7 +202,7 @@ impl Journal {
         progress.is_ending
     }
 
-    fn wait_after_refusal(&self, refusal: Error) {
+    pub(super) fn wait_after_refusal(&self, refusal: Error) {
         let mut progress = self.progress.lock();
         progress.refusals += 1;
         progress.refusal = Some(refusal);
@@ -230,12 +215,13 @@ impl Journal {
         }
     }
 
-    fn advance(&self, durable_below: u64) {
+    pub(super) fn advance(&self, durable_below: u64) {
         self.progress.lock().durable_below = durable_below;
         self.moved.notify_all();
     }
 
-    fn finish(&self, failed: Option<Error>) {
+    /// The thread ends; what failed is what everybody is told from now on.
+    pub(super) fn finish(&self, failed: Option<Error>) {
         let mut progress = self.progress.lock();
         progress.failed = failed;
         progress.has_ended = true;
@@ -243,227 +229,8 @@ impl Journal {
     }
 }
 
-/// Rows to write and remove in one commit.
-struct Rows {
-    puts: Vec<(Table, [u8; 8], Vec<u8>)>,
-    removals: Vec<(Table, [u8; 8])>,
-}
-
-impl Command for Rows {
-    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
-        for (table, key, body) in &self.puts {
-            batch.put(*table, key, body)?;
-        }
-        for (table, key) in &self.removals {
-            batch.delete(*table, key)?;
-        }
-        Ok(Reply::done())
-    }
-
-    fn cost(&self) -> Cost {
-        let rows = (self.puts.len() + self.removals.len()) as u64;
-        let bytes: usize = self.puts.iter().map(|(_, _, body)| body.len() + 64).sum();
-        Cost { rows, bytes: bytes as u64 }
-    }
-
-    fn submission_bytes(&self) -> u64 {
-        0
-    }
-
-    fn lane(&self) -> Lane {
-        let is_small = self.cost().bytes <= RESOURCES_BLOCK_BYTES_MAX as u64 / 4;
-        if is_small { Lane::Urgent } else { Lane::Bulk }
-    }
-
-    fn space(&self) -> Space {
-        if self.puts.is_empty() { Space::Settles } else { Space::Grows }
-    }
-}
-
-/// The writing side.
-pub(super) struct Scribe {
-    pub(super) journal: Arc<Journal>,
-    pub(super) shards: Arc<Shards>,
-    pub(super) store: Arc<Store>,
-    /// Blocks on disk, in order.
-    pub(super) blocks: VecDeque<Block>,
-    /// Channels on disk, and the bytes of their rows.
-    pub(super) rows: BTreeMap<ShortChannelId, u64>,
-    pub(super) division: u32,
-    /// Taken from the ring, not written yet.
-    pub(super) unwritten: VecDeque<(Block, Vec<u8>)>,
-}
-
-impl Scribe {
-    /// Writes until the journal ends.
-    pub(super) fn run(mut self) {
-        let failed = loop {
-            let is_last = self.journal.wait_for_work();
-            let written = self.write().and_then(|()| match is_last {
-                false => self.write_channels_if_due(),
-                true => Ok(()),
-            });
-            match written {
-                Ok(()) if is_last => break None,
-                Ok(()) => {}
-                // The writer's queue empties by itself.
-                Err(error) if is_last && error.status() == Status::Busy => {
-                    std::thread::sleep(A_MOMENT);
-                }
-                Err(error) if is_last || !is_temporary(&error) => break Some(error),
-                Err(error) => self.journal.wait_after_refusal(error),
-            }
-        };
-        self.journal.finish(failed);
-    }
-
-    /// Makes everything that has arrived durable.
-    fn write(&mut self) -> Result<()> {
-        while self.take() {
-            let blocks: Vec<Block> = self.unwritten.iter().map(|(block, _)| *block).collect();
-            let put = |(block, body): &(Block, Vec<u8>)| {
-                (Table::ResourcesJournal, key(block.first), body.clone())
-            };
-            let puts = self.unwritten.iter().map(put).collect();
-            self.submit(Rows { puts, removals: Vec::new() })?;
-            self.unwritten.clear();
-            self.blocks.extend(&blocks);
-            if let Some(last) = blocks.last() {
-                self.journal.advance(last.first + last.entries);
-            }
-        }
-        Ok(())
-    }
-
-    /// Fills a slice; answers whether there is anything to write.
-    fn take(&mut self) -> bool {
-        let mut bytes: usize = self.unwritten.iter().map(|(_, body)| body.len()).sum();
-        let Sizes { block_entries, slice_bytes, .. } = self.journal.sizes;
-        while bytes < slice_bytes {
-            let first = self.journal.ring.taken();
-            let mut body = Vec::new();
-            let entries =
-                self.journal.ring.take(block_entries, |words| encode_entry(&mut body, words));
-            if entries == 0 {
-                break;
-            }
-            bytes += body.len();
-            let block = Block { first, entries, bytes: body.len() as u64 };
-            self.unwritten.push_back((block, body));
-        }
-        !self.unwritten.is_empty()
-    }
-
-    /// Writes until every entry below a number is durable. Its callers hold their locks no longer than it
-    /// takes to store some words.
-    fn write_below(&mut self, below: u64) -> Result<()> {
-        loop {
-            self.write()?;
-            if self.journal.durable_below() >= below {
-                return Ok(());
-            }
-            std::thread::yield_now();
-        }
-    }
-
-    fn submit(&self, rows: Rows) -> Result<()> {
-        self.store.submit_one(rows).map(drop)
-    }
-
-    fn write_channels_if_due(&mut self) -> Result<()> {
-        let journalled: u64 = self.blocks.iter().map(|block| block.bytes).sum();
-        let channels: u64 = self.rows.values().sum();
-        let Sizes { journal_bytes, journal_per_channels, .. } = self.journal.sizes;
-        if journalled >= journal_bytes.max(journal_per_channels * channels) {
-            self.write_channels()?;
-        }
-        Ok(())
-    }
-
-    /// Writes every channel that changed since its row, and removes the entries that rows include (RJ2).
-    pub(super) fn write_channels(&mut self) -> Result<()> {
-        let included_below = self.journal.ring.next();
-        let shards = Arc::clone(&self.shards);
-        let (mut slice, mut bytes) = (Vec::new(), 0);
-        for index in 0..Shards::count() {
-            shards.with_shard(index, |shard| {
-                for channel in shard.channels.values() {
-                    if channel.changed_below > channel.stored_below {
-                        let body = encode_channel(channel, self.division);
-                        bytes += body.len();
-                        slice.push((channel.id, channel.changed_below, body));
-                    }
-                }
-            });
-            if bytes >= self.journal.sizes.slice_bytes || index + 1 == Shards::count() {
-                self.write_slice(std::mem::take(&mut slice))?;
-                bytes = 0;
-            }
-        }
-        self.remove_gone()?;
-        self.remove_blocks(included_below)
-    }
-
-    fn write_slice(&mut self, slice: Vec<(ShortChannelId, u64, Vec<u8>)>) -> Result<()> {
-        let below = slice.iter().map(|(_, below, _)| *below).max().unwrap_or(0);
-        self.write_below(below)?;
-        if slice.is_empty() {
-            return Ok(());
-        }
-        let stored: Vec<_> =
-            slice.iter().map(|(id, below, body)| (*id, *below, body.len() as u64)).collect();
-        let put = |(id, _, body): (ShortChannelId, u64, Vec<u8>)| {
-            (Table::ResourcesChannels, key(id.0), body)
-        };
-        let puts = slice.into_iter().map(put).collect();
-        self.submit(Rows { puts, removals: Vec::new() })?;
-        for (id, below, bytes) in stored {
-            self.rows.insert(id, bytes);
-            self.shards.change(id, |channel| {
-                channel.stored_below = channel.stored_below.max(below.min(channel.changed_below));
-            });
-        }
-        Ok(())
-    }
-
-    fn remove_gone(&mut self) -> Result<()> {
-        let gone: Vec<_> =
-            self.rows.keys().copied().filter(|id| !self.shards.contains(*id)).collect();
-        // Their removal has to be durable before their rows go.
-        self.write_below(self.journal.ring.next())?;
-        for some in gone.chunks(REMOVALS) {
-            let removals = some.iter().map(|id| (Table::ResourcesChannels, key(id.0))).collect();
-            self.submit(Rows { puts: Vec::new(), removals })?;
-            for id in some {
-                self.rows.remove(id);
-            }
-        }
-        Ok(())
-    }
-
-    fn remove_blocks(&mut self, included_below: u64) -> Result<()> {
-        let is_included = |block: &&Block| block.first + block.entries <= included_below;
-        loop {
-            let some: Vec<_> =
-                self.blocks.iter().take_while(is_included).take(REMOVALS).copied().collect();
-            if some.is_empty() {
-                return Ok(());
-            }
-            let removal = |block: &Block| (Table::ResourcesJournal, key(block.first));
-            let removals = some.iter().map(removal).collect();
-            self.submit(Rows { puts: Vec::new(), removals })?;
-            self.blocks.drain(..some.len());
-        }
-    }
-}
-
 /// What a caller is told whose entry is kept and could not be written.
-fn not_yet(refusal: &Error) -> Error {
+fn not_durable(refusal: &Error) -> Error {
     let fact = format!("it holds in memory and is not durable yet ({refusal}); repeat the call");
-    Error::os(refusal.status(), refusal.os_errno(), fact)
-}
-
-/// Whether a write may succeed later.
-fn is_temporary(error: &Error) -> bool {
-    error.class() == Class::Retry
+    Error::os(Status::NotDurable, refusal.os_errno(), fact)
 }

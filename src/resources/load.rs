@@ -10,7 +10,7 @@ use super::apply::{Rules, apply_incoming, apply_outgoing};
 use super::bucket::{Bucket, General};
 use super::channel::{BucketKind, Channel, Marks, Pending};
 use super::entry::{Effects, Entry};
-use super::record::{ChannelRow, STATE_KEY, State, decode_block, decode_key};
+use super::record::{ChannelRow, STATE_KEY, State, decode_block, decode_block_key, decode_key};
 use super::rules::Settings;
 use super::slots::NodeSalt;
 use crate::error::Result;
@@ -66,6 +66,7 @@ pub(super) fn load(view: &View<'_>, state: &State) -> Result<Loaded> {
     let mut loader = Loader { state, loaded: &mut loaded, divisions: BTreeMap::new() };
     loader.rows(view)?;
     loader.blocks(view)?;
+    loader.forget_looks();
     loader.divide_anew();
     reckon_outgoing(&state.settings, &mut loaded.channels);
     Ok(loaded)
@@ -112,16 +113,16 @@ impl<'a> Loader<'a> {
 
     fn blocks(&mut self, view: &View<'_>) -> Result<()> {
         view.scan(Table::ResourcesJournal, &[], |key, body| {
-            let first = decode_key(key);
+            let first = decode_block_key(key);
             let entries = body.ok().and_then(|body| {
                 let bytes = body.len() as u64;
                 decode_block(body).map(|entries| (entries, bytes))
             });
             let Some((first, (entries, bytes))) = first.zip(entries) else {
                 self.loaded.damaged += 1;
-                // Deleted with the others once channels are written anew.
-                let first = first.unwrap_or(0);
-                self.loaded.blocks.push(Block { first, entries: 1, bytes: 0 });
+                // Removed with the others once channels are written anew.
+                let first = decode_key(key).unwrap_or(0);
+                self.loaded.blocks.push(Block { first, entries: 0, bytes: 0 });
                 return true;
             };
             for (number, entry) in (first..).zip(&entries) {
@@ -206,6 +207,14 @@ impl<'a> Loader<'a> {
             if channel.is_some_and(|channel| channel.changed_below <= number + 1) {
                 self.loaded.channels.remove(&id);
             }
+        }
+    }
+
+    fn forget_looks(&mut self) {
+        let channels = self.loaded.channels.iter();
+        let added: BTreeMap<_, _> = channels.map(|(id, channel)| (*id, channel.added_at)).collect();
+        for channel in self.loaded.channels.values_mut() {
+            channel.incoming.general.forget_looks(|outgoing| added.get(&outgoing).copied());
         }
     }
 

@@ -23,13 +23,13 @@ mod record;
 pub(crate) mod references;
 mod ring;
 pub mod rules;
+mod scribe;
 mod shards;
 pub mod slots;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -40,13 +40,14 @@ pub use self::channel::BucketKind;
 pub use self::decide::{AddRequest, Decision, Reason, Upgrade, Verdict};
 use self::decisions::Decisions;
 use self::engine::{Engine, Numbered};
-use self::journal::{Journal, Scribe};
+use self::journal::Journal;
 pub use self::options::{
     Ack, ForwardRow, Imported, LiveHtlc, Reconciled, Removal, Resolution, ResolveRequest,
     ResourcesOptions, ResourcesReport, ResourcesStats,
 };
 use self::record::{STATE_KEY, State};
 pub use self::rules::{Mode, Settings};
+use self::scribe::{OnDisk, Scribe};
 use self::shards::Shards;
 use self::slots::NodeSalt;
 pub use self::view::{ChannelView, Explanation, Facts, PairView, PendingView};
@@ -82,7 +83,18 @@ impl WriteBehind for Shared {
     }
 
     fn end(&self) -> Result<()> {
+        self.end_unless(|_| false)
+    }
+}
+
+impl Shared {
+    /// Ends all calls and writes what they left, unless so many handles speak against it: an opener counts
+    /// itself under the same lock.
+    fn end_unless(&self, spares: impl FnOnce(u32) -> bool) -> Result<()> {
         let mut end = self.end.lock();
+        if !end.has_ended && spares(self.handles.load(Ordering::Acquire)) {
+            return Ok(());
+        }
         if !end.has_ended {
             end.has_ended = true;
             self.engine.shards.close();
@@ -153,6 +165,20 @@ impl Resources {
         }
     }
 
+    /// Whether the journals that this thread opens from now on write channels after each few entries, in rows
+    /// and commits of few: what takes millions of calls otherwise.
+    #[cfg(feature = "failpoints")]
+    pub fn write_channels_often(often: bool) {
+        let few = journal::Sizes {
+            delay: std::time::Duration::ZERO,
+            block_entries: 3,
+            slice_bytes: 1_024,
+            journal_bytes: 256,
+            journal_per_channels: 0,
+        };
+        journal::SIZES.set(often.then_some(few));
+    }
+
     /// What the open found.
     pub fn report(&self) -> &ResourcesReport {
         &self.shared.report
@@ -177,10 +203,8 @@ impl Resources {
         if self.is_closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        match self.shared.handles.fetch_sub(1, Ordering::AcqRel) {
-            1 => self.shared.end(),
-            _ => Ok(()),
-        }
+        self.shared.handles.fetch_sub(1, Ordering::AcqRel);
+        self.shared.end_unless(|handles| handles != 0)
     }
 
     fn engine(&self) -> Result<&Engine> {
@@ -204,7 +228,7 @@ impl Resources {
     ///
     /// # Errors
     /// `ChannelLimits`, whose value is the bound; `DuplicateChannel` when it is known with other limits (see
-    /// [`Resources::resize_channel`]) or is closing; `Busy`, `NoSpace`, `Poisoned`, `Closed`.
+    /// [`Resources::resize_channel`]) or is closing; `Busy`; `NotDurable`: done, and kept in memory; `Poisoned`, `Closed`.
     pub fn add_channel(
         &self,
         channel: ShortChannelId,
@@ -220,7 +244,7 @@ impl Resources {
     /// old ones have left. Durable when this returns.
     ///
     /// # Errors
-    /// `ChannelLimits`, `UnknownChannel`, `ChannelClosing`; `Busy`, `NoSpace`, `Poisoned`, `Closed`.
+    /// `ChannelLimits`, `UnknownChannel`, `ChannelClosing`; `Busy`; `NotDurable`: done, and kept in memory; `Poisoned`, `Closed`.
     pub fn resize_channel(
         &self,
         channel: ShortChannelId,
@@ -234,7 +258,7 @@ impl Resources {
     /// Forgets a channel, at once or when its last HTLC resolves. Durable when this returns.
     ///
     /// # Errors
-    /// `UnknownChannel`; `Busy`, `NoSpace`, `Poisoned`, `Closed`.
+    /// `UnknownChannel`; `Busy`; `NotDurable`: done, and kept in memory; `Poisoned`, `Closed`.
     pub fn remove_channel(&self, channel: ShortChannelId) -> Result<Removal> {
         let removed = self.engine()?.remove_channel(channel);
         if matches!(&removed, Err(error) if error.status() == Status::UnknownChannel) {
@@ -252,7 +276,7 @@ impl Resources {
     /// # Errors
     /// `OutgoingExceedsIncoming`, `ExpiryNotAfterHeight`, `UnknownChannel`, `ChannelClosing` (whose value is
     /// the channel), `DuplicateHtlc`, `SlotAssignment` in `compat` mode, `Busy`: nothing was decided. With
-    /// [`Ack::Durable`] also `NoSpace`: decided, not durable yet; repeat the call. `Poisoned`, `Closed`.
+    /// [`Ack::Durable`] also `NotDurable`: decided, and kept in memory; repeat the call. `Poisoned`, `Closed`.
     pub fn add(&self, request: &AddRequest, ack: Ack) -> Result<Decision> {
         if self.shared.decisions.is_some() {
             return self.add_explained(request, ack).map(|explained| explained.decision);
@@ -310,13 +334,13 @@ impl Resources {
     ///
     /// # Errors
     /// `UnknownChannel`, `UnknownHtlc`: there is nothing to release; `ResolvedBeforeAdded` in `compat` mode: it
-    /// was released and counts for nothing; `Busy`: nothing was done. With [`Ack::Durable`] also `NoSpace`:
-    /// done, not durable yet; repeat the call. `Poisoned`, `Closed`.
+    /// was released and counts for nothing; `Busy`: nothing was done. With [`Ack::Durable`] also
+    /// `NotDurable`: done, and kept in memory; repeat the call. `Poisoned`, `Closed`.
     pub fn resolve(&self, request: &ResolveRequest, ack: Ack) -> Result<Resolution> {
         let Numbered { answer, number } = self.engine()?.resolve(request)?;
-        let resolution = answer?;
+        // What is released and counts for nothing has a number too.
         self.acknowledge(number, ack)?;
-        Ok(resolution)
+        answer
     }
 
     /// Ends several HTLCs in order, waiting for the disk once at most.
@@ -333,7 +357,7 @@ impl Resources {
     /// this returns; a repeat finishes what an error left.
     ///
     /// # Errors
-    /// `DuplicateId`, `OutgoingExceedsIncoming`: nothing was done. `NoSpace`, `Poisoned`, `Closed`.
+    /// `DuplicateId`, `OutgoingExceedsIncoming`: nothing was done. `NotDurable`; `Poisoned`, `Closed`.
     pub fn reconcile(&self, live: &[LiveHtlc]) -> Result<Reconciled> {
         let report = self.engine()?.reconcile(live)?;
         self.sync()?;
@@ -344,7 +368,7 @@ impl Resources {
     /// average takes a history once. Durable when this returns.
     ///
     /// # Errors
-    /// `NoSpace`, `Poisoned`, `Closed`: some channels may have their history; a repeat does the others.
+    /// `NotDurable`, `Poisoned`, `Closed`: some channels may have their history; a repeat does the others.
     pub fn import_history(&self, rows: &[ForwardRow]) -> Result<Imported> {
         let report = self.engine()?.import(rows)?;
         self.sync()?;
@@ -408,7 +432,7 @@ impl Resources {
     /// # Errors
     /// `WrongMode` when none are kept; `Poisoned`, `Closed`.
     pub fn decisions(&self, after: u64, max: usize) -> Result<(String, u64)> {
-        self.engine()?;
+        self.engine()?.shards.check_open()?;
         let none = || Error::new(Status::WrongMode, "opened without decisions_kept: none are kept");
         Ok(self.shared.decisions.as_ref().ok_or_else(none)?.lines(after, max))
     }
@@ -416,7 +440,7 @@ impl Resources {
     /// Returns when everything acknowledged before is durable.
     ///
     /// # Errors
-    /// `NoSpace`: not yet, ask again; `Poisoned`, `Closed`.
+    /// `NotDurable`: not yet, ask again; `Poisoned`, `Closed`.
     pub fn sync(&self) -> Result<()> {
         self.engine()?;
         self.shared.flush()
@@ -428,6 +452,7 @@ impl Resources {
     /// `Poisoned`, `Closed`.
     pub fn stats(&self) -> Result<ResourcesStats> {
         let engine = self.engine()?;
+        engine.shards.check_open()?;
         let counts = engine.shards.counts();
         let journal = engine.journal.as_ref();
         Ok(ResourcesStats {
@@ -490,7 +515,8 @@ fn begin(store: &Arc<Store>, options: &ResourcesOptions) -> Result<Shared> {
         }
     };
     Ok(Shared {
-        options: options.clone(),
+        // The salt is in the engine, and nowhere else.
+        options: ResourcesOptions { entropy: None, ..options.clone() },
         report,
         engine,
         decisions: Decisions::new(options.decisions_kept),
@@ -507,7 +533,8 @@ fn scribe(
 ) -> Scribe {
     let channels = loaded.channels.len().max(1) as u64;
     let each = loaded.row_bytes / channels;
-    let rows: BTreeMap<_, _> = loaded.rows.into_iter().map(|id| (id, each)).collect();
+    let rows = loaded.rows.into_iter().map(|id| (id, each));
+    let on_disk = OnDisk::new(loaded.blocks, rows);
     let shards = Arc::new(Shards::new());
     for mut channel in loaded.channels.into_values() {
         if state.before.is_some() {
@@ -519,8 +546,7 @@ fn scribe(
         journal: Arc::new(Journal::new(options.journal_entries_max.max(4), loaded.next)),
         shards,
         store: Arc::clone(store),
-        blocks: loaded.blocks.into(),
-        rows,
+        on_disk,
         division: state.division,
         unwritten: std::collections::VecDeque::new(),
     }
@@ -586,7 +612,10 @@ struct WriteState(State);
 
 impl Command for WriteState {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
-        batch.put(Table::ResourcesState, STATE_KEY, &self.0.encode())?;
+        let mut body = self.0.encode();
+        let written = batch.put(Table::ResourcesState, STATE_KEY, &body);
+        zeroize::Zeroize::zeroize(&mut body);
+        written?;
         Ok(Reply::done())
     }
 

@@ -14,7 +14,7 @@ use super::engine::{Engine, remove_gone};
 use super::entry::{Effects, Entry, Looked, Resolve};
 use super::options::{LiveHtlc, Reconciled};
 use super::ring::Claim;
-use super::rules::{Mode, Settings};
+use super::rules::{Mode, Settings, check_time};
 use crate::error::{Error, Result, Status};
 use crate::types::ShortChannelId;
 
@@ -33,7 +33,8 @@ impl Engine {
 
     /// See [`super::Resources::reconcile`].
     pub(super) fn reconcile(&self, live: &[LiveHtlc]) -> Result<Reconciled> {
-        let known = check(live)?;
+        self.shards.check_open()?;
+        let known = check(self.settings.mode, live)?;
         let mut report = Reconciled::default();
         let mut orphans = Vec::new();
         self.shards.each(|shard| {
@@ -96,12 +97,11 @@ impl Engine {
             htlc_id: live.htlc_id,
             outgoing: live.outgoing,
             incoming_amount_msat: live.incoming_amount_msat,
-            fee_msat: fee.charged_msat,
+            fee_msat: fee.earned_msat,
             added_unix_secs: live.added_unix_secs,
             blocks: live.incoming_cltv_expiry.saturating_sub(live.block_height),
             general_slots,
-            marks: Marks::new(bucket, live.outgoing_accountable)
-                .with(Marks::PAYS_NOTHING, fee.pays_nothing),
+            marks: Marks::new(bucket, live.outgoing_accountable),
         }
     }
 
@@ -149,7 +149,7 @@ impl Engine {
             htlc_id,
             unix_secs: htlc.added_unix_secs,
             effective_fee_msat: 0,
-            fee_msat: htlc.fee_msat,
+            charged_msat: htlc.charged_msat(&self.settings),
             blocks: htlc.blocks,
             effects,
         };
@@ -196,9 +196,10 @@ impl Live {
 }
 
 /// The HTLCs of a list in which none is twice and none sends more than it brings.
-fn check(live: &[LiveHtlc]) -> Result<Live> {
+fn check(mode: Mode, live: &[LiveHtlc]) -> Result<Live> {
     let mut known = Live { keys: HashSet::new(), ids: HashSet::new() };
     for htlc in live {
+        check_time(mode, htlc.added_unix_secs)?;
         let (ShortChannelId(incoming), id) = (htlc.incoming, htlc.htlc_id);
         if htlc.outgoing_amount_msat > htlc.incoming_amount_msat {
             let fact = format!("HTLC {id} of channel {incoming}: more goes out than came in");

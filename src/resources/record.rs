@@ -90,6 +90,11 @@ fn decode_settings(reader: &mut Reader<'_>) -> Option<Settings> {
     (spills_over <= 1 && settings.check().is_ok()).then_some(settings)
 }
 
+/// Beyond any number that a journal reaches, and far from where numbers end.
+pub(super) const NUMBER_MAX: u64 = 1 << 62;
+/// More slots than all HTLCs of a channel can be counted with.
+const CARRIED_MAX: u32 = HTLC_SLOTS_MAX as u32 * u8::MAX as u32;
+
 const IS_CLOSING: u8 = 1;
 const REPUTATION_IMPORTED: u8 = 2;
 const REVENUE_IMPORTED: u8 = 4;
@@ -225,7 +230,11 @@ impl ChannelRow {
             Some((htlc_id, parts))
         })?;
         let pending = list(&mut reader, 46, decode_htlc)?;
-        let known = flags & !(IS_CLOSING | REPUTATION_IMPORTED | REVENUE_IMPORTED) == 0;
+        let numbered = added_at < NUMBER_MAX && changed_below < NUMBER_MAX;
+        let carries = carried <= CARRIED_MAX;
+        let known = numbered
+            && carries
+            && flags & !(IS_CLOSING | REPUTATION_IMPORTED | REVENUE_IMPORTED) == 0;
         let slots = limits.max_accepted_htlcs <= HTLC_SLOTS_MAX;
         let kept = resolved.len() <= RESOLUTIONS_KEPT;
         (reader.is_at_end() && known && slots && kept).then_some(ChannelRow {
@@ -305,6 +314,11 @@ fn decode_entry(bytes: &[u8; ENTRY_BYTES]) -> Option<Entry> {
     let (words, _) = bytes.as_chunks::<8>();
     let words: [[u8; 8]; ENTRY_WORDS] = words.try_into().ok()?;
     Entry::from_words(words.map(u64::from_le_bytes))
+}
+
+/// Number of the first entry of a block.
+pub(super) fn decode_block_key(key: &[u8]) -> Option<u64> {
+    decode_key(key).filter(|number| *number < NUMBER_MAX)
 }
 
 /// Number of the first entry of a block, or a channel's id.

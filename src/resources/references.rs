@@ -2,7 +2,7 @@
 //!
 //! Keeps one number per channel with a row, and the last number of the journal.
 
-use super::record::{ChannelRow, STATE_KEY, State, decode_block, decode_key};
+use super::record::{ChannelRow, STATE_KEY, State, decode_block, decode_block_key, decode_key};
 use crate::store::heads::Heads;
 use crate::store::tables::Table;
 
@@ -43,7 +43,7 @@ impl ResourceReferences {
 
     fn block(&mut self, key: &[u8], body: &[u8]) -> Option<String> {
         self.has_rows = true;
-        let Some((first, entries)) = decode_key(key).zip(decode_block(body)) else {
+        let Some((first, entries)) = decode_block_key(key).zip(decode_block(body)) else {
             return Some("no entries of the resources' journal".to_owned());
         };
         if first < self.next {

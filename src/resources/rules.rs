@@ -1,15 +1,15 @@
 //! The arithmetic of forwarding: shares, costs, risks, and what an average is compared with.
 //!
 //! RR1 amounts saturate and never wrap. RR2 the cost of holding an HTLC grows linearly from the end of the
-//! resolution period; bolts #1280. RR3 whoever would pay a fee of nothing is charged what the default fee
-//! would have been, so that a free HTLC has a risk too (`strict`).
+//! resolution period; bolts #1280. RR3 the delay of an HTLC is charged with the default fee at least
+//! (`strict`): one that pays nothing, or next to nothing, has a risk all the same.
 //! Pure: no clock, no I/O, no lock. Called by everything here, and by hosts that want only the numbers.
 
 use super::average::{RevenueWindows, signed};
 use crate::error::{Error, Result, Status};
 use crate::limits::{
     CONGESTION_PENALTY_SECS, DEFAULT_FEE_BASE_MSAT, DEFAULT_FEE_PPM, REVENUE_WINDOWS_TRACKED,
-    SECS_PER_BLOCK,
+    SECS_PER_BLOCK, UNIX_SECS_MAX,
 };
 
 /// Whose rules decide.
@@ -44,7 +44,7 @@ pub struct Settings {
     pub revenue_window_secs: u64,
     /// Revenue windows over which reputation is earned.
     pub reputation_multiplier: u32,
-    /// Base of the fee that an HTLC without a fee is charged in risk (`strict`).
+    /// Base of the fee that an HTLC's delay is charged with at least (`strict`).
     pub default_fee_base_msat: u64,
     /// Millionths of the amount that come on top (`strict`).
     pub default_fee_ppm: u32,
@@ -113,6 +113,14 @@ impl Settings {
         self.default_fee_base_msat.saturating_add(share)
     }
 
+    /// The fee that an HTLC's delay is charged with (RR3).
+    pub fn charged_fee_msat(&self, earned_msat: u64, incoming_amount_msat: u64) -> u64 {
+        match self.mode {
+            Mode::Compat => earned_msat,
+            Mode::Strict => earned_msat.max(self.default_fee_msat(incoming_amount_msat)),
+        }
+    }
+
     /// What a fee stands for in earnings lost when its HTLC is held for a time (RR2).
     pub fn opportunity_cost_msat(&self, held_secs: u64, fee_msat: u64) -> u64 {
         let period = self.resolution_period_secs as f64;
@@ -126,7 +134,7 @@ impl Settings {
     }
 
     /// What an HTLC adds to the reputation of the channel it went out through. `earned_msat` is the fee it
-    /// pays, `charged_msat` the one that its delay is measured with; they differ for an HTLC without a fee.
+    /// pays, `charged_msat` the one that its delay is charged with.
     pub fn effective_fee_msat(
         &self,
         is_accountable: bool,
@@ -155,6 +163,18 @@ pub fn has_reputation(
     let in_flight = i64::try_from(in_flight_risk_msat).unwrap_or(i64::MAX);
     let left = reputation_msat.saturating_sub(in_flight).saturating_sub(signed(htlc_risk_msat));
     left >= incoming_revenue_msat
+}
+
+/// Refuses a time that is none, such as one in milliseconds: an average never goes back behind it.
+///
+/// # Errors
+/// `InvalidArgument`.
+pub fn check_time(mode: Mode, unix_secs: u64) -> Result<()> {
+    if mode == Mode::Compat || unix_secs <= UNIX_SECS_MAX {
+        return Ok(());
+    }
+    let fact = format!("unix_secs is {unix_secs}: seconds until the year 9999 are {UNIX_SECS_MAX}");
+    Err(Error::new(Status::InvalidArgument, fact))
 }
 
 /// Whether a mark of misuse of the congestion bucket still counts.
@@ -189,10 +209,16 @@ mod tests {
     }
 
     #[test]
-    fn an_htlc_without_a_fee_earns_nothing_and_is_charged_the_default() {
+    fn an_htlc_without_a_fee_earns_nothing_and_its_delay_is_charged_the_default() {
         let settings = Settings::default();
         let charged = settings.default_fee_msat(2_000_000);
         assert_eq!(charged, 1_002);
+        assert_eq!(
+            [0, 1, 1_003].map(|fee| settings.charged_fee_msat(fee, 2_000_000)),
+            [1_002, 1_002, 1_003]
+        );
+        let compat = Settings { mode: Mode::Compat, ..settings };
+        assert_eq!(compat.charged_fee_msat(0, 2_000_000), 0);
         assert_eq!(settings.effective_fee_msat(true, true, 10, 0, charged), 0);
         assert_eq!(settings.effective_fee_msat(true, true, 180, 0, charged), -1_002);
         assert_eq!(settings.default_fee_msat(u64::MAX), u64::MAX / 1_000_000 + 1_000);

@@ -263,13 +263,26 @@ impl Shards {
         Ok(Held { _tripwire: tripwire, first, second })
     }
 
+    /// Ends all changes, because what they leave cannot be kept any more.
+    pub(super) fn break_off(&self) {
+        self.state.fetch_or(BROKEN, Ordering::AcqRel);
+    }
+
+    /// Whether no panic left anything half changed.
+    pub(super) fn check_whole(&self) -> Result<()> {
+        match self.state.load(Ordering::Acquire) & BROKEN {
+            0 => Ok(()),
+            _ => Err(Status::Poisoned.into()),
+        }
+    }
+
     pub(super) fn check_open(&self) -> Result<()> {
         match self.state.load(Ordering::Acquire) {
             0 => Ok(()),
             state if state & CLOSED != 0 => Err(Status::Closed.into()),
             _ => {
                 let fact =
-                    "a bug was caught while the resources changed; close the store and reopen it";
+                    "the resources met a bug or cannot be written; close the store and reopen it";
                 Err(Error::new(Status::Poisoned, fact))
             }
         }

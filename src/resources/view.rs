@@ -14,7 +14,7 @@ use crate::types::ShortChannelId;
 pub struct Facts {
     /// The fee that counts: no more than our own policy asks for.
     pub fee_msat: u64,
-    /// The fee that the risk is reckoned with: the default one where none is paid (`strict`).
+    /// The fee that its delay is charged with: the default one at least (`strict`).
     pub charged_fee_msat: u64,
     /// What the HTLC would cost if it were held to its end.
     pub htlc_risk_msat: u64,
@@ -78,7 +78,7 @@ pub(super) fn facts(
     let allocation = incoming.allocation;
     let bucket = Bucket { mode, salt, incoming: request.incoming, allocation: &allocation };
     Facts {
-        fee_msat: if fee.pays_nothing { 0 } else { fee.charged_msat },
+        fee_msat: fee.earned_msat,
         charged_fee_msat: fee.charged_msat,
         htlc_risk_msat,
         outgoing_reputation_msat,
@@ -183,7 +183,7 @@ pub struct PendingView {
     pub htlc_id: u64,
     /// Its amount on the incoming channel.
     pub incoming_amount_msat: u64,
-    /// The fee that its delay is charged with.
+    /// The fee that it pays.
     pub fee_msat: u64,
     /// The signal that it went out with.
     pub outgoing_accountable: bool,
@@ -257,7 +257,7 @@ pub(super) fn pending(
         fee_msat: htlc.fee_msat,
         outgoing_accountable: htlc.marks.has(Marks::ACCOUNTABLE),
         added_unix_secs: htlc.added_unix_secs,
-        risk_msat: settings.risk_msat(htlc.blocks, htlc.fee_msat),
+        risk_msat: settings.risk_msat(htlc.blocks, htlc.charged_msat(settings)),
         bucket: htlc.marks.bucket(),
         general_slots: htlc.general_slots,
         would_fail: htlc.marks.has(Marks::WOULD_FAIL),

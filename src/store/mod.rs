@@ -281,8 +281,8 @@ impl Store {
     /// Returns when everything accepted before it is durable, the journal of the resources included.
     ///
     /// # Errors
-    /// `Unknown` or `Poisoned` when a commit before it failed; `NoSpace` when the journal cannot be written
-    /// now and is kept in memory; `Closed`, `Forked`.
+    /// `Unknown` or `Poisoned` when a commit before it failed; `NotDurable` when the journal cannot be
+    /// written now and is kept in memory; `Closed`, `Forked`.
     pub fn sync(&self) -> Result<()> {
         self.check_usable()?;
         self.flush_journals()?;
