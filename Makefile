@@ -73,7 +73,8 @@ demo: build/demo/node
 # even when one fails, and the last lines say which did.
 
 RUNNERS = test-c test-symbols test-link test-install test-readme test-rust test-conformance \
-          test-go test-lnd test-ldk test-hosts test-demo test-go-demo test-sanitizers test-torture
+          test-go test-lnd test-ldk test-hosts test-jamming test-demo test-go-demo test-sanitizers \
+          test-torture
 .PHONY: $(RUNNERS)
 
 test: build
@@ -119,6 +120,10 @@ test-ldk:
 # Hosts that are not LDK: one that commits after each event, and one with many links and a committer.
 test-hosts: $(ARCHIVE)
 	@sh tests/hosts_test.sh
+
+# A network under every known attack, against no protection, the reference's rules and ours.
+test-jamming:
+	@sh examples/jamming/test.sh
 
 test-demo: build
 	@sh tests/demo_test.sh

@@ -4774,7 +4774,8 @@ lnkeep_status lnkeep_resources_remove_channel(lnkeep_resources resources,
  *
  * Returns: with one request its status, LNKEEP_DONE or LNKEEP_ALREADY or the reason in err; with several
  *   LNKEEP_DONE if each is DONE or ALREADY, else LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024;
- *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED: none was decided.
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE: none was decided. LNKEEP_CLOSED, LNKEEP_POISONED: the
+ *   decisions whose status says so were not made.
  * In: requests; requests_len; flags, LNKEEP_RESOURCES_DURABLE, LNKEEP_RESOURCES_DRY_RUN or 0.
  * Out: decisions, requests_len of them, written whenever the arguments are valid; grounds, as many, NULL if
  *   not wanted: what the decisions were made from, at some cost.
@@ -4801,8 +4802,8 @@ lnkeep_status lnkeep_resources_add(lnkeep_resources resources,
  *   was done; LNKEEP_NOT_DURABLE with LNKEEP_RESOURCES_DURABLE: done, repeat it.
  *
  * Returns: with one request its status; with several LNKEEP_DONE if each is DONE or ALREADY, else
- *   LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
- *   LNKEEP_CLOSED, LNKEEP_POISONED: none was resolved.
+ *   LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE: none was
+ *   resolved. LNKEEP_CLOSED, LNKEEP_POISONED: the HTLCs whose status says so were not.
  * In: requests; requests_len; flags, LNKEEP_RESOURCES_DURABLE or 0.
  * Out: resolutions, requests_len of them, written whenever the arguments are valid.
  * Durable: with LNKEEP_RESOURCES_DURABLE; else written soon after.

@@ -26,7 +26,8 @@ use crate::types::ShortChannelId;
 ///
 /// Returns: with one request its status, LNKEEP_DONE or LNKEEP_ALREADY or the reason in err; with several
 ///   LNKEEP_DONE if each is DONE or ALREADY, else LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024;
-///   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED: none was decided.
+///   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE: none was decided. LNKEEP_CLOSED, LNKEEP_POISONED: the
+///   decisions whose status says so were not made.
 /// In: requests; requests_len; flags, LNKEEP_RESOURCES_DURABLE, LNKEEP_RESOURCES_DRY_RUN or 0.
 /// Out: decisions, requests_len of them, written whenever the arguments are valid; grounds, as many, NULL if
 ///   not wanted: what the decisions were made from, at some cost.
@@ -54,12 +55,17 @@ pub unsafe extern "C" fn lnkeep_resources_add(
                 true => None,
                 false => Some(Outputs::new(grounds, given.len(), "grounds")?),
             };
-            let requests = given.iter().map(add_request).collect::<Result<Vec<_>>>()?;
+            // Checked first and converted again, so that no call allocates.
+            given.iter().try_for_each(|one| add_request(one).map(drop))?;
             handle::with_resources(resources.bits, |resources| {
                 let mut outcome = Outcomes::default();
-                for (index, request) in requests.iter().enumerate() {
-                    let decided = decide(resources, request, flags, grounds.is_some());
-                    outcome.note(decided.as_ref().map(|(decision, _)| decision.already))?;
+                for (index, one) in given.iter().enumerate() {
+                    let request = add_request(one)?;
+                    let decided = outcome.go_on(|| {
+                        let decided = decide(resources, &request, flags, grounds.is_some());
+                        let already = decided.as_ref().map(|(decision, _)| decision.already);
+                        (already.map_err(Error::clone), decided)
+                    });
                     outputs.set(index, c_decision(&decided));
                     if let Some(grounds) = &grounds {
                         grounds.set(index, c_grounds(&decided));
@@ -67,14 +73,14 @@ pub unsafe extern "C" fn lnkeep_resources_add(
                 }
                 let durable = flags == LNKEEP_RESOURCES_DURABLE && outcome.applied != 0;
                 if let Some(error) = durable.then(|| resources.sync().err()).flatten() {
-                    for index in 0..requests.len() {
+                    for index in 0..given.len() {
                         outputs.change(index, |decision| {
                             decision.status = doubted(decision.status, &error);
                         });
                     }
-                    outcome.note(Err(&error))?;
+                    outcome.note(Err(error));
                 }
-                outcome.answer(requests.len())
+                outcome.answer(given.len())
             })
         })
     }
@@ -146,31 +152,44 @@ struct Outcomes {
     applied: usize,
     already: usize,
     refused: Option<Error>,
+    /// The resources ended in the middle: what follows is not tried.
+    ended: Option<Error>,
 }
 
 impl Outcomes {
-    /// Takes note of one item; what ends the whole call is an error of the call.
-    fn note(&mut self, item: std::result::Result<bool, &Error>) -> Result<()> {
+    /// Does the next item, unless the resources have ended.
+    fn go_on<T>(&mut self, run: impl FnOnce() -> (Result<bool>, Result<T>)) -> Result<T> {
+        if let Some(ended) = &self.ended {
+            return Err(ended.clone());
+        }
+        let (noted, answer) = run();
+        self.note(noted);
+        answer
+    }
+
+    fn note(&mut self, item: Result<bool>) {
         match item {
             Ok(already) => {
                 self.applied += 1;
                 self.already += usize::from(already);
             }
             Err(error) if error.class() == Class::Fatal || error.status() == Status::Closed => {
-                return Err(error.clone());
+                self.ended = Some(error);
             }
             Err(error) => {
                 self.applied += usize::from(error.status() == Status::ResolvedBeforeAdded);
                 let worse = |known: &Error| known.class().severity() < error.class().severity();
                 if self.refused.as_ref().is_none_or(worse) {
-                    self.refused = Some(error.clone());
+                    self.refused = Some(error);
                 }
             }
         }
-        Ok(())
     }
 
     fn answer(self, items: usize) -> Result<lnkeep_status> {
+        if let Some(ended) = self.ended {
+            return Err(ended);
+        }
         match self.refused {
             Some(error) if items == 1 => Err(error),
             Some(error) => {
@@ -278,8 +297,8 @@ fn c_grounds(decided: &Decided) -> lnkeep_grounds {
 ///   was done; LNKEEP_NOT_DURABLE with LNKEEP_RESOURCES_DURABLE: done, repeat it.
 ///
 /// Returns: with one request its status; with several LNKEEP_DONE if each is DONE or ALREADY, else
-///   LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
-///   LNKEEP_CLOSED, LNKEEP_POISONED: none was resolved.
+///   LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE: none was
+///   resolved. LNKEEP_CLOSED, LNKEEP_POISONED: the HTLCs whose status says so were not.
 /// In: requests; requests_len; flags, LNKEEP_RESOURCES_DURABLE or 0.
 /// Out: resolutions, requests_len of them, written whenever the arguments are valid.
 /// Durable: with LNKEEP_RESOURCES_DURABLE; else written soon after.
@@ -300,24 +319,28 @@ pub unsafe extern "C" fn lnkeep_resources_resolve(
             let given = args::inputs(requests, requests_len, "requests")?;
             args::flags(flags, LNKEEP_RESOURCES_DURABLE, "flags")?;
             let outputs = Outputs::new(resolutions, given.len(), "resolutions")?;
-            let requests = given.iter().map(resolve_request).collect::<Result<Vec<_>>>()?;
+            given.iter().try_for_each(|one| resolve_request(one).map(drop))?;
             handle::with_resources(resources.bits, |resources| {
                 let mut outcome = Outcomes::default();
-                for (index, request) in requests.iter().enumerate() {
-                    let resolved = resources.resolve(request, Ack::Memory);
-                    outcome.note(resolved.as_ref().map(|resolved| resolved.already))?;
+                for (index, one) in given.iter().enumerate() {
+                    let request = resolve_request(one)?;
+                    let resolved = outcome.go_on(|| {
+                        let resolved = resources.resolve(&request, Ack::Memory);
+                        let already = resolved.as_ref().map(|resolved| resolved.already);
+                        (already.map_err(Error::clone), resolved)
+                    });
                     outputs.set(index, c_resolution(&resolved));
                 }
                 let durable = flags == LNKEEP_RESOURCES_DURABLE && outcome.applied != 0;
                 if let Some(error) = durable.then(|| resources.sync().err()).flatten() {
-                    for index in 0..requests.len() {
+                    for index in 0..given.len() {
                         outputs.change(index, |resolution| {
                             resolution.status = doubted(resolution.status, &error);
                         });
                     }
-                    outcome.note(Err(&error))?;
+                    outcome.note(Err(error));
                 }
-                outcome.answer(requests.len())
+                outcome.answer(given.len())
             })
         })
     }
