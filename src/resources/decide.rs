@@ -11,6 +11,7 @@ use super::entry::{Entry, Looked};
 use super::rules::{Mode, Settings, check_time, has_reputation, is_misuse_recent};
 use super::slots::NodeSalt;
 use crate::error::{Error, Result, Status};
+use crate::limits::HTLC_SLOTS_MAX;
 use crate::types::ShortChannelId;
 
 /// What the onion says about raising the signal (TLV `upgrade_accountability`).
@@ -513,7 +514,9 @@ impl<'a> Scene<'a> {
 
     /// The entry that forwards, unless the choice is to fail.
     fn accept(&self, choice: Choice) -> Option<Found> {
-        let only_watches = !choice.is_forward() && self.terms.only_watches;
+        // No channel has more HTLCs than that, so whoever names more is not followed without end.
+        let may_track = self.incoming.pending_count() < usize::from(HTLC_SLOTS_MAX);
+        let only_watches = !choice.is_forward() && self.terms.only_watches && may_track;
         if !choice.is_forward() && !only_watches {
             return None;
         }

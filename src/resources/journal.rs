@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::entry::ENTRY_BYTES;
 use super::ring::Ring;
-use crate::error::{Error, Result, Status};
+use crate::error::{Class, Error, Result, Status};
 use crate::limits::{
     BULK_BYTES_MAX, RESOURCES_BLOCK_BYTES_MAX, RESOURCES_JOURNAL_BYTES, RESOURCES_JOURNAL_DELAY_MS,
 };
@@ -131,8 +131,10 @@ impl Journal {
             if progress.durable_below > number {
                 return Ok(());
             }
-            if let Some(failed) = &progress.failed {
-                return Err(failed.clone());
+            match &progress.failed {
+                Some(failed) if failed.class() == Class::Retry => return Err(not_durable(failed)),
+                Some(failed) => return Err(failed.clone()),
+                None => {}
             }
             match &progress.refusal {
                 Some(refusal) if progress.refusals != refusals => return Err(not_durable(refusal)),

@@ -357,7 +357,7 @@ impl Resources {
     /// this returns; a repeat finishes what an error left.
     ///
     /// # Errors
-    /// `DuplicateId`, `OutgoingExceedsIncoming`: nothing was done. `NotDurable`; `Poisoned`, `Closed`.
+    /// `DuplicateId`, `OutgoingExceedsIncoming`, `InvalidArgument`: nothing was done. `NotDurable`; `Poisoned`, `Closed`.
     pub fn reconcile(&self, live: &[LiveHtlc]) -> Result<Reconciled> {
         let report = self.engine()?.reconcile(live)?;
         self.sync()?;

@@ -5,7 +5,7 @@
 //! tracked in any case. RW3 HTLCs that were added in this session are never dropped: the node's list may be
 //! older than they are. Called by `mod`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::bucket::Bucket;
 use super::channel::{BucketKind, Incoming, Marks, Pending};
@@ -16,6 +16,7 @@ use super::options::{LiveHtlc, Reconciled};
 use super::ring::Claim;
 use super::rules::{Mode, Settings, check_time};
 use crate::error::{Error, Result, Status};
+use crate::limits::HTLC_SLOTS_MAX;
 use crate::types::ShortChannelId;
 
 type HtlcKey = (ShortChannelId, u64, ShortChannelId);
@@ -198,6 +199,7 @@ impl Live {
 /// The HTLCs of a list in which none is twice and none sends more than it brings.
 fn check(mode: Mode, live: &[LiveHtlc]) -> Result<Live> {
     let mut known = Live { keys: HashSet::new(), ids: HashSet::new() };
+    let mut counts = HashMap::new();
     for htlc in live {
         check_time(mode, htlc.added_unix_secs)?;
         let (ShortChannelId(incoming), id) = (htlc.incoming, htlc.htlc_id);
@@ -210,6 +212,12 @@ fn check(mode: Mode, live: &[LiveHtlc]) -> Result<Live> {
             return Err(Error::new(Status::DuplicateId, fact));
         }
         known.ids.insert((htlc.incoming, id));
+        let of_channel = counts.entry(htlc.incoming).or_insert(0);
+        *of_channel += 1;
+        if *of_channel > HTLC_SLOTS_MAX {
+            let fact = format!("channel {incoming}: BOLT 2 allows at most {HTLC_SLOTS_MAX} HTLCs");
+            return Err(Error::new(Status::InvalidArgument, fact));
+        }
     }
     Ok(known)
 }

@@ -120,13 +120,10 @@ pub(super) struct Scribe {
 impl Scribe {
     /// Writes until the journal ends.
     pub(super) fn run(mut self) {
-        let mut ending = Ending { journal: Arc::clone(&self.journal), failed: None };
-        ending.failed = Some(Error::new(Status::Internal, "the journal's thread met a bug"));
+        let bug = Error::new(Status::Internal, "the journal's thread met a bug");
+        let (journal, shards) = (Arc::clone(&self.journal), Arc::clone(&self.shards));
+        let mut ending = Ending { journal, shards, failed: Some(bug) };
         ending.failed = self.write_until_the_end().err();
-        if ending.failed.is_some() {
-            // Nobody is told any more that a call of his is kept.
-            self.shards.break_off();
-        }
     }
 
     fn write_until_the_end(&mut self) -> Result<()> {
@@ -214,11 +211,7 @@ impl Scribe {
         let OnDisk { block_bytes, row_bytes, .. } = self.on_disk;
         let Sizes { journal_bytes, journal_per_channels, .. } = self.journal.sizes;
         let is_due = block_bytes >= journal_bytes.max(journal_per_channels * row_bytes);
-        // Of what a panic left half changed, no row is written: its entries tell what it was.
-        if is_due && self.shards.check_whole().is_ok() {
-            self.write_channels()?;
-        }
-        Ok(())
+        if is_due { self.write_channels() } else { Ok(()) }
     }
 
     /// Writes every channel that changed since its row, and removes the entries that rows include (RJ2).
@@ -227,8 +220,11 @@ impl Scribe {
         let shards = Arc::clone(&self.shards);
         let (mut slice, mut bytes) = (Vec::new(), 0);
         for index in 0..Shards::count() {
+            let mut is_whole = true;
             shards.with_shard(index, |shard| {
-                for channel in shard.channels.values() {
+                // Of what a panic left half changed, no row is written: its entries tell what it was.
+                is_whole = shards.check_whole().is_ok();
+                for channel in shard.channels.values().filter(|_| is_whole) {
                     if channel.changed_below > channel.stored_below {
                         let body = encode_channel(channel, self.division);
                         bytes += body.len();
@@ -236,6 +232,9 @@ impl Scribe {
                     }
                 }
             });
+            if !is_whole {
+                return Ok(());
+            }
             if bytes >= self.journal.sizes.slice_bytes || index + 1 == Shards::count() {
                 self.write_slice(std::mem::take(&mut slice))?;
                 bytes = 0;
@@ -302,11 +301,16 @@ impl Scribe {
 /// Tells everybody that the thread is gone, however it goes.
 struct Ending {
     journal: Arc<Journal>,
+    shards: Arc<Shards>,
     failed: Option<Error>,
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
+        if self.failed.is_some() {
+            // Nobody is told any more that a call of his is kept.
+            self.shards.break_off();
+        }
         self.journal.finish(self.failed.take());
     }
 }
