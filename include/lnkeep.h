@@ -38,9 +38,10 @@
  * THREADS
  *
  * Every function may be called from any thread at any time unless its description says otherwise.
- * Calls that write return when their change is on disk; threads that call at once share one
- * commit. A child made by fork() cannot use its parent's handles: LNKEEP_FORKED. The library
- * installs no signal or exit handlers, and its descriptors are closed on exec.
+ * Calls that write return when their change is on disk, but for decisions about forwards (below);
+ * threads that call at once share one commit. A child made by fork() cannot use its parent's
+ * handles: LNKEEP_FORKED. The library installs no signal or exit handlers, and its descriptors are
+ * closed on exec.
  *
  * OUTCOMES
  *
@@ -54,9 +55,13 @@
  *   UNKNOWN  may or may not be applied
  *   FATAL    not applied, and this handle or store cannot go on: close it and open it again
  *
- * After UNKNOWN or a crash: close and open the store, then repeat the call with the SAME
- * identifier. It answers DONE or ALREADY. Never choose a new identifier, and never tell anybody
- * that the attempt failed: the HTLC may be on its way.
+ * LNKEEP_NOT_DURABLE, of class UNKNOWN: applied in memory, which every later call counts, and not
+ * on disk yet. Resources answer it, and lnkeep_store_sync(). Repeat the same call; nothing has to
+ * be closed.
+ *
+ * After any other UNKNOWN or a crash: close and open the store, then repeat the call with the
+ * SAME identifier. It answers DONE or ALREADY. Never choose a new identifier, and never tell
+ * anybody that the attempt failed: the HTLC may be on its way.
  *
  * DISPATCHING AN HTLC AT MOST ONCE
  *
@@ -101,6 +106,17 @@
  * After UNKNOWN send nothing more. At the start: lnkeep_monitors_load_manager(), then
  * lnkeep_monitors_load() of each channel of lnkeep_monitors_list(), then the node's own replay, whose
  * repeats are answered ALREADY, or LNKEEP_UPDATE_STALE when a snapshot includes them.
+ *
+ * FORWARDING HTLCS
+ *
+ *   1. decide      lnkeep_resources_add(htlc). LNKEEP_VERDICT_FORWARD: forward it, accountable if
+ *                  LNKEEP_DECISION_ACCOUNTABLE is set. Anything else, errors included: fail it.
+ *   2. resolve     lnkeep_resources_resolve(htlc) when it settled or failed on the outgoing side.
+ *
+ * Both answer DONE from memory and are written soon after: a crash may lose the last of them, which
+ * costs no funds. LNKEEP_RESOURCES_DURABLE waits for the disk. At the start, before forwarding:
+ * lnkeep_resources_add_channel() for each channel, known ones are answered ALREADY, and then
+ * lnkeep_resources_reconcile() with all HTLCs that were forwarded and are not resolved.
  *
  * After every start, before dispatching: lnkeep_attempts_recover(), with the circuits that exist.
  * It fails the attempts that certainly never left, also those whose init answered UNKNOWN, and
@@ -3028,7 +3044,8 @@ lnkeep_status lnkeep_store_open(const char *path,
  * answers that were not taken are dropped: call lnkeep_store_sync and take them first.
  *
  * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE when it is not open; LNKEEP_POISONED when an earlier commit had
- *   failed, and then the files are released all the same.
+ *   failed, LNKEEP_NO_SPACE when the last calls that resources acknowledged from memory could not be
+ *   written: the files are released all the same.
  * In: store, a pointer to the handle; it is set to LNKEEP_STORE_NONE.
  * Threads: any, also while other threads are inside calls on it; not from two threads with one copy.
  */
@@ -3060,9 +3077,11 @@ lnkeep_status lnkeep_store_tick(lnkeep_store store,
                                 lnkeep_error *err);
 
 /**
- * Waits until everything accepted before it is durable, asynchronous submissions included.
+ * Waits until everything accepted before it is durable, asynchronous submissions and what resources
+ * acknowledged from memory included.
  *
- * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE; LNKEEP_POISONED when a commit failed.
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE; LNKEEP_POISONED when a commit failed; LNKEEP_NOT_DURABLE when
+ *   what resources hold in memory cannot be written now: ask again.
  * Durable: everything accepted before the call, when it returns LNKEEP_DONE.
  * Threads: any.
  */

@@ -143,7 +143,8 @@ fn c_report(found: &OpenReport) -> lnkeep_store_report {
 /// answers that were not taken are dropped: call lnkeep_store_sync and take them first.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE when it is not open; LNKEEP_POISONED when an earlier commit had
-///   failed, and then the files are released all the same.
+///   failed, LNKEEP_NO_SPACE when the last calls that resources acknowledged from memory could not be
+///   written: the files are released all the same.
 /// In: store, a pointer to the handle; it is set to LNKEEP_STORE_NONE.
 /// Threads: any, also while other threads are inside calls on it; not from two threads with one copy.
 #[must_use]
@@ -203,9 +204,11 @@ pub unsafe extern "C" fn lnkeep_store_tick(
     }
 }
 
-/// Waits until everything accepted before it is durable, asynchronous submissions included.
+/// Waits until everything accepted before it is durable, asynchronous submissions and what resources
+/// acknowledged from memory included.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE; LNKEEP_POISONED when a commit failed.
+/// Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE; LNKEEP_POISONED when a commit failed; LNKEEP_NOT_DURABLE when
+///   what resources hold in memory cannot be written now: ask again.
 /// Durable: everything accepted before the call, when it returns LNKEEP_DONE.
 /// Threads: any.
 #[must_use]

@@ -324,7 +324,7 @@ impl Resources {
     /// What [`Resources::add`] would answer, and why. Changes nothing.
     ///
     /// # Errors
-    /// As [`Resources::add`], but for `Busy` and `NoSpace`.
+    /// As [`Resources::add`], but for `Busy` and `NotDurable`.
     pub fn dry_run(&self, request: &AddRequest) -> Result<Explanation> {
         self.engine()?.dry_run(request)
     }

@@ -1,7 +1,15 @@
-//! Tests of the resources: what the units' own tests do not see.
+//! Tests of the resources: single calls, hostile ones, a model, threads, and crashes at every write.
 
+mod controls;
 mod core;
 mod crash;
 mod faults;
 mod hostile;
+mod model;
+mod model_calls;
+mod model_run;
+mod refinement;
+mod session;
+mod threads;
+mod traffic;
 mod world;
