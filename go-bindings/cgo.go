@@ -255,6 +255,36 @@ package lnkeep
 #cgo nocallback lnkeep_monitors_load
 #cgo noescape lnkeep_monitor_free
 #cgo nocallback lnkeep_monitor_free
+#cgo noescape lnkeep_resources_open
+#cgo nocallback lnkeep_resources_open
+#cgo noescape lnkeep_resources_close
+#cgo nocallback lnkeep_resources_close
+#cgo noescape lnkeep_resources_is_open
+#cgo nocallback lnkeep_resources_is_open
+#cgo noescape lnkeep_resources_add_channel
+#cgo nocallback lnkeep_resources_add_channel
+#cgo noescape lnkeep_resources_resize_channel
+#cgo nocallback lnkeep_resources_resize_channel
+#cgo noescape lnkeep_resources_remove_channel
+#cgo nocallback lnkeep_resources_remove_channel
+#cgo noescape lnkeep_resources_add
+#cgo nocallback lnkeep_resources_add
+#cgo noescape lnkeep_resources_resolve
+#cgo nocallback lnkeep_resources_resolve
+#cgo noescape lnkeep_resources_reconcile
+#cgo nocallback lnkeep_resources_reconcile
+#cgo noescape lnkeep_resources_import_history
+#cgo nocallback lnkeep_resources_import_history
+#cgo noescape lnkeep_resources_lookup
+#cgo nocallback lnkeep_resources_lookup
+#cgo noescape lnkeep_resources_take_snapshot
+#cgo nocallback lnkeep_resources_take_snapshot
+#cgo noescape lnkeep_resources_snapshot_free
+#cgo nocallback lnkeep_resources_snapshot_free
+#cgo noescape lnkeep_resources_decisions
+#cgo nocallback lnkeep_resources_decisions
+#cgo noescape lnkeep_resources_read_stats
+#cgo nocallback lnkeep_resources_read_stats
 
 #include <lnkeep.h>
 */

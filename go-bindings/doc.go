@@ -92,6 +92,20 @@
 // Load for each of Channels, and the node's own replay, whose repeats are no errors, or ErrUpdateStale when
 // a snapshot includes them.
 //
+// # Which HTLC to forward
+//
+// Store.OpenResources keeps who may use the slots and the liquidity of each channel, against channel
+// jamming: reputation, three buckets, and the accountable signal.
+//
+//  1. Resources.AddChannel for each channel, and Reconcile with the HTLCs that are in flight, after every
+//     start. ImportHistory once, so that peers do not begin without a reputation.
+//  2. Resources.Add before each forward. Forward what is VerdictForward, with the signal that
+//     Decision.Accountable says, and fail everything else.
+//  3. Resources.Resolve when the HTLC settled or failed.
+//
+// Add and Resolve decide in memory, in a fraction of a microsecond, and are written soon after; a repeat is
+// Already. What a crash takes of them costs no funds. ResourcesOptions.OnlyWatch shows what would happen.
+//
 // # Copies
 //
 // Store.Backup writes a file, Restore makes a store of it, Check tells whether either is sound. A backup
@@ -106,5 +120,6 @@
 // and share commits. A call that answers a payment is a call of C of its own, at most 16 at once; Submit
 // packs the same operations and answers no payments. Waiting for results, for payments and for events
 // needs one goroutine each, woken by Go's poller. A commit of monitors is a call of C of its own, one at a
-// time; Monitors.Wait has no goroutine of its own.
+// time; Monitors.Wait has no goroutine of its own. Resources.Add and Resolve are calls of C of their own too,
+// which are over sooner than another goroutine would answer.
 package lnkeep

@@ -170,7 +170,8 @@ var (
 	ErrNotAcknowledged error = statusSentinel(StatusNotAcknowledged)
 	// ErrBelowFloor is returned when the id lies below the floor given after a restore.
 	ErrBelowFloor error = statusSentinel(StatusBelowFloor)
-	// ErrWrongMode is returned when the store was created in another mode and Convert is not set.
+	// ErrWrongMode is returned when the store was created in another mode and Convert is not set; by
+	// Resources.Decisions, when none are kept.
 	ErrWrongMode error = statusSentinel(StatusWrongMode)
 	// ErrAlreadyOpen is returned when the component is open with other options.
 	ErrAlreadyOpen error = statusSentinel(StatusAlreadyOpen)
@@ -238,7 +239,7 @@ var (
 	// ErrBadUpdateID is returned when the update id is the reserved one, 2^64 - 1.
 	ErrBadUpdateID error = statusSentinel(StatusBadUpdateID)
 	// ErrDuplicateChannel is returned when the channel id is known, queued, archived or purged: it is never
-	// used again.
+	// used again. By Resources, when the channel is known with other limits, or closing.
 	ErrDuplicateChannel error = statusSentinel(StatusDuplicateChannel)
 	// ErrUnknownChannel is returned when no channel of this id is known.
 	ErrUnknownChannel error = statusSentinel(StatusUnknownChannel)
@@ -281,6 +282,24 @@ var (
 	ErrPendingOps error = statusSentinel(StatusPendingOps)
 	// ErrNotArchived is returned when the channel is not archived.
 	ErrNotArchived error = statusSentinel(StatusNotArchived)
+	// ErrChannelLimits is returned when a channel has more HTLCs or msat in flight than it can have, or too
+	// few to be divided.
+	ErrChannelLimits error = statusSentinel(StatusChannelLimits)
+	// ErrChannelClosing is returned when the channel is closing: it takes no new HTLC.
+	ErrChannelClosing error = statusSentinel(StatusChannelClosing)
+	// ErrOutgoingExceedsIncoming is returned when more would go out than came in.
+	ErrOutgoingExceedsIncoming error = statusSentinel(StatusOutgoingExceedsIncoming)
+	// ErrExpiryNotAfterHeight is returned when the HTLC expires at this height or did before.
+	ErrExpiryNotAfterHeight error = statusSentinel(StatusExpiryNotAfterHeight)
+	// ErrDuplicateHTLC is returned when the HTLC id is pending with another amount or outgoing channel.
+	ErrDuplicateHTLC error = statusSentinel(StatusDuplicateHTLC)
+	// ErrUnknownHTLC is returned when no such HTLC is pending, and none was resolved lately.
+	ErrUnknownHTLC error = statusSentinel(StatusUnknownHTLC)
+	// ErrSlotAssignment is returned in compat mode when too few general slots were found for the pair.
+	ErrSlotAssignment error = statusSentinel(StatusSlotAssignment)
+	// ErrResolvedBeforeAdded is returned in compat mode when the HTLC was released at an earlier time than it
+	// was added at.
+	ErrResolvedBeforeAdded error = statusSentinel(StatusResolvedBeforeAdded)
 	// ErrBusy is returned when a queue or table is full; nothing was applied.
 	ErrBusy error = statusSentinel(StatusBusy)
 	// ErrNoSpace is returned when disk, quota or map is full; nothing was applied.
@@ -297,6 +316,9 @@ var (
 	ErrInternal error = statusSentinel(StatusInternal)
 	// ErrBatch is returned when an operation of a batch was not applied: read the outcomes.
 	ErrBatch error = statusSentinel(StatusBatch)
+	// ErrNotDurable is returned when a change of Resources holds in memory and could not be written yet:
+	// repeat the same call until it is durable. No reopening is needed.
+	ErrNotDurable error = statusSentinel(StatusNotDurable)
 	// ErrPoisoned is returned when an earlier commit failed: close, open, repeat what was unknown.
 	ErrPoisoned error = statusSentinel(StatusPoisoned)
 	// ErrForked is returned in a forked child: it cannot use its parent's store.

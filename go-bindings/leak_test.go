@@ -27,24 +27,27 @@ func TestLeaks_AreToldAndOnlyLeaks(t *testing.T) {
 		must(t, err)
 		monitors, _, err := store.OpenMonitors(nil)
 		must(t, err)
+		resources, _, err := store.OpenResources(nil)
+		must(t, err)
 		must(t, store.Close())
-		runtime.KeepAlive([]any{attempts, following, payments, events, monitors})
+		runtime.KeepAlive([]any{attempts, following, payments, events, monitors, resources})
 	}()
 	attempts := forgotten(t, path)
 	told := map[string]lnkeep.Leak{}
-	eventually(t, "six leaks", func() bool {
+	eventually(t, "seven leaks", func() bool {
 		runtime.GC()
 		select {
 		case leak := <-leaks:
 			told[leak.Kind] = leak
 		default:
 		}
-		return len(told) == 6
+		return len(told) == 7
 	})
 	initDone(t, attempts, 1)
 	for kind, name := range map[string]string{
 		"Store": path, "Events": "forgotten", "Subscription": "attempt 4", "Payments": "payments",
 		"PaymentSubscription": "all payments", "Monitors": "monitors",
+		"Resources": "resources",
 	} {
 		leak := told[kind]
 		if leak.Name != name || !strings.Contains(leak.Opened, "leak_test.go:") {
@@ -72,6 +75,8 @@ func forgotten(t *testing.T, path string) *lnkeep.Attempts {
 	_, err = payments.SubscribeAll()
 	must(t, err)
 	_, _, err = store.OpenMonitors(nil)
+	must(t, err)
+	_, _, err = store.OpenResources(nil)
 	must(t, err)
 	return attempts
 }

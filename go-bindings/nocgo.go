@@ -178,3 +178,35 @@ func cMonitorsLoad(uint64, ChannelID) (*Monitor, error)             { return nil
 func cMonitorsList(uint64, ChannelStage, *ChannelID, int) ([]Channel, error) {
 	return nil, ErrNoCgo
 }
+
+func cResourcesOpen(uint64, *ResourcesOptions) (uint64, ResourcesReport, error) {
+	return 0, ResourcesReport{}, ErrNoCgo
+}
+func cResourcesClose(uint64) error { return ErrNoCgo }
+func cResourcesIsOpen(uint64) bool { return false }
+func cResourcesAddChannel(
+	uint64, ShortChannelID, ChannelLimits, uint64,
+) (Allocation, Outcome, error) {
+	return Allocation{}, failed(ErrNoCgo), ErrNoCgo
+}
+func cResourcesResizeChannel(uint64, ShortChannelID, ChannelLimits) (Allocation, error) {
+	return Allocation{}, ErrNoCgo
+}
+func cResourcesRemoveChannel(uint64, ShortChannelID) (Removal, error)    { return 0, ErrNoCgo }
+func cResourcesReconcile(uint64, []LiveHTLC) (Reconciled, error)         { return Reconciled{}, ErrNoCgo }
+func cResourcesImportHistory(uint64, []ForwardRow) (Imported, error)     { return Imported{}, ErrNoCgo }
+func cResourcesAdd(uint64, *HTLCRequest, addFlags) (Decision, error)     { return Decision{}, ErrNoCgo }
+func cResourcesAddAll(uint64, []HTLCRequest, addFlags, []Decision) error { return ErrNoCgo }
+func cResourcesExplain(uint64, *HTLCRequest, addFlags) (Explanation, error) {
+	return Explanation{}, ErrNoCgo
+}
+func cResourcesResolve(uint64, *ResolveRequest, bool) (Resolution, error) {
+	return Resolution{}, ErrNoCgo
+}
+func cResourcesResolveAll(uint64, []ResolveRequest, bool, []Resolution) error { return ErrNoCgo }
+func cResourcesLookup(uint64, ShortChannelID, uint64) (ResourceChannel, error) {
+	return ResourceChannel{}, ErrNoCgo
+}
+func cResourcesSnapshot(uint64, uint64) (*ResourcesSnapshot, error)   { return nil, ErrNoCgo }
+func cResourcesDecisions(uint64, uint64, int) ([]byte, uint64, error) { return nil, 0, ErrNoCgo }
+func cResourcesStats(uint64) (ResourcesStats, error)                  { return ResourcesStats{}, ErrNoCgo }

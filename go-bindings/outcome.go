@@ -44,12 +44,17 @@ func failed(err error) Outcome {
 	return outcome
 }
 
-// worst is the error that a batch is judged by: UNKNOWN, then FATAL, RETRY, REFUSED, and ABORTED, which says
-// nothing but that another one was refused.
+// worst is the error that a submission is judged by.
 func worst(outcomes []Outcome) error {
+	return worstOf("submit", len(outcomes), func(i int) error { return outcomes[i].Err })
+}
+
+// worstOf is the error that a batch is judged by: UNKNOWN, then FATAL, RETRY, REFUSED, and ABORTED, which
+// says nothing but that another one was refused.
+func worstOf(op string, n int, errOf func(int) error) error {
 	var found *Error
-	for i := range outcomes {
-		if e, _ := outcomes[i].Err.(*Error); e != nil && (found == nil || severity(e) > severity(found)) {
+	for i := range n {
+		if e, _ := errOf(i).(*Error); e != nil && (found == nil || severity(e) > severity(found)) {
 			found = e
 		}
 	}
@@ -57,7 +62,7 @@ func worst(outcomes []Outcome) error {
 		return nil
 	}
 	return &Error{
-		Op: "submit", Code: StatusBatch, Class: found.Class, Errno: found.Errno, Value: found.Value,
+		Op: op, Code: StatusBatch, Class: found.Class, Errno: found.Errno, Value: found.Value,
 		Channel: found.Channel, Msg: found.Error(), cause: found,
 	}
 }

@@ -87,6 +87,14 @@ const (
 	StatusUnknownOutput           Status = -73
 	StatusPendingOps              Status = -74
 	StatusNotArchived             Status = -75
+	StatusChannelLimits           Status = -76
+	StatusChannelClosing          Status = -77
+	StatusOutgoingExceedsIncoming Status = -78
+	StatusExpiryNotAfterHeight    Status = -79
+	StatusDuplicateHTLC           Status = -80
+	StatusUnknownHTLC             Status = -81
+	StatusSlotAssignment          Status = -82
+	StatusResolvedBeforeAdded     Status = -83
 	StatusBusy                    Status = -100
 	StatusNoSpace                 Status = -101
 	StatusLocked                  Status = -102
@@ -94,6 +102,7 @@ const (
 	StatusUnknown                 Status = -200
 	StatusInternal                Status = -201
 	StatusBatch                   Status = -202
+	StatusNotDurable              Status = -203
 	StatusPoisoned                Status = -300
 	StatusForked                  Status = -301
 	StatusCorruptStore            Status = -302

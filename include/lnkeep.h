@@ -2557,8 +2557,8 @@ typedef struct lnkeep_htlc_request {
 /** The answer to a lnkeep_htlc_request. */
 typedef struct lnkeep_decision {
     /**
-     * LNKEEP_DONE: decided; LNKEEP_ALREADY: decided before, nothing was changed; LNKEEP_NOT_DURABLE: decided,
-     * and not on disk yet; else nothing was decided and the rest is 0.
+     * LNKEEP_DONE: decided; LNKEEP_ALREADY: decided before, nothing was changed; LNKEEP_NOT_DURABLE:
+     * decided, and not on disk yet; else nothing was decided and the rest is 0.
      */
     int32_t status;
     /** LNKEEP_VERDICT_*. */
@@ -2636,8 +2636,8 @@ typedef struct lnkeep_resolve_request {
 /** The answer to a lnkeep_resolve_request. */
 typedef struct lnkeep_resolution {
     /**
-     * LNKEEP_DONE; LNKEEP_ALREADY: resolved before with the same outcome; LNKEEP_NOT_DURABLE: resolved, and not
-     * on disk yet; LNKEEP_RESOLVED_BEFORE_ADDED: released; else nothing was done.
+     * LNKEEP_DONE; LNKEEP_ALREADY: resolved before with the same outcome; LNKEEP_NOT_DURABLE: resolved,
+     * and not on disk yet; LNKEEP_RESOLVED_BEFORE_ADDED: released; else nothing was done.
      */
     int32_t status;
     /** 0. */
@@ -4709,8 +4709,8 @@ lnkeep_status lnkeep_resources_open(lnkeep_store store,
 /**
  * Closes a handle on resources; the last one writes what was acknowledged.
  *
- * Returns: LNKEEP_DONE; LNKEEP_NO_SPACE, LNKEEP_POISONED: closed, and the last calls acknowledged from memory
- *   are lost, as after a crash; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
+ * Returns: LNKEEP_DONE; LNKEEP_NO_SPACE, LNKEEP_POISONED: closed, and the last calls acknowledged from
+ *   memory are lost, as after a crash; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
  * In: resources, a pointer to the handle; it is set to LNKEEP_RESOURCES_NONE.
  * Durable: everything acknowledged before, with LNKEEP_DONE.
  * Threads: any, also while other threads are inside calls on it.
@@ -4730,10 +4730,10 @@ int lnkeep_resources_is_open(lnkeep_resources resources);
 /**
  * Lets a channel take part, in both directions.
  *
- * Returns: LNKEEP_DONE; LNKEEP_ALREADY when it is known with these limits; LNKEEP_CHANNEL_LIMITS, the bound in
- *   err.value; LNKEEP_DUPLICATE_CHANNEL when it is known with other limits (lnkeep_resources_resize_channel)
- *   or closing; LNKEEP_BUSY; LNKEEP_NOT_DURABLE: known in memory, repeat it;
- *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when it is known with these limits; LNKEEP_CHANNEL_LIMITS, the
+ *   bound in err.value; LNKEEP_DUPLICATE_CHANNEL when it is known with other limits
+ *   (lnkeep_resources_resize_channel) or closing; LNKEEP_BUSY; LNKEEP_NOT_DURABLE: known in memory, repeat
+ *   it; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: channel, its short channel id or the host's own number; limits; unix_secs, the time of now.
  * Out: allocation, NULL if not wanted.
  * Durable: when it returns LNKEEP_DONE or LNKEEP_ALREADY.
@@ -4798,8 +4798,8 @@ lnkeep_status lnkeep_resources_remove_channel(lnkeep_resources resources,
  * In: requests; requests_len; flags, LNKEEP_RESOURCES_DURABLE, LNKEEP_RESOURCES_DRY_RUN or 0.
  * Out: decisions, requests_len of them, written whenever the arguments are valid; grounds, as many, NULL if
  *   not wanted: what the decisions were made from, at some cost.
- * Durable: with LNKEEP_RESOURCES_DURABLE; else written soon after, and a crash may lose the last of them: see
- *   lnkeep_resources_reconcile.
+ * Durable: with LNKEEP_RESOURCES_DURABLE; else written soon after, and a crash may lose the last of them:
+ *   see lnkeep_resources_reconcile.
  * Threads: any; without LNKEEP_RESOURCES_DURABLE it never waits for the disk.
  */
 LNKEEP_WARN_UNUSED
@@ -4812,8 +4812,8 @@ lnkeep_status lnkeep_resources_add(lnkeep_resources resources,
                                    lnkeep_error *err);
 
 /**
- * Ends HTLCs, in order: releases what they took, and lets them count for the outgoing channel's reputation and
- * the incoming one's revenue.
+ * Ends HTLCs, in order: releases what they took, and lets them count for the outgoing channel's reputation
+ * and the incoming one's revenue.
  *
  * Each resolution has a status of its own: LNKEEP_DONE; LNKEEP_ALREADY for a repeat of one of the last 16 of
  *   its incoming channel; LNKEEP_UNKNOWN_CHANNEL, LNKEEP_UNKNOWN_HTLC: there is nothing to release;
@@ -4821,8 +4821,8 @@ lnkeep_status lnkeep_resources_add(lnkeep_resources resources,
  *   was done; LNKEEP_NOT_DURABLE with LNKEEP_RESOURCES_DURABLE: done, repeat it.
  *
  * Returns: with one request its status; with several LNKEEP_DONE if each is DONE or ALREADY, else
- *   LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE: none was
- *   resolved. LNKEEP_CLOSED, LNKEEP_POISONED: the HTLCs whose status says so were not.
+ *   LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE: none
+ *   was resolved. LNKEEP_CLOSED, LNKEEP_POISONED: the HTLCs whose status says so were not.
  * In: requests; requests_len; flags, LNKEEP_RESOURCES_DURABLE or 0.
  * Out: resolutions, requests_len of them, written whenever the arguments are valid.
  * Durable: with LNKEEP_RESOURCES_DURABLE; else written soon after.
@@ -4891,8 +4891,8 @@ lnkeep_status lnkeep_resources_lookup(lnkeep_resources resources,
                                       lnkeep_error *err);
 
 /**
- * Everything that the resources know, with averages as of a time. Each channel is consistent in itself; calls
- * go on meanwhile.
+ * Everything that the resources know, with averages as of a time. Each channel is consistent in itself;
+ * calls go on meanwhile.
  *
  * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: unix_secs, the time that *_now_msat are asked for.

@@ -81,6 +81,9 @@ check notice_acknowledged_too_early_is_found \
 check result_confirmed_too_early_is_found breaks result 'rolled back after it left' || true
 check payment_made_anew_is_found breaks anew 'hashes paid twice' || true
 check repeat_without_a_key_is_found breaks key 'repeats answered otherwise than the first' || true
+check restart_without_reconciling_is_found \
+    breaks reconcile 'pending otherwise than the neighbours hold' || true
+check decisions_in_memory_alone_are_found breaks journal 'decided durably and lost' || true
 check kept_store_is_not_used_again kept_store_is_not_used_again || true
 check races races || true
 if have pkg-config; then

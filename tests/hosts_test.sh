@@ -15,7 +15,7 @@ builds() {
     mkdir -p build/hosts
     # shellcheck disable=SC2046 # the libraries are separate words
     ${CC:-gcc} -std=c11 -Wall -Wextra -Wpedantic -Werror -O2 -g -Iinclude -pthread \
-        -o "build/hosts/$program" "$@" $hosts/keep.c $hosts/outside.c \
+        -o "build/hosts/$program" "$@" $hosts/keep.c $hosts/forwards.c $hosts/outside.c \
         build/lib/liblnkeep.a $(cat build/lib/native-libs)
 }
 

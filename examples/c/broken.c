@@ -16,6 +16,8 @@ static const char *const NAMES[] = {
     [BROKEN_EARLY_MESSAGE] = "early-message",
     [BROKEN_TWO_COMMITS] = "two-commits",
     [BROKEN_EARLY_ACK] = "early-acknowledge",
+    [BROKEN_NO_RECONCILE] = "no-reconcile",
+    [BROKEN_NO_JOURNAL] = "no-journal",
 };
 
 bool broken_of_name(const char *name, enum broken *broken)
@@ -86,6 +88,11 @@ uint32_t broken_recover_flags(const struct node *node)
     default:
         return 0;
     }
+}
+
+uint32_t broken_resources_flags(const struct node *node)
+{
+    return node->broken == BROKEN_NO_JOURNAL ? LNKEEP_RESOURCES_WITHOUT_JOURNAL : 0;
 }
 
 bool broken_marks_otherwise(struct node *node, const lnkeep_op *mark)

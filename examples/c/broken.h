@@ -13,6 +13,8 @@
  *   two-commits        stores its view of the channels in one commit and the channels in another,
  *                      and does not carry in the view what is in flight
  *   early-acknowledge  acknowledges notices before the client has them
+ *   no-reconcile       after a restart, forwards without telling lnkeep which HTLCs are still out
+ *   no-journal         opens the resources without their journal, as a simulation does
  */
 #ifndef BROKEN_H
 #define BROKEN_H
@@ -22,6 +24,9 @@
 /* Flags of recovery: 0, but for hosts whose HTLCs leave without a mark. lnkeep notices that, and
  * recovery then refuses to go by marks and wants the circuits. This host says: there are none. */
 uint32_t broken_recover_flags(const struct node *node);
+
+/* no-journal: flags of the open of resources. */
+uint32_t broken_resources_flags(const struct node *node);
 
 /* False for a name that is none. */
 bool broken_of_name(const char *name, enum broken *broken);

@@ -127,5 +127,8 @@ bool inspect_after_kill(struct run *run)
     run->inspection.kills++;
     run->epoch = found.has_store ? found.epoch : run->epoch;
     inspect_compare(run, &found);
+    if (found.has_store) {
+        neighbours_compare(&run->neighbours, &found.forwards);
+    }
     return true;
 }

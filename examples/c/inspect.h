@@ -7,12 +7,13 @@
 #ifndef INSPECT_H
 #define INSPECT_H
 
+#include "forward_state.h"
 #include "monitor.h"
 #include "supervisor.h"
 
 #include <lnkeep.h>
 
-/* What a store holds about channels. */
+/* What a store holds about channels, and about HTLCs of others. */
 struct found {
     bool has_store; /* a node that dies early has not made one yet */
     bool has_manager;
@@ -25,10 +26,15 @@ struct found {
         struct monitor monitor;
     } channels[WIRE_CHANNELS];
     struct manager manager;
+    struct forward_state forwards;
 };
 
 /* Reads it from an open store; false, with the reason printed, when that is not possible. */
 bool inspect_read(lnkeep_store store, struct found *found);
+
+/* The same for HTLCs of others. The handle stays open: to close it would write to the store. */
+bool inspect_read_forwards(lnkeep_store store, lnkeep_resources *resources,
+                           struct forward_state *found);
 
 /* The process: opens the store in a directory and writes what it found to a descriptor. Returns the
  * exit status. */

@@ -108,6 +108,15 @@ bool inspect_read(lnkeep_store store, struct found *found)
     return lnkeep_monitors_close(&monitors, 0, NULL) == LNKEEP_DONE && good;
 }
 
+bool inspect_read_forwards(lnkeep_store store, lnkeep_resources *resources,
+                           struct forward_state *found)
+{
+    const lnkeep_resources_options options = forward_options();
+    lnkeep_error err = LNKEEP_ERROR_INIT;
+    const lnkeep_status status = lnkeep_resources_open(store, &options, resources, NULL, &err);
+    return (status == LNKEEP_DONE && forward_state_read(*resources, found, &err)) || failed(&err);
+}
+
 static bool write_all(int fd, const void *bytes, size_t len)
 {
     for (size_t written = 0; written < len;) {
@@ -140,7 +149,9 @@ int inspect_run(const char *directory, uint64_t epoch_min, int fd)
     }
     found.has_store = status == LNKEEP_DONE;
     found.epoch = report.epoch;
-    if (found.has_store && !inspect_read(store, &found)) {
+    lnkeep_resources resources = LNKEEP_RESOURCES_NONE;
+    if (found.has_store && !(inspect_read(store, &found) &&
+                             inspect_read_forwards(store, &resources, &found.forwards))) {
         return EXIT_COULD_NOT_RUN;
     }
     /* Not closed: _exit leaves the store as a kill does. */

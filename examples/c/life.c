@@ -1,5 +1,5 @@
 /*
- * One life of the node, from open to close: resume first, then pay.
+ * One life of the node, from open to close: resume first, then pay and forward.
  */
 #define _XOPEN_SOURCE 700
 #include "life.h"
@@ -93,6 +93,7 @@ static void start_up(struct node *node, const struct node_options *options)
     tell_time(node);
     node->newest_before = newest_payment(node);
     resume_payments(node);
+    forwarder_open(node);
     struct report ready = {.kind = REPORT_READY, .a = node->epoch};
     report_send(node, &ready);
 }
@@ -139,6 +140,7 @@ static void run_threads(struct node *node)
     pthread_t housekeeper = start(housekeeper_run, node);
     pthread_t keeper = start(keeper_run, node);
     pthread_t notices = start(notices_run, node);
+    pthread_t forwarder = start(forwarder_run, node);
     for (int i = 0; i < ANSWERERS; i++) {
         answerers[i] = start(answers_run, node);
     }
@@ -153,6 +155,7 @@ static void run_threads(struct node *node)
     }
     keeper_stop(node);
     pthread_join(keeper, NULL);
+    pthread_join(forwarder, NULL);
     atomic_store(&node->stopping, true);
     pthread_join(notices, NULL);
     pthread_join(housekeeper, NULL);
@@ -163,6 +166,7 @@ static void close_store(struct node *node)
     lnkeep_error err = LNKEEP_ERROR_INIT;
     lnkeep_resume_free(node->resumed);
     outcome_expect("close events", lnkeep_events_close(&node->events, &err), &err);
+    forwarder_close(node);
     keeper_close(node);
     outcome_expect("close payments", lnkeep_payments_close(&node->payments, &err), &err);
     outcome_expect("close attempts", lnkeep_attempts_close(&node->attempts, &err), &err);
@@ -174,6 +178,7 @@ int life_run(const struct node_options *options)
     struct node node = {
         .orders_fd = options->orders_fd,
         .peer_fd = options->peer_fd,
+        .forwards_fd = options->forwards_fd,
         .broken = options->broken,
     };
     start_up(&node, options);

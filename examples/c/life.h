@@ -7,6 +7,7 @@
  *   dispatch.c  a part becomes an HTLC, at most once
  *   answers.c   an answer of the peer becomes a result, and the result goes to its payment
  *   keeper.c    the channels' commitments: committed first, then the messages leave
+ *   forwarder.c an HTLC of others: whether to forward it; forwarder_open.c after every start
  *   notices.c   the log of events, told to the client
  *   report.c    what else the client is told
  *   outcome.c   what a node may conclude from a status of lnkeep
@@ -15,6 +16,7 @@
 #ifndef LIFE_H
 #define LIFE_H
 
+#include "forwards.h"
 #include "keeper.h"
 #include "orders.h"
 
@@ -31,6 +33,8 @@ enum broken {
     BROKEN_EARLY_MESSAGE,
     BROKEN_TWO_COMMITS,
     BROKEN_EARLY_ACK,
+    BROKEN_NO_RECONCILE,
+    BROKEN_NO_JOURNAL,
 };
 
 /* Of every route in this example: the last one is the receiver. */
@@ -41,6 +45,7 @@ struct node_options {
     uint64_t epoch_min; /* of the store, as the world outside remembers it */
     int orders_fd;
     int peer_fd;
+    int forwards_fd;
     enum broken broken;
 };
 
@@ -50,9 +55,11 @@ struct node {
     lnkeep_payments payments;
     lnkeep_monitors monitors;
     lnkeep_events events;
+    lnkeep_resources resources;
     struct keeper keeper;
     int orders_fd;
     int peer_fd;
+    int forwards_fd;
     enum broken broken;
     uint64_t epoch;                /* of the store: rises with every open */
     _Atomic uint64_t attempts_made; /* in this life */
@@ -72,6 +79,14 @@ void resume_payments(struct node *node);
 void *payer_run(void *node);
 void *answers_run(void *node);
 void *notices_run(void *node);
+void *forwarder_run(void *node);
+
+/* Opens the resources and brings them in line with the HTLCs that are out. */
+void forwarder_open(struct node *node);
+void forwarder_close(struct node *node);
+
+/* Sends a report about HTLCs of others, with the state of the resources. */
+void forwarder_tell(struct node *node, struct forward_report *report);
 
 /*
  * Does whatever comes next for a payment: sends what remains, gives it up, or tells the client how

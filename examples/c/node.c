@@ -1,18 +1,20 @@
 /*
- * The main job of lnkeep: a small Lightning node that pays invoices and is killed again and again.
+ * The main job of lnkeep: a small Lightning node that pays invoices, forwards HTLCs of others, and
+ * is killed again and again.
  *
  * Run without arguments it is the parent: client, network, receivers and killer (supervisor.c). The
  * parent starts this program again with --node, and that process is the node: life.c opens the
  * store, resume.c ends what the last life left, payer.c makes payments of orders and parts of
  * payments, dispatch.c lets them leave, answers.c takes what became of them, keeper.c commits the
- * channels and releases the messages that depend on them, outcome.c says what a node may conclude
- * from each answer of lnkeep. These are what a node engineer would start from; they use nothing but
- * lnkeep.h, and the rest is the world around them.
+ * channels and releases the messages that depend on them, forwarder.c asks whether to forward what
+ * others send, outcome.c says what a node may conclude from each answer of lnkeep. These are what a
+ * node engineer would start from; they use nothing but lnkeep.h, and the rest is the world around
+ * them: network.c for payments, neighbours.c for HTLCs of others.
  *
  * The parent sees what the node acknowledged, what left it, and what receivers got. After each kill
  * inspect.c looks whether the disk covers it, and when the last node has closed its store, verify.c
- * compares everything. Exit status: 0 when every number is as it must be,
- * 1 when one is wrong, 2 when the demo could not run.
+ * compares everything. Exit status: 0 when every number is as it must be, 1 when one is wrong,
+ * 2 when the demo could not run.
  */
 #define _XOPEN_SOURCE 700
 #include "broken.h"
@@ -50,7 +52,9 @@ static const char USAGE[] =
     "                     no-record          registers attempts without their record\n"
     "                     early-message      sends a commitment before it is on disk\n"
     "                     two-commits        stores channels and manager apart\n"
-    "                     early-acknowledge  acknowledges notices before they are told\n";
+    "                     early-acknowledge  acknowledges notices before they are told\n"
+    "                     no-reconcile       forwards after a restart without reconciling\n"
+    "                     no-journal         keeps forwarding decisions in memory alone\n";
 
 struct arguments {
     struct run_options run;
@@ -233,8 +237,8 @@ static int run_parent(int argc, char **argv)
     run.chance.state = run.options.seed;
     run.client.ledger = run.network.ledger = &run.ledger;
     run.network.messages = &run.messages;
-    run.client.chance = run.network.chance = &run.chance;
-    run.began_us = now_us();
+    run.client.chance = run.network.chance = run.neighbours.chance = &run.chance;
+    run.began_us = run.neighbours.began_us = now_us();
     table_begin(&run);
     int status = judge(&run);
     ledger_free(&run.ledger);
@@ -251,17 +255,18 @@ static int run_node(char **arguments)
         .directory = arguments[0],
         .orders_fd = (int)number("orders", arguments[1], INT32_MAX),
         .peer_fd = (int)number("peer", arguments[2], INT32_MAX),
-        .epoch_min = number("epoch", arguments[3], UINT64_MAX),
+        .forwards_fd = (int)number("forwards", arguments[3], INT32_MAX),
+        .epoch_min = number("epoch", arguments[4], UINT64_MAX),
     };
-    if (!broken_of_name(arguments[4], &options.broken)) {
-        could_not_run(arguments[4], "no such mistake");
+    if (!broken_of_name(arguments[5], &options.broken)) {
+        could_not_run(arguments[5], "no such mistake");
     }
     return life_run(&options);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc == 7 && strcmp(argv[1], "--node") == 0) {
+    if (argc == 8 && strcmp(argv[1], "--node") == 0) {
         return run_node(argv + 2);
     }
     if (argc == 5 && strcmp(argv[1], "--inspect") == 0) {

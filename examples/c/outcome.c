@@ -19,7 +19,9 @@ static void pause_ms(unsigned ms)
 
 bool outcome_try_again(lnkeep_status status, struct patience *patience)
 {
-    if (lnkeep_status_class(status) != LNKEEP_CLASS_RETRY || patience->tries == TRIES_MAX) {
+    const bool waits =
+        lnkeep_status_class(status) == LNKEEP_CLASS_RETRY || status == LNKEEP_NOT_DURABLE;
+    if (!waits || patience->tries == TRIES_MAX) {
         return false;
     }
     unsigned ms = patience->tries < 6 ? 1u << patience->tries : PAUSE_MS_MAX;

@@ -4,7 +4,8 @@
  *   DONE, ALREADY   durable: go on
  *   REFUSED         not applied, and never will be as things are: the caller decides
  *   RETRY           not applied, try the same again: outcome_try_again
- *   UNKNOWN, FATAL  start again: outcome_class ends the process
+ *   UNKNOWN, FATAL  start again: outcome_class ends the process. But for LNKEEP_NOT_DURABLE, which
+ *                   only waits for the disk: outcome_try_again, too
  */
 #ifndef OUTCOME_H
 #define OUTCOME_H
@@ -25,7 +26,7 @@ struct patience {
 
 /*
  * For the condition of do { call } while (...): true, after a pause, when the same call may succeed
- * now. Gives up after some seconds, and the status stays of class RETRY.
+ * now. Gives up after some seconds, and the status stays what it was.
  */
 bool outcome_try_again(lnkeep_status status, struct patience *patience);
 

@@ -46,7 +46,7 @@ enum kill_plan {
 
 struct life {
     pid_t pid;
-    int orders_fd, peer_fd;
+    int orders_fd, peer_fd, forwards_fd;
     enum kill_plan plan;
     uint64_t began_us, ready_us, kill_us; /* 0: not yet known */
     uint64_t commits, operations;
@@ -57,15 +57,16 @@ struct life {
 };
 
 /* Becomes the node; returns only if that fails. */
-static void exec_node(const struct run *run, int orders_fd, int peer_fd)
+static void exec_node(const struct run *run, int orders_fd, int peer_fd, int forwards_fd)
 {
-    char orders[16], peer[16], epoch[24];
+    char orders[16], peer[16], forwards[16], epoch[24];
     snprintf(orders, sizeof orders, "%d", orders_fd);
     snprintf(peer, sizeof peer, "%d", peer_fd);
+    snprintf(forwards, sizeof forwards, "%d", forwards_fd);
     snprintf(epoch, sizeof epoch, "%" PRIu64, run->epoch);
     char *arguments[] = {
         (char *)run->options.program, "--node", (char *)run->options.directory, orders, peer,
-        epoch, (char *)broken_name(run->options.broken), NULL,
+        forwards, epoch, (char *)broken_name(run->options.broken), NULL,
     };
     if (run->options.broken != BROKEN_NOT && freopen("/dev/null", "w", stderr) == NULL) {
         return; /* else it would print every complaint of lnkeep about its mistake */
@@ -77,20 +78,22 @@ static void exec_node(const struct run *run, int orders_fd, int peer_fd)
 /* fork and exec at once: a child of fork alone could not use a store that its parent has open. */
 static bool start_node(struct run *run, struct life *life)
 {
-    int orders[2], peer[2];
-    if (!channel_pair(orders) || !channel_pair(peer)) {
+    int orders[2], peer[2], forwards[2];
+    if (!channel_pair(orders) || !channel_pair(peer) || !channel_pair(forwards)) {
         perror("socketpair");
         return false;
     }
     life->pid = fork();
     if (life->pid == 0) {
-        exec_node(run, orders[1], peer[1]);
+        exec_node(run, orders[1], peer[1], forwards[1]);
         _exit(EXIT_COULD_NOT_RUN);
     }
     close(orders[1]);
     close(peer[1]);
+    close(forwards[1]);
     life->orders_fd = orders[0];
     life->peer_fd = peer[0];
+    life->forwards_fd = forwards[0];
     if (life->pid < 0) {
         perror("fork");
         return false;
@@ -98,6 +101,7 @@ static bool start_node(struct run *run, struct life *life)
     life->began_us = now_us();
     run->lives++;
     network_reconnect(&run->network, life->peer_fd);
+    neighbours_reconnect(&run->neighbours, life->forwards_fd);
     return true;
 }
 
@@ -201,13 +205,31 @@ static void take_htlcs(struct run *run, struct life *life)
     }
 }
 
+/* A durable answer counts as acknowledged. */
+static void take_forwards(struct run *run, struct life *life, bool dead)
+{
+    struct forward_report report;
+    size_t len;
+    while (dead || !is_time_to_kill(life)) {
+        if (channel_try_receive(life->forwards_fd, &report, sizeof report, &len) != CHANNEL_OK) {
+            return;
+        }
+        const bool durable = neighbours_take(&run->neighbours, &report);
+        life->acknowledged |= durable && life->kill_us != 0 && now_us() >= life->kill_us;
+    }
+}
+
 /* Nothing is open and nothing is on its way: the node may close. */
 static void end_when_resolved(struct run *run, struct life *life)
 {
     run->client.closing = true;
-    if (run->client.open_len == 0 && run->network.held_len == 0 && !life->told_to_end) {
+    const bool all_forwarded =
+        run->neighbours.held_len == 0 && run->neighbours.queue_len == 0;
+    if (run->client.open_len == 0 && run->network.held_len == 0 && all_forwarded &&
+        !life->told_to_end) {
         shutdown(life->orders_fd, SHUT_WR);
         shutdown(life->peer_fd, SHUT_WR);
+        shutdown(life->forwards_fd, SHUT_WR);
         life->told_to_end = true;
     }
 }
@@ -215,12 +237,14 @@ static void end_when_resolved(struct run *run, struct life *life)
 /* One round of carrying messages; waits at most a millisecond. */
 static void carry(struct run *run, struct life *life)
 {
-    struct pollfd fds[2] = {
+    struct pollfd fds[3] = {
         {.fd = life->orders_fd, .events = POLLIN},
         {.fd = life->peer_fd, .events = POLLIN},
+        {.fd = life->forwards_fd, .events = POLLIN},
     };
-    poll(fds, 2, 1);
+    poll(fds, 3, 1);
     take_reports(run, life, false);
+    take_forwards(run, life, false);
     if (is_time_to_kill(life)) {
         return;
     }
@@ -228,6 +252,7 @@ static void carry(struct run *run, struct life *life)
     if (life->ready_us != 0 && !life->told_to_end) {
         client_give_orders(&run->client, life->orders_fd);
         network_answer(&run->network, life->peer_fd);
+        neighbours_give(&run->neighbours, life->forwards_fd, run->client.closing);
     }
     if (life->plan == KILL_NEVER && life->ready_us != 0) {
         end_when_resolved(run, life);
@@ -239,12 +264,15 @@ static void take_last_words(struct run *run, struct life *life)
 {
     take_reports(run, life, true);
     take_htlcs(run, life);
+    take_forwards(run, life, true);
     close(life->orders_fd);
     close(life->peer_fd);
+    close(life->forwards_fd);
     run->commits += life->commits;
     run->operations += life->operations;
     client_node_died(&run->client);
     network_node_died(&run->network);
+    neighbours_node_died(&run->neighbours);
 }
 
 /* Carries messages until the node is dead; returns its status as waitpid tells it. */

@@ -6,6 +6,7 @@
 
 #include "client.h"
 #include "life.h"
+#include "neighbours.h"
 #include "network.h"
 
 #include <signal.h>
@@ -35,6 +36,7 @@ struct run {
     struct ledger ledger;
     struct client client;
     struct network network;
+    struct neighbours neighbours;
     struct chance chance;
     uint64_t began_us;
     uint64_t ended_us;

@@ -26,7 +26,8 @@ void table_begin(const struct run *run)
     }
     printf("A node pays invoices, in one part or several, and is killed at random moments. Each\n"
            "life recovers, resumes the payments of the last one, and goes on. The client repeats\n"
-           "its orders with the same keys; receivers claim the parts of a payment together.\n");
+           "its orders with the same keys; receivers claim the parts of a payment together. For\n"
+           "others it forwards HTLCs, and decides about each against jamming.\n");
 }
 
 void table_progress(const struct run *run)
@@ -115,6 +116,35 @@ static void print_restarts(const struct run *run, const struct tally *tally)
     row("  told by two lives, same number", client->notices_again);
 }
 
+static void print_forwards(const struct neighbours *neighbours)
+{
+    const uint64_t *buckets = neighbours->buckets;
+    row("HTLCs of others", neighbours->forwarded + neighbours->refused);
+    row("  forwarded", neighbours->forwarded);
+    row("    general bucket", buckets[LNKEEP_BUCKET_GENERAL]);
+    row("    protected bucket, by reputation", buckets[LNKEEP_BUCKET_PROTECTED]);
+    row("    several buckets, by reputation", buckets[LNKEEP_BUCKET_SEVERAL]);
+    row("    congestion bucket", buckets[LNKEEP_BUCKET_CONGESTION]);
+    row("    accountable", neighbours->accountable);
+    row("  failed instead: no reputation, or no room", neighbours->refused);
+    row("  out over a restart", neighbours->held_over_a_death);
+    row("  offered again while out: answered as before", neighbours->repeats);
+    row("calls from memory that kills took along", neighbours->forgotten);
+    row("  HTLCs that the neighbours had to tell again", neighbours->added);
+    row("  HTLCs that had ended meanwhile", neighbours->dropped);
+}
+
+static bool print_promised_forwards(const struct neighbours *neighbours)
+{
+    bool good = zero("HTLCs of others decided twice", neighbours->tracked_twice);
+    good &= zero("repeats with another verdict or signal", neighbours->answered_otherwise);
+    good &= zero("pending otherwise than the neighbours hold", neighbours->mismatched);
+    good &= zero("slots or liquidity taken by nothing", neighbours->leaked);
+    good &= zero("decided durably and lost", neighbours->lost);
+    good &= zero("reputation or buckets as they never were", neighbours->no_prefix);
+    return good;
+}
+
 static bool print_promises(const struct run *run, const struct tally *tally)
 {
     const struct inspection *inspection = &run->inspection;
@@ -135,6 +165,7 @@ static bool print_promises(const struct run *run, const struct tally *tally)
     good &= zero("channels damaged", inspection->damaged);
     good &= zero("settles not told, or before their commit",
                  inspection->notices_wrong + tally->notices_wrong);
+    good &= print_promised_forwards(&run->neighbours);
     good &= zero("contradictions", tally->inconsistent);
     return good;
 }
@@ -155,6 +186,7 @@ bool table_print(const struct run *run, const struct tally *tally)
     printf("\n");
     print_payments(tally);
     print_restarts(run, tally);
+    print_forwards(&run->neighbours);
     bool good = print_promises(run, tally);
     print_run(run);
     if (good) {

@@ -56,7 +56,8 @@ bool verify_run(struct run *run, struct tally *tally)
     bool unclean = found.flags & LNKEEP_REPORT_UNCLEAN;
     tally->inconsistent += !run->closed_cleanly || unclean;
     bool good = verify_store(run, store, tally);
-    tally->inconsistent += run->client.unexpected + run->network.malformed;
+    tally->inconsistent +=
+        run->client.unexpected + run->network.malformed + run->neighbours.unexpected;
     tally->events_wrong += run->client.events_missed;
     tally->failed_though_left += run->client.late_settles;
     return lnkeep_store_close(&store, NULL) == LNKEEP_DONE && good;

@@ -1,5 +1,6 @@
 /*
- * Channels, when everything has ended: no HTLC is left in one, and every settle was told once.
+ * Channels, when everything has ended: no HTLC is left in one, every settle was told once, and no
+ * HTLC of others takes up room.
  */
 #include "verify.h"
 
@@ -11,6 +12,18 @@ static void count_notices(const struct run *run, struct tally *tally)
         const struct ledger_attempt *truth = &run->ledger.attempts[i];
         tally->notices_wrong += truth->notices != (truth->answer == WIRE_UPDATE_FULFILL_HTLC);
     }
+}
+
+/* What the last node told before it closed is what it left. */
+static bool compare_forwards(struct run *run, lnkeep_store store)
+{
+    lnkeep_resources resources = LNKEEP_RESOURCES_NONE;
+    struct forward_state found;
+    if (!inspect_read_forwards(store, &resources, &found)) {
+        return false;
+    }
+    neighbours_closed(&run->neighbours, &found);
+    return lnkeep_resources_close(&resources, NULL) == LNKEEP_DONE;
 }
 
 bool verify_channels(struct run *run, lnkeep_store store, struct tally *tally)
@@ -27,5 +40,5 @@ bool verify_channels(struct run *run, lnkeep_store store, struct tally *tally)
     }
     count_notices(run, tally);
     tally->notices_wrong += run->client.notices_missed + found.outputs_len;
-    return true;
+    return compare_forwards(run, store);
 }

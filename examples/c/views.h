@@ -32,4 +32,28 @@ static inline const lnkeep_monitor_update *update_at(const lnkeep_monitor *monit
     return (const void *)((const char *)monitor->updates + i * monitor->update_stride);
 }
 
+static inline const lnkeep_resources_channel *
+resources_channel_at(const lnkeep_resources_snapshot *snapshot, size_t i)
+{
+    return (const void *)((const char *)snapshot->channels + i * snapshot->channel_stride);
+}
+
+static inline const lnkeep_pending_htlc *pending_at(const lnkeep_resources_snapshot *snapshot,
+                                                    size_t i)
+{
+    return (const void *)((const char *)snapshot->pending + i * snapshot->pending_stride);
+}
+
+static inline const lnkeep_resources_pair *pair_at(const lnkeep_resources_snapshot *snapshot,
+                                                   size_t i)
+{
+    return (const void *)((const char *)snapshot->pairs + i * snapshot->pair_stride);
+}
+
+static inline const lnkeep_resources_mark *mark_at(const lnkeep_resources_snapshot *snapshot,
+                                                   size_t i)
+{
+    return (const void *)((const char *)snapshot->marks + i * snapshot->mark_stride);
+}
+
 #endif

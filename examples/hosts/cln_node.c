@@ -12,6 +12,7 @@
 #define _XOPEN_SOURCE 700
 #include "cln.h"
 
+#include "forwards.h"
 #include "outside.h"
 
 #include <fcntl.h>
@@ -27,6 +28,7 @@ enum { DATA_VERSION_BEFORE_WRAP = 60 };
 struct node {
     const char *directory;
     struct keep keep;
+    struct forwards forwards;
     struct rows rows;    /* the database, as it is in memory */
     struct batch batch;  /* what the present event changes */
     uint64_t last_id;    /* the adapter's own counter */
@@ -152,17 +154,58 @@ static void event_end(struct node *node)
     keep_release(&node->keep, send_now, node);
 }
 
+/* Of this example: a commitment with an odd number adds an HTLC, which goes out through the next
+ * channel, and the one after it settles that HTLC. */
+static struct hop hop_of(uint64_t channel, uint64_t number)
+{
+    return (struct hop){channel, (channel + 1) % CHANNELS, (number + 1) / 2};
+}
+
+/* The HTLCs that are out, as listhtlcs tells them. */
+static size_t list_htlcs(const struct node *node, struct hop out[CHANNELS])
+{
+    size_t len = 0;
+    for (uint64_t channel = 0; channel < CHANNELS; channel++) {
+        uint64_t number = node->rows.values[ROW_COMMITMENT + channel];
+        if (number % 2 != 0) {
+            out[len++] = hop_of(channel, number);
+        }
+    }
+    return len;
+}
+
+/* The hook of that name, before its answer is "continue". CLN calls it again after a restart for
+ * what was not forwarded. */
+static void htlc_accepted(struct node *node, uint64_t channel, uint64_t number)
+{
+    struct hop hop = hop_of(channel, number);
+    forwards_ask(&node->forwards, &hop);
+}
+
+/* The notification of that name: the HTLC was settled, and its peer has been told. */
+static void forward_event(struct node *node, uint64_t channel, uint64_t number)
+{
+    struct hop hop = hop_of(channel, number - 1);
+    forwards_over(&node->forwards, &hop);
+}
+
 static void commitment_signed(struct node *node, uint64_t channel, uint64_t number)
 {
     struct packet revoke = {.kind = CLN_REVOKE, .a = channel, .b = number};
     if (channel >= CHANNELS || number != node->rows.values[ROW_COMMITMENT + channel] + 1) {
         return; /* a peer that is ahead of us or behind: it reconnects */
     }
+    if (number % 2 != 0) {
+        htlc_accepted(node, channel, number);
+    }
     event_begin(node);
     change(node, ROW_COMMITMENT + channel, false, number);
     change(node, ROW_STEPS, true, 1);
     stage(node, &revoke);
     event_end(node);
+    if (number % 2 == 0) {
+        forward_event(node, channel, number);
+    }
 }
 
 /* The first record goes onto a snapshot of the empty database. */
@@ -223,12 +266,14 @@ int cln_node(const char *directory, const char *broken)
 {
     struct node node = {.directory = directory};
     struct packet packet;
+    struct hop out[CHANNELS];
     char store[512];
     node.releases_early = strcmp(broken, "early") == 0;
     node.first_wins = strcmp(broken, "first-wins") == 0;
     path_of(directory, "store", store);
     keep_open(&node.keep, store, &backup_options);
     recover(&node);
+    forwards_open(&node.forwards, node.keep.store, CHANNELS, out, list_htlcs(&node, out));
     note_start(&node);
     struct pollfd peers = {.fd = FIRST_LINE, .events = POLLIN};
     while (poll(&peers, 1, -1) == 1 && packet_receive(FIRST_LINE, &packet)) {
@@ -236,6 +281,7 @@ int cln_node(const char *directory, const char *broken)
             commitment_signed(&node, packet.a, packet.b);
         }
     }
+    forwards_close(&node.forwards, list_htlcs(&node, out));
     keep_close(&node.keep);
     return EXIT_SUCCESS;
 }

@@ -10,6 +10,7 @@
 #define _XOPEN_SOURCE 700
 #include "lnd.h"
 
+#include "forwards.h"
 #include "outside.h"
 
 #include <pthread.h>
@@ -26,6 +27,7 @@ enum {
 
 struct node {
     struct keep keep;
+    struct forwards forwards;
     pthread_mutex_t lock; /* everything below, and the order of the queue */
     pthread_cond_t work, room;
     bool has_work, ends;
@@ -69,11 +71,20 @@ static void queue_output(struct node *node, uint32_t output_class, uint64_t line
          &err, "queue_output");
 }
 
+static void send_to(struct node *node, uint64_t line, const struct packet *packet)
+{
+    packet_send(FIRST_LINE + (int)line, packet);
+    if (packet->kind == LND_FULFIL) {
+        /* The place of a settled ForwardHtlcEvent: the peer that it came from has been told. */
+        forwards_over(&node->forwards, &(struct hop){line, packet->b, packet->a});
+    }
+}
+
 /* A message for the peer of a link: in lnd this is where Peer.SendMessage stood. */
 static void stage(struct node *node, uint64_t link, const struct packet *packet)
 {
     if (node->releases_early) {
-        packet_send(FIRST_LINE + (int)link, packet);
+        send_to(node, link, packet);
         return;
     }
     queue_output(node, LNKEEP_OUTPUT_VOLATILE, link, packet);
@@ -88,6 +99,8 @@ static void add(struct node *node, uint64_t link, const struct packet *packet)
         number != link_count(&node->router.links[link], UPDATE_ADD_IN) + 1) {
         return; /* one that is known, or out of turn */
     }
+    /* Here lnd asks its HTLC interceptor: the HTLC is locked in, and no circuit is open yet. */
+    forwards_ask(&node->forwards, &(struct hop){link, link_out, number});
     uint64_t add_out = link_count(&node->router.links[link_out], UPDATE_ADD_OUT) + 1;
     queue_update(node, link, UPDATE_ADD_IN, number);
     queue_update(node, link_out, UPDATE_ADD_OUT, add_out);
@@ -121,7 +134,7 @@ static void fulfil(struct node *node, uint64_t link_out, uint64_t add_out)
     queue_update(node, link_out, UPDATE_FULFIL_OUT, add_out);
     queue_update(node, link, UPDATE_FULFIL_IN, number);
     *circuit = (struct circuit){0};
-    stage(node, link, &(struct packet){.kind = LND_FULFIL, .a = number});
+    stage(node, link, &(struct packet){.kind = LND_FULFIL, .a = number, .b = link_out});
     queue_output(node, LNKEEP_OUTPUT_DURABLE, EVENTS_LINE,
                  &(struct packet){.kind = LND_EVENT, .a = link, .b = number});
     node->steps++;
@@ -185,18 +198,19 @@ static void *acknowledgements_main(void *self)
 
 static void leave(void *self, const lnkeep_output *output)
 {
+    struct node *node = self;
     struct packet packet;
     if (output->payload.len != sizeof packet) {
         /* A damage of the disk took it: who follows events has to compare with the channels. */
         fprintf(stderr, "event %llu is damaged\n", (unsigned long long)output->output_id);
-        acknowledge(self, output->output_id);
+        acknowledge(node, output->output_id);
         return;
     }
     memcpy(&packet, output->payload.ptr, sizeof packet);
     if (output->output_id != 0) {
         packet.c = output->output_id;
     }
-    packet_send(FIRST_LINE + (int)output->tag, &packet);
+    send_to(node, output->tag, &packet);
 }
 
 /* Links that want a snapshot; those for which there is no room will be asked for again. */
@@ -311,6 +325,19 @@ static void create(struct node *node)
     pthread_mutex_unlock(&node->lock);
 }
 
+/* The HTLCs that are out, as the circuit map has them. */
+static size_t open_circuits(const struct node *node, struct hop out[LINKS])
+{
+    size_t len = 0;
+    for (uint64_t link = 0; link < LINKS; link++) {
+        const struct circuit *circuit = &node->router.circuits[link];
+        if (circuit->add_in != 0) {
+            out[len++] = (struct hop){link, circuit->link_out, circuit->add_in};
+        }
+    }
+    return len;
+}
+
 /* What the last life left: events that nobody acknowledged, and what peers are told anew. */
 static void reestablish(struct node *node)
 {
@@ -335,6 +362,7 @@ static void reestablish(struct node *node)
 static void recover(struct node *node)
 {
     struct disk disk;
+    struct hop out[LINKS];
     disk_load(&node->keep, &disk);
     if (disk.exists && !(disk.consistent && disk.agree)) {
         fprintf(stderr, "the circuit map and the channels do not fit together: halt\n");
@@ -344,6 +372,7 @@ static void recover(struct node *node)
     if (!disk.exists) {
         create(node);
     }
+    forwards_open(&node->forwards, node->keep.store, LINKS, out, open_circuits(node, out));
     reestablish(node);
 }
 
@@ -381,6 +410,7 @@ int lnd_node(const char *directory, const char *broken)
     static struct node node = {.lock = PTHREAD_MUTEX_INITIALIZER,
                                .work = PTHREAD_COND_INITIALIZER,
                                .room = PTHREAD_COND_INITIALIZER};
+    struct hop out[LINKS];
     char store[512];
     node.releases_early = strcmp(broken, "early") == 0;
     node.serialises_before = strcmp(broken, "order") == 0;
@@ -392,6 +422,7 @@ int lnd_node(const char *directory, const char *broken)
                                                            .a = node.steps,
                                                            .b = node.commits,
                                                            .c = node.waits});
+    forwards_close(&node.forwards, open_circuits(&node, out));
     keep_close(&node.keep);
     return EXIT_SUCCESS;
 }

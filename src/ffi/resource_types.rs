@@ -214,8 +214,8 @@ pub const LNKEEP_DECISION_WOULD_FAIL: u32 = 2;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct lnkeep_decision {
-    /// LNKEEP_DONE: decided; LNKEEP_ALREADY: decided before, nothing was changed; LNKEEP_NOT_DURABLE: decided,
-    /// and not on disk yet; else nothing was decided and the rest is 0.
+    /// LNKEEP_DONE: decided; LNKEEP_ALREADY: decided before, nothing was changed; LNKEEP_NOT_DURABLE:
+    /// decided, and not on disk yet; else nothing was decided and the rest is 0.
     pub status: i32,
     /// LNKEEP_VERDICT_*.
     pub verdict: u32,
@@ -305,8 +305,8 @@ pub struct lnkeep_resolve_request {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct lnkeep_resolution {
-    /// LNKEEP_DONE; LNKEEP_ALREADY: resolved before with the same outcome; LNKEEP_NOT_DURABLE: resolved, and not
-    /// on disk yet; LNKEEP_RESOLVED_BEFORE_ADDED: released; else nothing was done.
+    /// LNKEEP_DONE; LNKEEP_ALREADY: resolved before with the same outcome; LNKEEP_NOT_DURABLE: resolved,
+    /// and not on disk yet; LNKEEP_RESOLVED_BEFORE_ADDED: released; else nothing was done.
     pub status: i32,
     /// 0.
     pub reserved: u32,

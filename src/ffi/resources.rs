@@ -132,8 +132,8 @@ fn c_report(report: &ResourcesReport) -> lnkeep_resources_report {
 
 /// Closes a handle on resources; the last one writes what was acknowledged.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_NO_SPACE, LNKEEP_POISONED: closed, and the last calls acknowledged from memory
-///   are lost, as after a crash; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
+/// Returns: LNKEEP_DONE; LNKEEP_NO_SPACE, LNKEEP_POISONED: closed, and the last calls acknowledged from
+///   memory are lost, as after a crash; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
 /// In: resources, a pointer to the handle; it is set to LNKEEP_RESOURCES_NONE.
 /// Durable: everything acknowledged before, with LNKEEP_DONE.
 /// Threads: any, also while other threads are inside calls on it.
@@ -195,10 +195,10 @@ pub(super) fn c_allocation(allocation: &Allocation) -> lnkeep_allocation {
 
 /// Lets a channel take part, in both directions.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_ALREADY when it is known with these limits; LNKEEP_CHANNEL_LIMITS, the bound in
-///   err.value; LNKEEP_DUPLICATE_CHANNEL when it is known with other limits (lnkeep_resources_resize_channel)
-///   or closing; LNKEEP_BUSY; LNKEEP_NOT_DURABLE: known in memory, repeat it;
-///   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+/// Returns: LNKEEP_DONE; LNKEEP_ALREADY when it is known with these limits; LNKEEP_CHANNEL_LIMITS, the
+///   bound in err.value; LNKEEP_DUPLICATE_CHANNEL when it is known with other limits
+///   (lnkeep_resources_resize_channel) or closing; LNKEEP_BUSY; LNKEEP_NOT_DURABLE: known in memory, repeat
+///   it; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: channel, its short channel id or the host's own number; limits; unix_secs, the time of now.
 /// Out: allocation, NULL if not wanted.
 /// Durable: when it returns LNKEEP_DONE or LNKEEP_ALREADY.

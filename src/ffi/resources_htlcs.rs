@@ -31,8 +31,8 @@ use crate::types::ShortChannelId;
 /// In: requests; requests_len; flags, LNKEEP_RESOURCES_DURABLE, LNKEEP_RESOURCES_DRY_RUN or 0.
 /// Out: decisions, requests_len of them, written whenever the arguments are valid; grounds, as many, NULL if
 ///   not wanted: what the decisions were made from, at some cost.
-/// Durable: with LNKEEP_RESOURCES_DURABLE; else written soon after, and a crash may lose the last of them: see
-///   lnkeep_resources_reconcile.
+/// Durable: with LNKEEP_RESOURCES_DURABLE; else written soon after, and a crash may lose the last of them:
+///   see lnkeep_resources_reconcile.
 /// Threads: any; without LNKEEP_RESOURCES_DURABLE it never waits for the disk.
 #[must_use]
 #[unsafe(no_mangle)]
@@ -288,8 +288,8 @@ fn c_grounds(decided: &Decided) -> lnkeep_grounds {
     }
 }
 
-/// Ends HTLCs, in order: releases what they took, and lets them count for the outgoing channel's reputation and
-/// the incoming one's revenue.
+/// Ends HTLCs, in order: releases what they took, and lets them count for the outgoing channel's reputation
+/// and the incoming one's revenue.
 ///
 /// Each resolution has a status of its own: LNKEEP_DONE; LNKEEP_ALREADY for a repeat of one of the last 16 of
 ///   its incoming channel; LNKEEP_UNKNOWN_CHANNEL, LNKEEP_UNKNOWN_HTLC: there is nothing to release;
@@ -297,8 +297,8 @@ fn c_grounds(decided: &Decided) -> lnkeep_grounds {
 ///   was done; LNKEEP_NOT_DURABLE with LNKEEP_RESOURCES_DURABLE: done, repeat it.
 ///
 /// Returns: with one request its status; with several LNKEEP_DONE if each is DONE or ALREADY, else
-///   LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE: none was
-///   resolved. LNKEEP_CLOSED, LNKEEP_POISONED: the HTLCs whose status says so were not.
+///   LNKEEP_BATCH: read them. LNKEEP_TOO_BIG above 1,024; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE: none
+///   was resolved. LNKEEP_CLOSED, LNKEEP_POISONED: the HTLCs whose status says so were not.
 /// In: requests; requests_len; flags, LNKEEP_RESOURCES_DURABLE or 0.
 /// Out: resolutions, requests_len of them, written whenever the arguments are valid.
 /// Durable: with LNKEEP_RESOURCES_DURABLE; else written soon after.

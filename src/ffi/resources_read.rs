@@ -113,8 +113,8 @@ struct OwnedSnapshot {
     marks: Vec<lnkeep_resources_mark>,
 }
 
-/// Everything that the resources know, with averages as of a time. Each channel is consistent in itself; calls
-/// go on meanwhile.
+/// Everything that the resources know, with averages as of a time. Each channel is consistent in itself;
+/// calls go on meanwhile.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: unix_secs, the time that *_now_msat are asked for.

@@ -1,7 +1,7 @@
 //! Applies journal entries to channels: the only code that changes them, for live calls and for a recovery.
 //!
-//! RE2 and RE3 of `entry`. RY1 applying never fails: what an entry speaks of and is not there, because a damaged
-//! row took it, is passed over. Pure. Called by `shards` and `load`.
+//! RE2 and RE3 of `entry`. RY1 applying never fails: what an entry speaks of and is not there, because a
+//! damaged row took it, is passed over. Pure. Called by `shards` and `load`.
 
 use super::bucket::Bucket;
 use super::channel::{BucketKind, Channel, Incoming, Marks, Outgoing, Pending, Resolved};

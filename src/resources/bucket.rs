@@ -1,10 +1,10 @@
 //! The three buckets that a channel's slots and liquidity are divided into, and what is taken from them.
 //!
-//! RB1 general, congestion and protected together are the channel, to the slot and the millisatoshi.
-//! RB2 in `strict` mode the slots of the general bucket are worth no more than its liquidity, so that bounding
+//! RB1 general, congestion and protected together are the channel, to the slot and the millisatoshi. RB2 in
+//! `strict` mode the slots of the general bucket are worth no more than its liquidity, so that bounding
 //! slots bounds liquidity, of each pair and of the bucket; the reference's are worth `pair_slots` times as
-//! much. RB3 a smaller bucket (a splice out) evicts nobody: what no longer fits a pair's slots is carried, and
-//! counted, until it resolves. Pure. Called by `channel` and `decide`.
+//! much. RB3 a smaller bucket (a splice out) evicts nobody: what no longer fits a pair's slots is carried,
+//! and counted, until it resolves. Pure. Called by `channel` and `decide`.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! The last decisions with their grounds, to be exported as JSON lines.
 //!
-//! Kept only when the host asks for it at open, because their grounds cost more than most decisions do. Numbers
-//! are JSON integers and many exceed 2^53: read them as 64-bit integers. Called by `mod`.
+//! Kept only when the host asks for it at open, because their grounds cost more than most decisions do.
+//! Numbers are JSON integers and many exceed 2^53: read them as 64-bit integers. Called by `mod`.
 
 use std::collections::VecDeque;
 use std::fmt::Write;

@@ -1,7 +1,8 @@
 //! Takes forwards of the past into the averages, so that a node does not start with no reputation at all.
 //!
-//! RO1 a channel takes a history once: a repeat changes nothing. RO2 a forward counts as if it had been decided
-//! then, unaccountable: its fee for the revenue, and for the reputation if it settled in time. Called by `mod`.
+//! RO1 a channel takes a history once: a repeat changes nothing. RO2 a forward counts as if it had been
+//! decided then, unaccountable: its fee for the revenue, and for the reputation if it settled in time.
+//! Called by `mod`.
 
 use std::collections::BTreeMap;
 

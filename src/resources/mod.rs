@@ -1,10 +1,10 @@
 //! Resources: which HTLC to forward, in which bucket and with which signal, against channel jamming.
 //!
-//! Arithmetic RR, averages RA, slots RS, buckets RB, channels RC, decisions RD, effects RY and entries RE are
-//! pure; shards RH, the ring RG, calls RN, the journal RJ, loading RL and rows RT keep them. Above all of them:
-//! RX1 decisions survive a restart exactly: what is found is what a prefix of the acknowledged calls left.
-//! RX2 a forward waits for no disk unless it asks to. Origin: bolts #1280, rust-lightning #4409.
-//! Called by `ffi` and Rust hosts; calls `store`. No clock here; one thread that writes.
+//! Arithmetic RR, averages RA, slots RS, buckets RB, channels RC, decisions RD, effects RY and entries RE
+//! are pure; shards RH, the ring RG, calls RN, the journal RJ, loading RL and rows RT keep them. Above all
+//! of them: RX1 decisions survive a restart exactly: what is found is what a prefix of the acknowledged
+//! calls left. RX2 a forward waits for no disk unless it asks to. Origin: bolts #1280, rust-lightning
+//! #4409. Called by `ffi` and Rust hosts; calls `store`. No clock here; one thread that writes.
 
 mod apply;
 pub mod average;
@@ -128,11 +128,11 @@ impl Resources {
     /// Opens the resources of a store: loads every channel and HTLC as they were. While they are open,
     /// opening again with equal options joins them.
     ///
-    /// # Errors
-    /// `InvalidArgument` for settings that no decision can be made with; `WrongMode` when the store's mode is
-    /// another and `convert` is not set; `ChannelLimits` when a channel cannot be divided by the new settings:
-    /// nothing was changed; `AlreadyOpen` with other options; `CorruptRecord` when the settings' row is
-    /// damaged; the store's errors. Damaged channels are no error: see [`Resources::report`].
+    /// # Errors `InvalidArgument` for settings that no decision can be made with; `WrongMode` when the
+    /// store's mode is another and `convert` is not set; `ChannelLimits` when a channel cannot be divided
+    /// by the new settings: nothing was changed; `AlreadyOpen` with other options; `CorruptRecord` when the
+    /// settings' row is damaged; the store's errors. Damaged channels are no error: see
+    /// [`Resources::report`].
     pub fn open(store: &Arc<Store>, options: ResourcesOptions) -> Result<Resources> {
         store.check_usable()?;
         options.settings.check()?;
@@ -226,9 +226,9 @@ impl Resources {
     /// Lets a channel take part, in both directions. Answers how it is divided, and whether it was known with
     /// these limits before. Durable when this returns.
     ///
-    /// # Errors
-    /// `ChannelLimits`, whose value is the bound; `DuplicateChannel` when it is known with other limits (see
-    /// [`Resources::resize_channel`]) or is closing; `Busy`; `NotDurable`: done, and kept in memory; `Poisoned`, `Closed`.
+    /// # Errors `ChannelLimits`, whose value is the bound; `DuplicateChannel` when it is known with other
+    /// limits (see [`Resources::resize_channel`]) or is closing; `Busy`; `NotDurable`: done, and kept in
+    /// memory; `Poisoned`, `Closed`.
     pub fn add_channel(
         &self,
         channel: ShortChannelId,
@@ -240,11 +240,11 @@ impl Resources {
         Ok(answer)
     }
 
-    /// Gives a channel other limits, as a splice does. No HTLC is evicted: a smaller bucket takes new ones when
-    /// old ones have left. Durable when this returns.
+    /// Gives a channel other limits, as a splice does. No HTLC is evicted: a smaller bucket takes new ones
+    /// when old ones have left. Durable when this returns.
     ///
-    /// # Errors
-    /// `ChannelLimits`, `UnknownChannel`, `ChannelClosing`; `Busy`; `NotDurable`: done, and kept in memory; `Poisoned`, `Closed`.
+    /// # Errors `ChannelLimits`, `UnknownChannel`, `ChannelClosing`; `Busy`; `NotDurable`: done, and kept
+    /// in memory; `Poisoned`, `Closed`.
     pub fn resize_channel(
         &self,
         channel: ShortChannelId,
@@ -273,10 +273,10 @@ impl Resources {
     /// Decides about an HTLC, and takes what it uses. To fail it is a verdict and no error. A repeat answers
     /// what was decided, marked as such.
     ///
-    /// # Errors
-    /// `OutgoingExceedsIncoming`, `ExpiryNotAfterHeight`, `UnknownChannel`, `ChannelClosing` (whose value is
-    /// the channel), `DuplicateHtlc`, `SlotAssignment` in `compat` mode, `Busy`: nothing was decided. With
-    /// [`Ack::Durable`] also `NotDurable`: decided, and kept in memory; repeat the call. `Poisoned`, `Closed`.
+    /// # Errors `OutgoingExceedsIncoming`, `ExpiryNotAfterHeight`, `UnknownChannel`, `ChannelClosing`
+    /// (whose value is the channel), `DuplicateHtlc`, `SlotAssignment` in `compat` mode, `Busy`: nothing
+    /// was decided. With [`Ack::Durable`] also `NotDurable`: decided, and kept in memory; repeat the call.
+    /// `Poisoned`, `Closed`.
     pub fn add(&self, request: &AddRequest, ack: Ack) -> Result<Decision> {
         if self.shared.decisions.is_some() {
             return self.add_explained(request, ack).map(|explained| explained.decision);
@@ -332,10 +332,9 @@ impl Resources {
     /// Ends an HTLC: releases what it took, and lets it count for the outgoing channel's reputation and the
     /// incoming one's revenue. A repeat of one of a channel's last resolutions is answered as such.
     ///
-    /// # Errors
-    /// `UnknownChannel`, `UnknownHtlc`: there is nothing to release; `ResolvedBeforeAdded` in `compat` mode: it
-    /// was released and counts for nothing; `Busy`: nothing was done. With [`Ack::Durable`] also
-    /// `NotDurable`: done, and kept in memory; repeat the call. `Poisoned`, `Closed`.
+    /// # Errors `UnknownChannel`, `UnknownHtlc`: there is nothing to release; `ResolvedBeforeAdded` in
+    /// `compat` mode: it was released and counts for nothing; `Busy`: nothing was done. With
+    /// [`Ack::Durable`] also `NotDurable`: done, and kept in memory; repeat the call. `Poisoned`, `Closed`.
     pub fn resolve(&self, request: &ResolveRequest, ack: Ack) -> Result<Resolution> {
         let Numbered { answer, number } = self.engine()?.resolve(request)?;
         // What is released and counts for nothing has a number too.
@@ -356,8 +355,8 @@ impl Resources {
     /// To be called after every open, with all HTLCs that were forwarded and are not resolved. Durable when
     /// this returns; a repeat finishes what an error left.
     ///
-    /// # Errors
-    /// `DuplicateId`, `OutgoingExceedsIncoming`, `InvalidArgument`: nothing was done. `NotDurable`; `Poisoned`, `Closed`.
+    /// # Errors `DuplicateId`, `OutgoingExceedsIncoming`, `InvalidArgument`: nothing was done.
+    /// `NotDurable`; `Poisoned`, `Closed`.
     pub fn reconcile(&self, live: &[LiveHtlc]) -> Result<Reconciled> {
         let report = self.engine()?.reconcile(live)?;
         self.sync()?;

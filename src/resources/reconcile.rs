@@ -186,8 +186,8 @@ struct Live {
 }
 
 impl Live {
-    /// Whether the node has an HTLC, be it with another outgoing channel: where an id is pending once, that is
-    /// a difference and no orphan.
+    /// Whether the node has an HTLC, be it with another outgoing channel: where an id is pending once, that
+    /// is a difference and no orphan.
     fn holds(&self, incoming: ShortChannelId, htlc: &Pending, mode: Mode) -> bool {
         match mode {
             Mode::Strict => self.ids.contains(&(incoming, htlc.htlc_id)),

@@ -2,8 +2,8 @@
 //!
 //! RG1 room is claimed before anything is decided, so that a decision is never made that could not be
 //! journalled. RG2 numbers are given in order and without gaps, and the writer takes only what every number
-//! before it has arrived: what is written is a prefix. RG3 no lock: callers of different channels do not meet.
-//! Called by `engine` (claims, appends) and `journal` (takes).
+//! before it has arrived: what is written is a prefix. RG3 no lock: callers of different channels do not
+//! meet. Called by `engine` (claims, appends) and `journal` (takes).
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -63,8 +63,8 @@ impl Ring {
     pub(super) fn claim(&self, entries: u64) -> Result<Claim<'_>> {
         let claimed = self.claimed.0.fetch_add(entries, Ordering::Relaxed) + entries;
         let claim = Claim { ring: self, entries };
-        // The writer may have passed the numbers of a claim that was delayed here. Of all claims under way, the
-        // last one to be counted has proved that there is room for all.
+        // The writer may have passed the numbers of a claim that was delayed here. Of all claims under way,
+        // the last one to be counted has proved that there is room for all.
         let waiting = claimed.saturating_sub(self.taken.0.load(Ordering::Acquire));
         if waiting <= self.slots.len() as u64 {
             return Ok(claim);

@@ -152,8 +152,8 @@ impl Settings {
     }
 }
 
-/// Whether a reputation bears one more HTLC: what remains if everything accountable in flight were held to the
-/// end is at least what the incoming channel earns us.
+/// Whether a reputation bears one more HTLC: what remains if everything accountable in flight were held to
+/// the end is at least what the incoming channel earns us.
 pub fn has_reputation(
     reputation_msat: i64,
     in_flight_risk_msat: u128,

@@ -2,7 +2,8 @@
 //
 // Started without --node it is the world around the node (package world): client, network and
 // killer. It starts itself again with --node, and that process is the node (package life),
-// which keeps its payments with lnkeep and speaks to its peer in messages of lnd's lnwire. When
+// which keeps its payments with lnkeep, asks it whether to forward HTLCs of others, and speaks to
+// its peer in messages of lnd's lnwire. When
 // the last node has closed its store, what it kept is compared with what the world saw; and after
 // each kill, whether the disk covers what had left the node.
 //
@@ -25,6 +26,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/lnkeep/lnkeep/examples/go/internal/forward"
 	"github.com/lnkeep/lnkeep/examples/go/internal/life"
 	"github.com/lnkeep/lnkeep/examples/go/internal/wire"
 	"github.com/lnkeep/lnkeep/examples/go/internal/world"
@@ -82,8 +84,13 @@ func connect(options *life.Options) error {
 	if err != nil {
 		return err
 	}
+	neighbours, err := wire.Inherited(world.NeighboursDescriptor)
+	if err != nil {
+		return err
+	}
 	options.Client = wire.NewClient[wire.Order, wire.Report](client)
 	options.Peer = wire.NewPeer(peer)
+	options.Neighbours = wire.NewClient[forward.Order, forward.Report](neighbours)
 	return nil
 }
 

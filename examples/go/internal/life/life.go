@@ -8,6 +8,7 @@
 //	answers.go       an answer of the peer becomes a result
 //	results.go       a result goes to its payment
 //	committer.go     changes of the channel, and what leaves because of them
+//	forwarder.go     an HTLC of others: whether to forward it
 //	commit.go        the channel is committed first; then the messages leave
 //	recovery.go      what the last life left behind
 //	housekeeping.go  the clock, acknowledgements, events
@@ -25,6 +26,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lnkeep/lnkeep/examples/go/internal/forward"
 	"github.com/lnkeep/lnkeep/examples/go/internal/wire"
 	"github.com/lnkeep/lnkeep/go-bindings"
 	"golang.org/x/sync/errgroup"
@@ -36,9 +38,10 @@ type Options struct {
 	Directory string
 	// EpochMin is the store's epoch as the world outside remembers it.
 	EpochMin uint64
-	// Client and Peer are owned by the life from its start.
-	Client *wire.Client[wire.Order, wire.Report]
-	Peer   *wire.Peer
+	// Client, Peer and Neighbours are owned by the life from its start.
+	Client     *wire.Client[wire.Order, wire.Report]
+	Peer       *wire.Peer
+	Neighbours *wire.Client[forward.Order, forward.Report]
 	// Sabotage names the step to switch off; empty for a sound node.
 	Sabotage string
 }
@@ -57,6 +60,7 @@ type node struct {
 	client   *wire.Client[wire.Order, wire.Report]
 	peer     *wire.Peer
 	channel  *committer
+	forwards forwarder
 	steps    steps
 	recover  lnkeep.RecoverOptions
 	// unfinished are payments of earlier lives that this one goes on with.
@@ -75,9 +79,13 @@ type steps struct {
 // Run lives until the client has no more orders. After an error that MustRestart reports,
 // another life may go on.
 func Run(ctx context.Context, options Options) (err error) {
-	n := &node{client: options.Client, peer: options.Peer}
+	n := &node{
+		client: options.Client, peer: options.Peer,
+		forwards: forwarder{options: forward.Options, neighbours: options.Neighbours},
+	}
 	defer n.client.Close()
 	defer n.peer.Close()
+	defer n.forwards.neighbours.Close()
 	if err := n.open(ctx, options); err != nil {
 		return err
 	}
@@ -139,6 +147,9 @@ func (n *node) startUp(ctx context.Context) error {
 	if err := n.resumePast(ctx); err != nil {
 		return err
 	}
+	if err := n.forwards.open(ctx, n.store); err != nil {
+		return err
+	}
 	return n.tell(wire.Report{Kind: wire.ReportReady, Epoch: n.store.Report().Epoch})
 }
 
@@ -148,6 +159,7 @@ func (n *node) work(ctx context.Context) error {
 	keeping, dismiss := context.WithCancel(ctx)
 	resolved := make(chan struct{})
 	group.Go(func() error { return n.keepHouse(keeping) })
+	group.Go(func() error { return n.forwards.run(ctx) })
 	group.Go(func() error {
 		// After the committer: what it commits last is told, too.
 		defer dismiss()

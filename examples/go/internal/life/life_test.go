@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lightningnetwork/lnd/lnwire"
+	"github.com/lnkeep/lnkeep/examples/go/internal/forward"
 	"github.com/lnkeep/lnkeep/examples/go/internal/wire"
 	"github.com/lnkeep/lnkeep/go-bindings"
 )
@@ -123,7 +124,9 @@ func TestCheck_RefusesWhatBreaksBOLT(t *testing.T) {
 type world struct {
 	client *wire.Client[wire.Report, wire.Order]
 	peer   *wire.Peer
-	ended  chan error
+	// neighbours have nothing to forward unless the test says so.
+	neighbours *wire.Client[forward.Report, forward.Order]
+	ended      chan error
 }
 
 func connection(t *testing.T) (kept, other *net.UnixConn) {
@@ -139,21 +142,36 @@ func connection(t *testing.T) (kept, other *net.UnixConn) {
 // begin starts a life and waits until it takes orders.
 func begin(t *testing.T, directory string, held ...uint64) *world {
 	t.Helper()
+	return beginWith(t, directory, held, nil)
+}
+
+// beginForwarding is begin with HTLCs of others that are out.
+func beginForwarding(t *testing.T, directory string, out ...forward.HTLC) *world {
+	t.Helper()
+	return beginWith(t, directory, nil, out)
+}
+
+func beginWith(t *testing.T, directory string, held []uint64, out []forward.HTLC) *world {
+	t.Helper()
 	client, nodeClient := connection(t)
 	peer, nodePeer := connection(t)
+	neighbours, nodeNeighbours := connection(t)
 	w := &world{
 		client: wire.NewClient[wire.Report, wire.Order](client), peer: wire.NewPeer(peer),
-		ended: make(chan error, 1),
+		neighbours: wire.NewClient[forward.Report, forward.Order](neighbours),
+		ended:      make(chan error, 1),
 	}
 	go func() {
 		w.ended <- Run(context.Background(), Options{
 			Directory: directory, Peer: wire.NewPeer(nodePeer),
-			Client: wire.NewClient[wire.Order, wire.Report](nodeClient),
+			Client:     wire.NewClient[wire.Order, wire.Report](nodeClient),
+			Neighbours: wire.NewClient[forward.Order, forward.Report](nodeNeighbours),
 		})
 	}()
 	if err := w.peer.Send(must(wire.Held(held))); err != nil {
 		t.Fatal(err)
 	}
+	must(0, w.neighbours.Send(forward.Order{Kind: forward.OrderHeld, Held: out}))
 	w.wait(t, wire.ReportReady)
 	return w
 }
@@ -175,6 +193,7 @@ func (w *world) wait(t *testing.T, kind wire.ReportKind) wire.Report {
 // end gives no more orders and answers what Run answered.
 func (w *world) end() error {
 	_ = w.client.CloseWrite()
+	_ = w.neighbours.CloseWrite()
 	go func() {
 		for {
 			if _, err := w.client.Receive(); err != nil {

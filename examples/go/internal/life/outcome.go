@@ -31,12 +31,14 @@ const (
 )
 
 // again repeats a call while it answers an error of class RETRY, "not applied, the same call
-// may succeed later", with growing pauses. When it gives up the error is still of that class.
+// may succeed later", or ErrNotDurable, "applied in memory, waits for the disk", with growing pauses.
+// When it gives up the error is still such a one.
 func again[T any](ctx context.Context, call func() (T, error)) (T, error) {
 	deadline := time.Now().Add(retryWaitMax)
 	for pause := time.Millisecond; ; pause = min(2*pause, retryPauseMax) {
 		value, err := call()
-		if !errors.Is(err, lnkeep.ErrRetry) || time.Now().After(deadline) {
+		waits := errors.Is(err, lnkeep.ErrRetry) || errors.Is(err, lnkeep.ErrNotDurable)
+		if !waits || time.Now().After(deadline) {
 			return value, err
 		}
 		select {

@@ -32,19 +32,25 @@ const (
 	SabotageApart = "apart"
 	// SabotageNotice acknowledges a notice before the client has it: a kill in between loses it.
 	SabotageNotice = "notice"
+	// SabotageReconcile forwards after a restart without telling lnkeep which HTLCs are still out.
+	SabotageReconcile = "reconcile"
+	// SabotageJournal opens the resources without their journal, as a simulation does.
+	SabotageJournal = "journal"
 )
 
 // Sabotages are the negative controls, each with what the node then does.
 func Sabotages() map[string]string {
 	return map[string]string{
-		SabotageInit:    "says that a payment is initiated before that is durable",
-		SabotageAlready: "dispatches again what an earlier life registered",
-		SabotageMark:    "sends the HTLC before mark and channel are durable",
-		SabotageResult:  "lets the peer forget before the result is durable",
-		SabotageAnew:    "pays anew after a restart instead of resuming",
-		SabotageKey:     "initiates payments without an idempotency key",
-		SabotageApart:   "stores its channel and its manager in two commits",
-		SabotageNotice:  "acknowledges notices before they are told",
+		SabotageInit:      "says that a payment is initiated before that is durable",
+		SabotageAlready:   "dispatches again what an earlier life registered",
+		SabotageMark:      "sends the HTLC before mark and channel are durable",
+		SabotageResult:    "lets the peer forget before the result is durable",
+		SabotageAnew:      "pays anew after a restart instead of resuming",
+		SabotageKey:       "initiates payments without an idempotency key",
+		SabotageApart:     "stores its channel and its manager in two commits",
+		SabotageNotice:    "acknowledges notices before they are told",
+		SabotageReconcile: "forwards after a restart without reconciling",
+		SabotageJournal:   "keeps forwarding decisions in memory alone",
 	}
 }
 
@@ -72,6 +78,10 @@ func (n *node) sabotage(name string) error {
 		n.channel.flaws.commitsApart = true
 	case SabotageNotice:
 		n.channel.flaws.acknowledgesEarly = true
+	case SabotageReconcile:
+		n.forwards.forgetsToReconcile = true
+	case SabotageJournal:
+		n.forwards.options.WithoutJournal = true
 	default:
 		return fmt.Errorf("no step %q to break", name)
 	}

@@ -47,12 +47,12 @@ func (a *attendance) attend(ctx context.Context) (err error) {
 	return err
 }
 
-// carry goes on until both of the node's connections have ended.
+// carry goes on until all of the node's connections have ended.
 func (a *attendance) carry(ctx context.Context) error {
 	pulse := time.NewTicker(time.Millisecond)
 	defer pulse.Stop()
-	reports, htlcs := a.process.reports, a.process.htlcs
-	for reports != nil || htlcs != nil {
+	reports, htlcs, forwards := a.process.reports, a.process.htlcs, a.process.forwards
+	for reports != nil || htlcs != nil || forwards != nil {
 		select {
 		case report, open := <-reports:
 			if !open {
@@ -70,6 +70,14 @@ func (a *attendance) carry(ctx context.Context) error {
 				continue
 			}
 			a.run.network.take(msg)
+		case report, open := <-forwards:
+			if !open {
+				if forwards = nil; a.process.neighboursFault != nil {
+					return a.process.neighboursFault
+				}
+				continue
+			}
+			a.run.neighbours.take(report)
 		case <-a.due:
 			a.carryOutPlan()
 		case <-pulse.C:
@@ -88,6 +96,8 @@ func (a *attendance) readRest() {
 	for range a.process.reports {
 	}
 	for range a.process.htlcs {
+	}
+	for range a.process.forwards {
 	}
 }
 
@@ -131,6 +141,7 @@ func (a *attendance) serve() error {
 		if err := a.run.network.moveOn(offer(a.process.answers)); err != nil {
 			return err
 		}
+		a.run.neighbours.give(offer(a.process.offers), a.run.client.closing)
 		a.endWhenResolved()
 	}
 	a.run.screen.progress(a.run)
@@ -155,7 +166,9 @@ func (a *attendance) endWhenResolved() {
 		return
 	}
 	a.run.client.closing = true
-	if len(a.run.client.open) == 0 && len(a.run.network.held) == 0 {
+	neighbours := a.run.neighbours
+	if len(a.run.client.open) == 0 && len(a.run.network.held) == 0 &&
+		len(neighbours.held) == 0 && len(neighbours.queue) == 0 {
 		a.process.close()
 		a.toldToEnd = true
 	}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/lnkeep/lnkeep/examples/go/internal/channel"
+	"github.com/lnkeep/lnkeep/examples/go/internal/forward"
 	"github.com/lnkeep/lnkeep/examples/go/internal/life"
 	"github.com/lnkeep/lnkeep/go-bindings"
 )
@@ -37,6 +38,8 @@ type found struct {
 	Torn     bool
 	// Outputs are the notices that nobody acknowledged.
 	Outputs []uint64
+	// Forwards is the state of the resources.
+	Forwards forward.State
 }
 
 // Inspect is the inspector: it writes what it found.
@@ -59,7 +62,8 @@ func Inspect(directory, epochMin string, out io.Writer) error {
 	return gob.NewEncoder(out).Encode(f)
 }
 
-// read reads it from an open store, and leaves the monitors open.
+// read reads it from an open store, and leaves monitors and resources open: to close these would
+// write to the store.
 func read(store *lnkeep.Store) (found, error) {
 	f := found{HasStore: true, Epoch: store.Report().Epoch}
 	monitors, _, err := store.OpenMonitors(nil)
@@ -67,6 +71,13 @@ func read(store *lnkeep.Store) (found, error) {
 		return f, err
 	}
 	if err := f.readOutputs(monitors); err != nil {
+		return f, err
+	}
+	resources, _, err := store.OpenResources(&forward.Options)
+	if err != nil {
+		return f, err
+	}
+	if f.Forwards, err = forward.Read(resources); err != nil {
 		return f, err
 	}
 	state, damage, err := channel.Load(monitors, life.ChannelID())
@@ -127,6 +138,9 @@ func (r *Run) inspectAfterKill(ctx context.Context) error {
 	r.epoch = max(r.epoch, f.Epoch)
 	r.inspection.kills++
 	r.inspection.compare(r, &f)
+	if f.HasStore {
+		r.neighbours.compare(f.Forwards)
+	}
 	return nil
 }
 

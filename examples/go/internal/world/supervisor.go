@@ -29,16 +29,17 @@ const ExitStartAgain = 75
 
 // Run is one run of the demo.
 type Run struct {
-	options Options
-	ledger  *ledger
-	secrets secrets
-	client  *client
-	network *network
-	chance  *rand.Rand
-	screen  screen
-	began   time.Time
-	ended   time.Time
-	kills   int
+	options    Options
+	ledger     *ledger
+	secrets    secrets
+	client     *client
+	network    *network
+	neighbours *neighbours
+	chance     *rand.Rand
+	screen     screen
+	began      time.Time
+	ended      time.Time
+	kills      int
 	// killsWhileStarting of these hit a node that had not told that it was ready.
 	killsWhileStarting int
 	lives              int
@@ -62,6 +63,7 @@ func NewRun(options Options) *Run {
 	}
 	r.client = newClient(r.ledger, r.secrets, r.chance)
 	r.network = newNetwork(r.ledger, r.secrets, r.chance)
+	r.neighbours = newNeighbours(r.chance)
 	return r
 }
 
@@ -130,6 +132,7 @@ func (r *Run) noteLife(life *attendance) {
 	}
 	r.client.nodeDied()
 	r.network.nodeDied()
+	r.neighbours.nodeDied()
 }
 
 // start starts the next node, which is told first which HTLCs are held.
@@ -144,5 +147,6 @@ func (r *Run) start() (*process, error) {
 	}
 	r.lives++
 	p.answers <- held
+	p.offers <- r.neighbours.reconnect()
 	return p, nil
 }

@@ -128,7 +128,33 @@ func (t *table) promises(r *Run, tally *Tally) {
 	t.zero("channels damaged", r.inspection.damaged)
 	t.zero("settles not told, or before their commit",
 		r.inspection.noticesWrong+tally.noticesWrong)
+	t.forwardPromises(r.neighbours)
 	t.zero("contradictions", tally.inconsistent)
+}
+
+func (t *table) forwardPromises(n *neighbours) {
+	t.zero("HTLCs of others decided twice", n.decidedTwice)
+	t.zero("repeats with another verdict or signal", n.otherwise)
+	t.zero("pending otherwise than the neighbours hold", n.mismatched)
+	t.zero("slots or liquidity taken by nothing", n.leaked)
+	t.zero("decided durably and lost", n.lost)
+	t.zero("reputation or buckets as they never were", n.neverThere)
+}
+
+func (t *table) forwards(n *neighbours) {
+	t.row("HTLCs of others", n.forwarded+n.refused)
+	t.row("  forwarded", n.forwarded)
+	t.row("    general bucket", n.buckets[lnkeep.BucketGeneral])
+	t.row("    protected bucket, by reputation", n.buckets[lnkeep.BucketProtected])
+	t.row("    several buckets, by reputation", n.buckets[lnkeep.BucketSeveral])
+	t.row("    congestion bucket", n.buckets[lnkeep.BucketCongestion])
+	t.row("    accountable", n.accountable)
+	t.row("  failed instead: no reputation, or no room", n.refused)
+	t.row("  out over a restart", n.heldOverDeath)
+	t.row("  offered again while out: answered as before", n.repeats)
+	t.row("calls from memory that kills took along", n.forgotten)
+	t.row("  HTLCs that the neighbours had to tell again", n.added)
+	t.row("  HTLCs that had ended meanwhile", n.dropped)
 }
 
 func (t *table) run(r *Run, tally *Tally) {
@@ -151,6 +177,7 @@ func (t *table) run(r *Run, tally *Tally) {
 	t.row("  changes in flight there, made again", r.inspection.inFlight)
 	t.row("settles noticed from the channel", r.ledger.lastNotice)
 	t.row("  told by two lives, same number", r.ledger.noticesAgain)
+	t.forwards(r.neighbours)
 	t.row("commits", tally.commitNumber)
 	if r.commits > 0 {
 		perCommit := float64(r.operations) / float64(r.commits)

@@ -70,7 +70,7 @@ func (r *Run) Verify() (tally *Tally, err error) {
 	v.countInvoices()
 	v.countAttempts()
 	v.tally.inconsistent += r.ledger.foreign + r.ledger.eventsChanged + r.ledger.eventsMissing() +
-		r.client.unexpected + r.network.malformed
+		r.client.unexpected + r.network.malformed + r.neighbours.unexpected
 	return v.tally, nil
 }
 
@@ -107,13 +107,15 @@ func (v *verifier) readStats() error {
 	return err
 }
 
-// compareChannel: when everything has ended no HTLC is left in it, and every settle was told once.
+// compareChannel: when everything has ended no HTLC is left in it, every settle was told once, and no
+// HTLC of others takes up room.
 func (v *verifier) compareChannel() error {
 	f, err := read(v.store)
 	if err != nil {
 		return err
 	}
 	v.run.inspection.compare(v.run, &f)
+	v.run.neighbours.closed(f.Forwards)
 	v.tally.commitments = f.Number
 	v.tally.unfinished += len(f.HTLCs)
 	v.tally.noticesWrong += len(f.Outputs) + v.run.ledger.noticesMissed
