@@ -52,7 +52,7 @@ struct Heap {
 impl Heap {
     fn now() -> Heap {
         let rust = RUST_BYTES.load(Ordering::Relaxed);
-        Heap { rust, all: malloc_bytes().unwrap_or(rust) }
+        Heap { rust, all: common::malloc_bytes().unwrap_or(rust) }
     }
 
     fn since(self, before: Heap) -> Heap {
@@ -67,18 +67,6 @@ impl std::fmt::Display for Heap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:>7.2} MB with LMDB, {:>7.2} MB of it Rust", mb(self.all), mb(self.rust))
     }
-}
-
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn malloc_bytes() -> Option<usize> {
-    // SAFETY: no arguments; the C library locks its arenas one after the other.
-    let info = unsafe { libc::mallinfo2() };
-    Some(info.uordblks + info.hblkhd)
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn malloc_bytes() -> Option<usize> {
-    None
 }
 
 fn mb(bytes: usize) -> f64 {

@@ -9,6 +9,7 @@
 #   payments_million   a million payments in both: start, pages, fetches, memory
 #   attempts   Rust API and C ABI beside the same rows put by hand in bare LMDB
 #   files      check, backup, compaction; an init while 50 MiB are staged or committed
+#   resources  HTLC decisions beside a port of the reference's structure; restores, memory
 #   memory     what lnkeep holds in memory with a million attempts
 #   calls      single calls under criterion, to compare two builds; runs only when named
 #
@@ -128,12 +129,12 @@ rust() {
     fi
 }
 
-[ $# -gt 0 ] || set -- callers payments monitors million payments_million attempts files memory
+[ $# -gt 0 ] || set -- callers payments monitors million payments_million attempts files resources memory
 tables=
 for bench in "$@"; do
     case $bench in
     callers | payments | monitors | million | payments_million) tables=${tables:+$tables,}$bench ;;
-    attempts | files | memory | calls) ;;
+    attempts | files | resources | memory | calls) ;;
     *) echo "there is no bench $bench" >&2; exit 2 ;;
     esac
 done
@@ -147,6 +148,12 @@ for bench in "$@"; do
             "LNKEEP_FLUSH_DELAY_US=$delay_us" "LD_PRELOAD=$out/slow_flush.so"
         ;;
     files) rust files files files ;;
+    resources)
+        rust resources resources resources
+        [ -e "$out/slow_flush.so" ] || check shim_builds shim_builds
+        rust resources_slow "resources, $delay_us us added to each flush" resources \
+            "LNKEEP_FLUSH_DELAY_US=$delay_us" "LD_PRELOAD=$out/slow_flush.so"
+        ;;
     memory) rust memory "memory" million ;;
     calls) rust calls calls calls ;;
     esac

@@ -18,6 +18,7 @@ typedef enum handle_kind {
     ON_EVENTS,
     ON_PAYMENTS,
     ON_MONITORS,
+    ON_RESOURCES,
     KINDS_OF_HANDLE
 } handle_kind;
 
@@ -40,6 +41,7 @@ static struct {
     lnkeep_events events;
     lnkeep_payments payments;
     lnkeep_monitors monitors;
+    lnkeep_resources resources;
     const char *directory;
     /* Where nothing is, nor may come to be. */
     const char *target;
@@ -103,6 +105,23 @@ static struct {
     lnkeep_outputs *outputs;
     lnkeep_buf *buf;
     lnkeep_monitor *monitor;
+    lnkeep_resources resources;
+    lnkeep_resources_options resources_options;
+    lnkeep_resources_report resources_report;
+    lnkeep_channel_limits limits;
+    lnkeep_allocation allocation;
+    lnkeep_htlc_request htlc;
+    lnkeep_decision decision;
+    lnkeep_grounds grounds;
+    lnkeep_resolve_request resolve;
+    lnkeep_resolution resolution;
+    lnkeep_live_htlc live;
+    lnkeep_reconciled reconciled;
+    lnkeep_forward_row row;
+    lnkeep_imported imported;
+    lnkeep_resources_channel resources_channel;
+    lnkeep_resources_snapshot *resources_snapshot;
+    lnkeep_resources_stats resources_stats;
     uint8_t hash[32];
     uint8_t preimage[32];
     uint64_t number, other_number;
@@ -158,6 +177,28 @@ static void fill_monitor_arguments(void) {
     arg.monitors_state = state;
 }
 
+/* An HTLC that the channels of the world would forward, and what came before it. */
+static void fill_resource_arguments(void) {
+    static const lnkeep_resources_options options = LNKEEP_RESOURCES_OPTIONS_INIT;
+    static const lnkeep_resources_report report = LNKEEP_RESOURCES_REPORT_INIT;
+    static const lnkeep_reconciled reconciled = LNKEEP_RECONCILED_INIT;
+    static const lnkeep_imported imported = LNKEEP_IMPORTED_INIT;
+    static const lnkeep_resources_stats stats = LNKEEP_RESOURCES_STATS_INIT;
+    arg.resources = world.resources;
+    arg.resources_options = options;
+    arg.resources_report = report;
+    arg.reconciled = reconciled;
+    arg.imported = imported;
+    arg.resources_stats = stats;
+    arg.limits.max_in_flight_msat = 1000000000;
+    arg.limits.max_accepted_htlcs = 50;
+    arg.htlc.incoming = arg.live.incoming = arg.row.incoming = arg.resolve.incoming = 1;
+    arg.htlc.outgoing = arg.live.outgoing = arg.row.outgoing = arg.resolve.outgoing = 2;
+    arg.htlc.incoming_amount_msat = arg.live.incoming_amount_msat = 1000;
+    arg.htlc.incoming_cltv_expiry = arg.live.incoming_cltv_expiry = 100;
+    arg.row.fee_msat = 1000;
+}
+
 /* Valid arguments: what a mistake is made in must be right in everything else. */
 static void fill_arguments(void) {
     static const lnkeep_store_options store_options = LNKEEP_STORE_OPTIONS_INIT;
@@ -183,6 +224,7 @@ static void fill_arguments(void) {
     arg.circuit.state = LNKEEP_CIRCUIT_OPEN;
     fill_payment_arguments();
     fill_monitor_arguments();
+    fill_resource_arguments();
 }
 
 static void *p(int number, void *good) { return number == world.bad ? world.bad_pointer : good; }
@@ -194,6 +236,7 @@ static char *path(int number, const char *good) { return (char *)p(number, (void
 #define E world.events
 #define P world.payments
 #define M world.monitors
+#define R world.resources
 #define HASH(number) ((const uint8_t *)p(number, arg.hash))
 #define VIEW(number) p(number, &arg.payment), p(number + 1, &arg.outcome)
 #define ERR world.err
@@ -300,12 +343,27 @@ CALL(monitors_load_manager, (M, p(0, &arg.buf), ERR))
 CALL(monitors_list, (M, LNKEEP_STAGE_ACTIVE, NULL, p(0, &arg.channel), 1, p(1, &arg.len), ERR))
 CALL(monitors_need_snapshot, (M, p(0, &arg.channel), 1, p(1, &arg.len), ERR))
 CALL(monitors_load, (M, HASH(1), p(0, &arg.monitor), ERR))
+CALL(resources_open,
+     (S, p(1, &arg.resources_options), p(0, &arg.resources), p(2, &arg.resources_report), ERR))
+CALL(resources_close, (p(0, &arg.resources), ERR))
+CALL(resources_add_channel, (R, 3, p(0, &arg.limits), 1, p(1, &arg.allocation), ERR))
+CALL(resources_resize_channel, (R, 1, p(0, &arg.limits), p(1, &arg.allocation), ERR))
+CALL(resources_remove_channel, (R, 1, p(0, &arg.small), ERR))
+CALL(resources_add, (R, p(0, &arg.htlc), 1, 0, p(1, &arg.decision), p(2, &arg.grounds), ERR))
+CALL(resources_resolve, (R, p(0, &arg.resolve), 1, 0, p(1, &arg.resolution), ERR))
+CALL(resources_reconcile, (R, p(0, &arg.live), 1, p(1, &arg.reconciled), ERR))
+CALL(resources_import_history, (R, p(0, &arg.row), 1, p(1, &arg.imported), ERR))
+CALL(resources_lookup, (R, 1, 1, p(0, &arg.resources_channel), ERR))
+CALL(resources_take_snapshot, (R, 1, p(0, &arg.resources_snapshot), ERR))
+CALL(resources_decisions, (R, 0, 1, p(0, &arg.buf), p(1, &arg.number), ERR))
+CALL(resources_read_stats, (R, p(0, &arg.resources_stats), ERR))
 
 #undef S
 #undef A
 #undef E
 #undef P
 #undef M
+#undef R
 #undef HASH
 #undef VIEW
 #undef ERR
@@ -411,6 +469,19 @@ static const call_row CALLS[] = {
     ROW(monitors_list, ON_MONITORS, 2, 2, 0, 0),
     ROW(monitors_need_snapshot, ON_MONITORS, 2, 2, 0, 0),
     ROW(monitors_load, ON_MONITORS, 2, 1, 0, 0),
+    ROW(resources_open, ON_STORE, 1, 1, 2, 0),
+    ROW(resources_close, ON_RESOURCES, 1, 1, 0, 1),
+    ROW(resources_add_channel, ON_RESOURCES, 1, 1, 1, 0),
+    ROW(resources_resize_channel, ON_RESOURCES, 1, 1, 1, 0),
+    ROW(resources_remove_channel, ON_RESOURCES, 0, 0, 1, 0),
+    ROW(resources_add, ON_RESOURCES, 2, 2, 1, 0),
+    ROW(resources_resolve, ON_RESOURCES, 2, 2, 0, 0),
+    ROW(resources_reconcile, ON_RESOURCES, 1, 1, 1, 0),
+    ROW(resources_import_history, ON_RESOURCES, 1, 1, 1, 0),
+    ROW(resources_lookup, ON_RESOURCES, 1, 1, 0, 0),
+    ROW(resources_take_snapshot, ON_RESOURCES, 1, 1, 0, 0),
+    ROW(resources_decisions, ON_RESOURCES, 2, 2, 0, 0),
+    ROW(resources_read_stats, ON_RESOURCES, 1, 1, 0, 0),
 };
 
 /* Functions that cannot fail; the tests that use them are named behind them. */
@@ -427,6 +498,8 @@ static const char *const CANNOT_FAIL[] = {
     "lnkeep_monitors_is_open", /* test_misuse */
     "lnkeep_outputs_free", /* test_monitors_outputs */
     "lnkeep_monitor_free", "lnkeep_buf_free", /* test_monitors_read */
+    "lnkeep_resources_is_open", /* test_misuse */
+    "lnkeep_resources_snapshot_free", /* test_resources_read */
 };
 
 /* Opens the world's monitors; a channel under the hash of ones was committed when this is the first time. */
@@ -442,9 +515,18 @@ static void open_world_monitors(void) {
     CHECK_DONE(lnkeep_monitors_commit_captured(world.monitors, &commit, NULL, NULL));
 }
 
+/* Opens the world's resources with the channels 1 and 2; they may be known already. */
+static void open_world_resources(void) {
+    lnkeep_channel_limits limits = {1000000000, 50, 0};
+    CHECK_DONE(lnkeep_resources_open(world.store, NULL, &world.resources, NULL, NULL));
+    for (uint64_t channel = 1; channel <= 2; channel++) {
+        CHECK(lnkeep_resources_add_channel(world.resources, channel, &limits, 1, NULL, NULL) >= 0);
+    }
+}
+
 /*
- * A store with attempt 1 registered, under the hash of ones a payment of 10 msat and a channel, a handle of
- * each kind.
+ * A store with attempt 1 registered, under the hash of ones a payment of 10 msat and a channel, two channels
+ * that may forward, a handle of each kind.
  */
 static void make_world(void) {
     memset(&world, 0, sizeof world);
@@ -461,12 +543,14 @@ static void make_world(void) {
     CHECK_DONE(lnkeep_payments_init(world.payments, &init, NULL, NULL, NULL));
     CHECK_DONE(lnkeep_events_open(world.store, h_text("world"), 0, &world.events, NULL));
     open_world_monitors();
+    open_world_resources();
     fill_arguments();
 }
 
 static void end_world(void) {
     CHECK_DONE(lnkeep_events_close(&world.events, NULL));
     CHECK_DONE(lnkeep_monitors_close(&world.monitors, 0, NULL));
+    CHECK_DONE(lnkeep_resources_close(&world.resources, NULL));
     h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
     h_close(&world.store);

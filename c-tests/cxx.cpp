@@ -68,6 +68,12 @@ void init_macros_are_expressions() {
     CHECK_EQUAL((LNKEEP_MONITORS_COMMIT_INIT).size, sizeof(lnkeep_monitors_commit));
     CHECK_EQUAL((LNKEEP_MONITORS_COMMITTED_INIT).size, sizeof(lnkeep_monitors_committed));
     CHECK_EQUAL((LNKEEP_MONITORS_STATE_INIT).size, sizeof(lnkeep_monitors_state));
+    CHECK_EQUAL((LNKEEP_RESOURCES_NONE).bits, 0);
+    CHECK_EQUAL((LNKEEP_RESOURCES_OPTIONS_INIT).size, sizeof(lnkeep_resources_options));
+    CHECK_EQUAL((LNKEEP_RESOURCES_REPORT_INIT).size, sizeof(lnkeep_resources_report));
+    CHECK_EQUAL((LNKEEP_RECONCILED_INIT).size, sizeof(lnkeep_reconciled));
+    CHECK_EQUAL((LNKEEP_IMPORTED_INIT).size, sizeof(lnkeep_imported));
+    CHECK_EQUAL((LNKEEP_RESOURCES_STATS_INIT).size, sizeof(lnkeep_resources_stats));
     auto query = LNKEEP_ATTEMPT_QUERY_INIT;
     query.limit = 3;
     static_assert(std::is_same<decltype(query), lnkeep_attempt_query>::value, "a macro has its structure's type");
@@ -180,6 +186,37 @@ void a_channel_is_committed_with_its_manager() {
     CHECK_DONE(lnkeep_monitors_close(&monitors, 0, nullptr));
 }
 
+// HTLCs in a vector, and a snapshot that frees itself.
+void a_vector_of_htlcs_is_decided_and_resolved() {
+    Store store(h_directory());
+    lnkeep_resources resources = LNKEEP_RESOURCES_NONE;
+    CHECK_DONE(lnkeep_resources_open(store.store(), nullptr, &resources, nullptr, nullptr));
+    const lnkeep_channel_limits limits{1000000000, 483, 0};
+    for (std::uint64_t channel = 1; channel <= 2; channel++) {
+        CHECK_DONE(lnkeep_resources_add_channel(resources, channel, &limits, 1, nullptr, nullptr));
+    }
+    std::vector<lnkeep_htlc_request> requests(3);
+    std::vector<lnkeep_decision> decisions(requests.size());
+    for (std::size_t i = 0; i < requests.size(); i++) {
+        requests[i] = lnkeep_htlc_request{};
+        requests[i].incoming = 1;
+        requests[i].outgoing = 2;
+        requests[i].htlc_id = i;
+        requests[i].incoming_amount_msat = 1000;
+        requests[i].incoming_cltv_expiry = 40;
+    }
+    CHECK_DONE(lnkeep_resources_add(resources, requests.data(), requests.size(), LNKEEP_RESOURCES_DURABLE,
+                                    decisions.data(), nullptr, nullptr));
+    for (const auto &decision : decisions) CHECK_EQUAL(decision.verdict, LNKEEP_VERDICT_FORWARD);
+    lnkeep_resources_snapshot *raw = nullptr;
+    CHECK_DONE(lnkeep_resources_take_snapshot(resources, 1, &raw, nullptr));
+    const std::unique_ptr<lnkeep_resources_snapshot,
+                          Free<lnkeep_resources_snapshot, lnkeep_resources_snapshot_free>>
+        snapshot(raw);
+    if (CHECK(snapshot != nullptr)) CHECK_EQUAL(snapshot->pending_len, requests.size());
+    CHECK_DONE(lnkeep_resources_close(&resources, nullptr));
+}
+
 void a_vector_of_operations_is_one_commit() {
     Store store(h_directory());
     std::vector<lnkeep_op> ops(100);
@@ -222,6 +259,7 @@ int main(int argc, char **argv) {
         H_TEST(an_attempt_lives_and_ends),
         H_TEST(a_payment_lives_and_ends),
         H_TEST(a_channel_is_committed_with_its_manager),
+        H_TEST(a_vector_of_htlcs_is_decided_and_resolved),
         H_TEST(a_vector_of_operations_is_one_commit),
         H_TEST(standard_threads_may_call),
     };

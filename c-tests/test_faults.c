@@ -21,6 +21,8 @@ static void reopen(void) {
     CHECK_DONE(lnkeep_events_close(&world.events, NULL));
     CHECK_STATUS(lnkeep_monitors_close(&world.monitors, 0, NULL), LNKEEP_POISONED);
     CHECK_DONE(lnkeep_monitors_close(&world.monitors, LNKEEP_MONITORS_DISCARD, NULL));
+    /* Nothing waited in its journal. */
+    CHECK_DONE(lnkeep_resources_close(&world.resources, NULL));
     h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
     CHECK_STATUS(lnkeep_store_close(&world.store, NULL), LNKEEP_POISONED);
@@ -32,6 +34,7 @@ static void reopen(void) {
     world.payments = h_payments(world.store);
     CHECK_DONE(lnkeep_events_open(world.store, h_text("world"), 0, &world.events, NULL));
     open_world_monitors();
+    open_world_resources();
 }
 
 static void a_failed_flush_is_unknown(void) {

@@ -316,6 +316,107 @@ static void monitor_views(void) {
 #undef T
 }
 
+static void resource_decisions(void) {
+#define T lnkeep_resources
+    CHECK_LAYOUT(T, 8, F(bits));
+#undef T
+#define T lnkeep_resources_options
+    CHECK_LAYOUT(T, 96, F(size), F(flags), F(general_percent),
+                 F(congestion_percent), F(reputation_multiplier), F(resolution_period_secs),
+                 F(revenue_window_secs), F(default_fee_base_msat), F(default_fee_ppm),
+                 F(journal_entries_max), F(decisions_kept), F(reserved), F(entropy));
+#undef T
+#define T lnkeep_resources_report
+    CHECK_LAYOUT(T, 48, F(size), F(channels), F(pending), F(replayed), F(damaged),
+                 F(flags), F(reserved));
+#undef T
+#define T lnkeep_channel_limits
+    CHECK_LAYOUT(T, 16, F(max_in_flight_msat), F(max_accepted_htlcs), F(reserved));
+#undef T
+#define T lnkeep_allocation
+    CHECK_LAYOUT(T, 48, F(general_liquidity_msat), F(slot_msat),
+                 F(congestion_liquidity_msat), F(protected_liquidity_msat), F(general_slots), F(pair_slots),
+                 F(congestion_slots), F(protected_slots));
+#undef T
+#define T lnkeep_htlc_request
+    CHECK_LAYOUT(T, 72, F(incoming), F(outgoing), F(htlc_id), F(incoming_amount_msat),
+                 F(outgoing_amount_msat), F(policy_fee_msat), F(unix_secs), F(incoming_cltv_expiry),
+                 F(block_height), F(flags), F(reserved));
+#undef T
+#define T lnkeep_decision
+    CHECK_LAYOUT(T, 32, F(status), F(verdict), F(reason), F(bucket), F(flags), F(reserved),
+                 F(value));
+#undef T
+#define T lnkeep_grounds
+    CHECK_LAYOUT(T, 120, F(fee_msat), F(charged_fee_msat), F(htlc_risk_msat),
+                 F(outgoing_reputation_msat), F(outgoing_in_flight_risk_msat), F(incoming_revenue_msat),
+                 F(general_slots_needed), F(congestion_used_msat), F(congestion_liquidity_msat),
+                 F(protected_used_msat), F(protected_liquidity_msat), F(pair_slots_free),
+                 F(general_slots_used), F(general_slots), F(congestion_slots_used), F(congestion_slots),
+                 F(protected_slots_used), F(protected_slots), F(flags));
+#undef T
+}
+
+static void resource_ends(void) {
+#define T lnkeep_resolve_request
+    CHECK_LAYOUT(T, 40, F(incoming), F(outgoing), F(htlc_id), F(unix_secs), F(flags),
+                 F(reserved));
+#undef T
+#define T lnkeep_resolution
+    CHECK_LAYOUT(T, 24, F(status), F(reserved), F(effective_fee_msat), F(value));
+#undef T
+#define T lnkeep_live_htlc
+    CHECK_LAYOUT(T, 64, F(incoming), F(outgoing), F(htlc_id), F(incoming_amount_msat),
+                 F(outgoing_amount_msat), F(added_unix_secs), F(incoming_cltv_expiry), F(block_height),
+                 F(flags), F(reserved));
+#undef T
+#define T lnkeep_reconciled
+    CHECK_LAYOUT(T, 48, F(size), F(kept), F(dropped), F(added), F(unknown_channel),
+                 F(different));
+#undef T
+#define T lnkeep_forward_row
+    CHECK_LAYOUT(T, 40, F(incoming), F(outgoing), F(fee_msat), F(added_unix_secs),
+                 F(settled_unix_secs));
+#undef T
+#define T lnkeep_imported
+    CHECK_LAYOUT(T, 40, F(size), F(channels), F(channels_before), F(rows),
+                 F(rows_passed_over));
+#undef T
+}
+
+static void resource_views(void) {
+#define T lnkeep_resources_channel
+    CHECK_LAYOUT(T, 184, F(channel), F(limits), F(allocation), F(reputation_msat),
+                 F(reputation_updated_unix_secs), F(reputation_now_msat), F(revenue_total_msat),
+                 F(revenue_updated_unix_secs), F(revenue_start_unix_secs), F(revenue_now_msat),
+                 F(in_flight_risk_msat), F(congestion_used_msat), F(protected_used_msat),
+                 F(congestion_slots_used), F(protected_slots_used), F(general_slots_used),
+                 F(pending_outgoing), F(pending_incoming), F(outgoing_in_congestion), F(flags),
+                 F(reserved));
+#undef T
+#define T lnkeep_pending_htlc
+    CHECK_LAYOUT(T, 72, F(incoming), F(outgoing), F(htlc_id), F(incoming_amount_msat),
+                 F(fee_msat), F(added_unix_secs), F(risk_msat), F(bucket), F(general_slots), F(flags),
+                 F(reserved));
+#undef T
+#define T lnkeep_resources_pair
+    CHECK_LAYOUT(T, 72, F(incoming), F(outgoing), F(slots), F(slots_len), F(used));
+#undef T
+#define T lnkeep_resources_mark
+    CHECK_LAYOUT(T, 24, F(incoming), F(outgoing), F(misused_unix_secs));
+#undef T
+#define T lnkeep_resources_snapshot
+    CHECK_LAYOUT(T, 104, F(size), F(channel_stride), F(pending_stride),
+                 F(pair_stride), F(mark_stride), F(channels), F(channels_len), F(pending), F(pending_len),
+                 F(pairs), F(pairs_len), F(marks), F(marks_len));
+#undef T
+#define T lnkeep_resources_stats
+    CHECK_LAYOUT(T, 80, F(size), F(forwarded), F(failed), F(would_fail), F(repeated),
+                 F(resolved), F(clock_clamped), F(journal_waiting), F(journal_next),
+                 F(journal_durable_below));
+#undef T
+}
+
 static void events(void) {
 #define T lnkeep_events
     CHECK_LAYOUT(T, 8, F(bits));
@@ -415,6 +516,23 @@ static const number MONITOR_NUMBERS[] = {
     N(OP_MONITORS_COMMIT, 0x301),
 };
 
+static const number RESOURCE_NUMBERS[] = {
+    N(RESOURCES_COMPAT, 1), N(RESOURCES_CONVERT, 2), N(RESOURCES_ONLY_WATCH, 4),
+    N(RESOURCES_WITHOUT_JOURNAL, 8), N(RESOURCES_NO_SPILL_OVER, 16), N(RESOURCES_ZEROS_COUNT, 32),
+    N(RESOURCES_HAS_ENTROPY, 64), N(RESOURCES_DIVIDED_ANEW, 1), N(RESOURCES_REMOVED, 1),
+    N(RESOURCES_CLOSING, 2), N(HTLC_ACCOUNTABLE, 1), N(HTLC_HAS_POLICY_FEE, 2),
+    N(HTLC_UPGRADE_PRESENT, 4), N(HTLC_UPGRADE_ABSENT, 8), N(RESOURCES_DURABLE, 1),
+    N(RESOURCES_DRY_RUN, 2), N(VERDICT_FORWARD, 1), N(VERDICT_FAIL, 2), N(REASON_GENERAL, 1),
+    N(REASON_REPUTATION, 2), N(REASON_CONGESTION, 3), N(REASON_SEVERAL, 4), N(REASON_NO_REPUTATION, 16),
+    N(REASON_NO_ROOM, 17), N(REASON_OUTGOING_IN_CONGESTION, 18), N(REASON_NO_CONGESTION_BUCKET, 19),
+    N(REASON_CONGESTION_MISUSED, 20), N(REASON_CONGESTION_FULL, 21), N(REASON_ABOVE_CONGESTION_LIMIT, 22),
+    N(REASON_UPGRADE_NOT_ALLOWED, 23), N(REASON_SIGNAL_TAMPERED, 24), N(REASON_RECORDED, 32),
+    N(BUCKET_NONE, 0), N(BUCKET_GENERAL, 1), N(BUCKET_CONGESTION, 2), N(BUCKET_PROTECTED, 3),
+    N(BUCKET_SEVERAL, 4), N(DECISION_ACCOUNTABLE, 1), N(DECISION_WOULD_FAIL, 2),
+    N(GROUNDS_HAS_REPUTATION, 1), N(GROUNDS_OUTGOING_IN_CONGESTION, 2), N(RESOLVE_SETTLED, 1),
+    N(RESOURCES_IS_CLOSING, 1), N(PENDING_ACCOUNTABLE, 1), N(PENDING_WOULD_FAIL, 2),
+};
+
 static void check_numbers(const number *numbers, size_t len) {
     for (size_t i = 0; i < len; i++) {
         if (!CHECK_EQUAL(numbers[i].value, numbers[i].wanted)) printf("%s\n", numbers[i].name);
@@ -427,6 +545,10 @@ static void numbers_of_payments_keep_their_values(void) {
 
 static void numbers_of_monitors_keep_their_values(void) {
     check_numbers(MONITOR_NUMBERS, H_COUNT(MONITOR_NUMBERS));
+}
+
+static void numbers_of_resources_keep_their_values(void) {
+    check_numbers(RESOURCE_NUMBERS, H_COUNT(RESOURCE_NUMBERS));
 }
 
 #define CHECK_INIT(type, macro)                                                                   \
@@ -458,6 +580,15 @@ static void init_macros_of_monitors_set_the_size_and_nothing_else(void) {
     CHECK_INIT(lnkeep_monitors_committed, LNKEEP_MONITORS_COMMITTED_INIT);
     CHECK_INIT(lnkeep_monitors_state, LNKEEP_MONITORS_STATE_INIT);
     CHECK_EQUAL(LNKEEP_MONITORS_NONE.bits, 0);
+}
+
+static void init_macros_of_resources_set_the_size_and_nothing_else(void) {
+    CHECK_INIT(lnkeep_resources_options, LNKEEP_RESOURCES_OPTIONS_INIT);
+    CHECK_INIT(lnkeep_resources_report, LNKEEP_RESOURCES_REPORT_INIT);
+    CHECK_INIT(lnkeep_reconciled, LNKEEP_RECONCILED_INIT);
+    CHECK_INIT(lnkeep_imported, LNKEEP_IMPORTED_INIT);
+    CHECK_INIT(lnkeep_resources_stats, LNKEEP_RESOURCES_STATS_INIT);
+    CHECK_EQUAL(LNKEEP_RESOURCES_NONE.bits, 0);
 }
 
 static void init_macros_set_the_size_and_nothing_else(void) {
@@ -500,6 +631,11 @@ int main(int argc, char **argv) {
         H_TEST(monitor_views),
         H_TEST(numbers_of_monitors_keep_their_values),
         H_TEST(init_macros_of_monitors_set_the_size_and_nothing_else),
+        H_TEST(resource_decisions),
+        H_TEST(resource_ends),
+        H_TEST(resource_views),
+        H_TEST(numbers_of_resources_keep_their_values),
+        H_TEST(init_macros_of_resources_set_the_size_and_nothing_else),
         H_TEST(events),
         H_TEST(maintenance_structures),
         H_TEST(maintenance_flags_keep_their_values),

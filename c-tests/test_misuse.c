@@ -16,6 +16,20 @@ static int check_call(const call_row *row, lnkeep_status wanted, const char *wha
     return 0;
 }
 
+/* Two channels, as they were added. */
+static void check_resources_untouched(void) {
+    lnkeep_resources_stats stats = LNKEEP_RESOURCES_STATS_INIT;
+    lnkeep_resources_snapshot *snapshot = NULL;
+    CHECK_EQUAL(lnkeep_resources_is_open(world.resources), 1);
+    CHECK_DONE(lnkeep_resources_read_stats(world.resources, &stats, NULL));
+    CHECK_EQUAL(stats.forwarded | stats.failed | stats.would_fail | stats.repeated | stats.resolved, 0);
+    CHECK_EQUAL(stats.journal_next, 2);
+    if (!CHECK_DONE(lnkeep_resources_take_snapshot(world.resources, 1, &snapshot, NULL))) return;
+    CHECK_EQUAL(snapshot->channels_len, 2);
+    CHECK_EQUAL(snapshot->pending_len | snapshot->pairs_len | snapshot->marks_len, 0);
+    lnkeep_resources_snapshot_free(snapshot);
+}
+
 /* Nothing that was refused may have left a trace. */
 static void check_untouched(void) {
     lnkeep_attempt_counts counts = LNKEEP_ATTEMPT_COUNTS_INIT;
@@ -44,6 +58,7 @@ static void check_untouched(void) {
     CHECK_DONE(lnkeep_monitors_read_state(world.monitors, &state, NULL));
     CHECK_EQUAL(state.commit_sequence, 1);
     CHECK_EQUAL(state.pending_operations | state.pending_bytes, 0);
+    check_resources_untouched();
     CHECK(access(world.target, F_OK) != 0);
     CHECK(access(h_path(world.target, "data.mdb"), F_OK) != 0);
 }
@@ -124,6 +139,7 @@ static uint64_t *bits_of(handle_kind on) {
     case ON_ATTEMPTS: return &world.attempts.bits;
     case ON_EVENTS: return &world.events.bits;
     case ON_MONITORS: return &world.monitors.bits;
+    case ON_RESOURCES: return &world.resources.bits;
     default: return &world.payments.bits;
     }
 }
@@ -141,12 +157,16 @@ static uint64_t stale_bits(handle_kind on) {
     lnkeep_payments payments = h_payments(world.store);
     lnkeep_events events;
     lnkeep_monitors monitors;
+    lnkeep_resources resources;
     CHECK_DONE(lnkeep_monitors_open(world.store, NULL, &monitors, NULL, NULL));
+    CHECK_DONE(lnkeep_resources_open(world.store, NULL, &resources, NULL, NULL));
     uint64_t bits = on == ON_PAYMENTS ? payments.bits : on == ON_MONITORS ? monitors.bits : attempts.bits;
+    if (on == ON_RESOURCES) bits = resources.bits;
     h_close_attempts(&attempts);
     h_close_payments(&payments);
     CHECK_DONE(lnkeep_monitors_close(&monitors, 0, NULL));
-    if (on == ON_ATTEMPTS || on == ON_PAYMENTS || on == ON_MONITORS) return bits;
+    CHECK_DONE(lnkeep_resources_close(&resources, NULL));
+    if (on != ON_STORE && on != ON_EVENTS) return bits;
     if (on == ON_STORE) {
         lnkeep_store store = h_open(h_directory());
         bits = store.bits;
@@ -191,6 +211,10 @@ static void is_open_answers_for_any_bits(void) {
     lnkeep_events events = {UINT64_MAX};
     lnkeep_payments payments = {world.attempts.bits};
     lnkeep_monitors monitors = {world.payments.bits};
+    lnkeep_resources resources = {world.monitors.bits};
+    CHECK_EQUAL(lnkeep_resources_is_open(world.resources), 1);
+    CHECK_EQUAL(lnkeep_resources_is_open(resources), 0);
+    CHECK_EQUAL(lnkeep_resources_is_open(LNKEEP_RESOURCES_NONE), 0);
     CHECK_EQUAL(lnkeep_monitors_is_open(monitors), 0);
     CHECK_EQUAL(lnkeep_monitors_is_open(LNKEEP_MONITORS_NONE), 0);
     CHECK_EQUAL(lnkeep_payments_is_open(payments), 0);
@@ -211,9 +235,12 @@ static void closing_twice_is_harmless(void) {
     lnkeep_events events = world.events;
     lnkeep_payments payments = world.payments;
     lnkeep_monitors monitors = world.monitors;
+    lnkeep_resources resources = world.resources;
     end_world();
     CHECK_EQUAL(world.store.bits | world.attempts.bits | world.events.bits | world.payments.bits, 0);
-    CHECK_EQUAL(world.monitors.bits, 0);
+    CHECK_EQUAL(world.monitors.bits | world.resources.bits, 0);
+    CHECK_STATUS(lnkeep_resources_close(&resources, NULL), LNKEEP_BAD_HANDLE);
+    CHECK_STATUS(lnkeep_resources_close(&world.resources, NULL), LNKEEP_BAD_HANDLE);
     CHECK_STATUS(lnkeep_monitors_close(&monitors, 0, NULL), LNKEEP_BAD_HANDLE);
     CHECK_STATUS(lnkeep_monitors_close(&world.monitors, LNKEEP_MONITORS_DISCARD, NULL), LNKEEP_BAD_HANDLE);
     CHECK_STATUS(lnkeep_payments_close(&payments, NULL), LNKEEP_BAD_HANDLE);
@@ -237,9 +264,11 @@ static void components_of_a_closed_store_answer_closed(void) {
     CHECK_EQUAL(lnkeep_attempts_is_open(world.attempts), 1);
     CHECK_EQUAL(lnkeep_payments_is_open(world.payments), 1);
     CHECK_EQUAL(lnkeep_monitors_is_open(world.monitors), 1);
+    CHECK_EQUAL(lnkeep_resources_is_open(world.resources), 1);
     CHECK_DONE(lnkeep_attempts_unsubscribe_all(world.attempts, NULL));
     CHECK_DONE(lnkeep_events_close(&world.events, NULL));
     CHECK_DONE(lnkeep_monitors_close(&world.monitors, 0, NULL));
+    CHECK_DONE(lnkeep_resources_close(&world.resources, NULL));
     h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
 }

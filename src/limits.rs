@@ -127,7 +127,7 @@ pub const RESOURCES_JOURNAL_ENTRIES_MAX: u32 = 1 << 24;
 /// Bytes of one row of the resources' journal.
 pub const RESOURCES_BLOCK_BYTES_MAX: usize = 64 << 10;
 /// Journal after which channels are written anew, unless they are larger: what a restart replays.
-pub const RESOURCES_JOURNAL_BYTES: u64 = 16 << 20;
+pub const RESOURCES_JOURNAL_BYTES: u64 = 4 << 20;
 /// How long an acknowledged call may wait to be written while nobody asks for it.
 pub const RESOURCES_JOURNAL_DELAY_MS: u64 = 20;
 

@@ -61,3 +61,22 @@ pub fn scatter(number: u64) -> u64 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
 }
+
+/// Bytes that all code of this process holds of the C library, where it tells.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub fn malloc_bytes() -> Option<usize> {
+    // SAFETY: no arguments; the C library locks its arenas one after the other.
+    let info = unsafe { libc::mallinfo2() };
+    Some(info.uordblks + info.hblkhd)
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn malloc_bytes() -> Option<usize> {
+    None
+}
+
+/// The machine's load of the last minute, where it can be known.
+pub fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().filter(|load| !load.is_empty()).unwrap_or("unknown").to_string()
+}

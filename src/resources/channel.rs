@@ -5,13 +5,10 @@
 //! under its id alone, so that it cannot be pending twice. Pure. Called by `decide`, `apply` and `shards`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::BuildHasher;
-
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use super::average::{DecayingAverage, Revenue};
 use super::bucket::{Allocation, Bucket, ChannelLimits, General, Usage};
+use super::htlcs::Htlcs;
 use super::rules::{Mode, Settings};
 use super::slots::NodeSalt;
 use crate::error::Result;
@@ -145,8 +142,7 @@ pub(super) struct Incoming {
     pub(super) parts: BTreeMap<u64, Parts>,
     /// The last resolutions, the newest last.
     pub(super) resolved: VecDeque<Resolved>,
-    pending: HashTable<Pending>,
-    hasher: RandomState,
+    pending: Htlcs,
 }
 
 impl Incoming {
@@ -161,15 +157,13 @@ impl Incoming {
             misuse: BTreeMap::new(),
             parts: BTreeMap::new(),
             resolved: VecDeque::new(),
-            pending: HashTable::new(),
-            hasher: RandomState::default(),
+            pending: Htlcs::default(),
         }
     }
 
     /// The HTLC of an id that went out through this channel.
     pub(super) fn find(&self, htlc_id: u64, outgoing: ShortChannelId) -> Option<&Pending> {
-        let is_it = |known: &Pending| known.htlc_id == htlc_id && known.outgoing == outgoing;
-        self.pending.find(self.hasher.hash_one(htlc_id), is_it)
+        self.pending.find(htlc_id, |known| known.outgoing == outgoing)
     }
 
     /// The HTLC that another one of this id would meet: in `strict` mode whatever way it went out (RC2).
@@ -179,41 +173,35 @@ impl Incoming {
         htlc_id: u64,
         outgoing: ShortChannelId,
     ) -> Option<&Pending> {
-        let any = || {
-            let is_it = |known: &Pending| known.htlc_id == htlc_id;
-            self.pending.find(self.hasher.hash_one(htlc_id), is_it)
-        };
         let exact = self.find(htlc_id, outgoing);
-        if mode == Mode::Strict { exact.or_else(any) } else { exact }
+        match mode {
+            Mode::Strict => exact.or_else(|| self.pending.find(htlc_id, |_| true)),
+            Mode::Compat => exact,
+        }
     }
 
     pub(super) fn insert(&mut self, htlc: Pending) {
-        let hash = self.hasher.hash_one(htlc.htlc_id);
-        let hasher = &self.hasher;
-        self.pending.insert_unique(hash, htlc, |known| hasher.hash_one(known.htlc_id));
+        self.pending.insert(htlc);
     }
 
     pub(super) fn remove(&mut self, htlc_id: u64, outgoing: ShortChannelId) -> Option<Pending> {
-        let is_it = |known: &Pending| known.htlc_id == htlc_id && known.outgoing == outgoing;
-        let found = self.pending.find_entry(self.hasher.hash_one(htlc_id), is_it).ok()?;
-        Some(found.remove().0)
+        self.pending.remove(htlc_id, outgoing)
     }
 
     pub(super) fn reserve(&mut self, htlcs: usize) {
-        let hasher = &self.hasher;
-        self.pending.reserve(htlcs, |known| hasher.hash_one(known.htlc_id));
+        self.pending.reserve(htlcs);
     }
 
     pub(super) fn pending(&self) -> impl Iterator<Item = &Pending> {
-        self.pending.iter()
+        self.pending.as_slice().iter()
     }
 
     pub(super) fn pending_count(&self) -> usize {
-        self.pending.len()
+        self.pending.as_slice().len()
     }
 
     pub(super) fn change_each(&mut self, change: impl FnMut(&mut Pending)) {
-        self.pending.iter_mut().for_each(change);
+        self.pending.as_mut_slice().iter_mut().for_each(change);
     }
 
     pub(super) fn remember_resolved(&mut self, resolved: Resolved) {
@@ -312,7 +300,7 @@ impl Channel {
             }
         }
         let mut in_general: Vec<&mut Pending> =
-            pending.iter_mut().filter(|htlc| htlc.general_slots != 0).collect();
+            pending.as_mut_slice().iter_mut().filter(|htlc| htlc.general_slots != 0).collect();
         // The table has no order of its own, and a replay of the journal must take the same slots.
         in_general.sort_unstable_by_key(|htlc| (htlc.htlc_id, htlc.outgoing));
         for htlc in in_general {

@@ -4,7 +4,7 @@
 //! in memory, and it is tried again. Called by `engine` and `mod` (append, wait), and by `scribe`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -212,9 +212,10 @@ impl Journal {
         progress.wanted_below = 0;
         progress.must_retry = true;
         self.moved.notify_all();
-        if !progress.is_ending {
-            self.called.wait_for(&mut progress, PATIENCE);
-        }
+        let until = Instant::now() + PATIENCE;
+        let is_called = |progress: &Progress| progress.is_ending || progress.wanted_below != 0;
+        // A full ring asks for nothing that a full disk could give.
+        while !is_called(&progress) && !self.called.wait_until(&mut progress, until).timed_out() {}
     }
 
     pub(super) fn advance(&self, durable_below: u64) {

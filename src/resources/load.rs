@@ -4,7 +4,9 @@
 //! channels for itself. RL2 nothing is decided: entries are applied by the code that applied them first.
 //! RL3 a damaged row costs what it held and nothing else, and is reported. Called by `mod`.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 
 use super::apply::{Rules, apply_incoming, apply_outgoing};
 use super::bucket::{Bucket, General};
@@ -26,9 +28,11 @@ pub(super) struct Block {
     pub(super) bytes: u64,
 }
 
+pub(super) type Channels = HashMap<ShortChannelId, Channel, RandomState>;
+
 /// What a store holds.
 pub(super) struct Loaded {
-    pub(super) channels: BTreeMap<ShortChannelId, Channel>,
+    pub(super) channels: Channels,
     /// Channels that have a row.
     pub(super) rows: Vec<ShortChannelId>,
     pub(super) blocks: Vec<Block>,
@@ -55,7 +59,7 @@ pub(super) fn state(view: &View<'_>) -> Result<Option<State>> {
 /// Loads channels under the settings of `state`, and re-divides those that still have the settings before.
 pub(super) fn load(view: &View<'_>, state: &State) -> Result<Loaded> {
     let mut loaded = Loaded {
-        channels: BTreeMap::new(),
+        channels: Channels::default(),
         rows: Vec::new(),
         blocks: Vec::new(),
         next: 0,
@@ -63,7 +67,7 @@ pub(super) fn load(view: &View<'_>, state: &State) -> Result<Loaded> {
         damaged: 0,
         row_bytes: 0,
     };
-    let mut loader = Loader { state, loaded: &mut loaded, divisions: BTreeMap::new() };
+    let mut loader = Loader { state, loaded: &mut loaded, divisions: HashMap::default() };
     loader.rows(view)?;
     loader.blocks(view)?;
     loader.forget_looks();
@@ -76,7 +80,7 @@ struct Loader<'a> {
     state: &'a State,
     loaded: &'a mut Loaded,
     /// Under which settings each channel stands.
-    divisions: BTreeMap<ShortChannelId, u32>,
+    divisions: HashMap<ShortChannelId, u32, RandomState>,
 }
 
 impl<'a> Loader<'a> {
@@ -212,7 +216,8 @@ impl<'a> Loader<'a> {
 
     fn forget_looks(&mut self) {
         let channels = self.loaded.channels.iter();
-        let added: BTreeMap<_, _> = channels.map(|(id, channel)| (*id, channel.added_at)).collect();
+        let added: HashMap<_, _, RandomState> =
+            channels.map(|(id, channel)| (*id, channel.added_at)).collect();
         for channel in self.loaded.channels.values_mut() {
             channel.incoming.general.forget_looks(|outgoing| added.get(&outgoing).copied());
         }
@@ -281,8 +286,8 @@ fn take_counted(incoming: &mut super::channel::Incoming, htlc: &Pending) {
 }
 
 /// Reckons what the outgoing sides hold from the HTLCs themselves, and marks these as recovered.
-fn reckon_outgoing(settings: &Settings, channels: &mut BTreeMap<ShortChannelId, Channel>) {
-    let mut sums: BTreeMap<ShortChannelId, (u32, u32, u128)> = BTreeMap::new();
+fn reckon_outgoing(settings: &Settings, channels: &mut Channels) {
+    let mut sums: HashMap<ShortChannelId, (u32, u32, u128), RandomState> = HashMap::default();
     for channel in channels.values_mut() {
         let incoming = &mut channel.incoming;
         let parts = std::mem::take(&mut incoming.parts);

@@ -15,6 +15,7 @@ mod decisions;
 mod engine;
 mod entry;
 mod history;
+mod htlcs;
 mod journal;
 mod load;
 mod options;

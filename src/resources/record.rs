@@ -8,6 +8,7 @@ use super::average::{DecayingAverage, Revenue};
 use super::bucket::ChannelLimits;
 use super::channel::{Channel, Marks, Parts, Pending, Resolved};
 use super::entry::{ENTRY_BYTES, ENTRY_WORDS, Entry, average, average_words};
+use super::htlcs::Htlcs;
 use super::rules::{Mode, Settings};
 use super::slots::{NodeSalt, PAIR_SLOTS_MAX};
 use crate::limits::{HTLC_SLOTS_MAX, RESOLUTIONS_KEPT};
@@ -236,7 +237,7 @@ impl ChannelRow {
             && carries
             && flags & !(IS_CLOSING | REPUTATION_IMPORTED | REVENUE_IMPORTED) == 0;
         let slots = limits.max_accepted_htlcs <= HTLC_SLOTS_MAX;
-        let kept = resolved.len() <= RESOLUTIONS_KEPT;
+        let kept = resolved.len() <= RESOLUTIONS_KEPT && pending.len() < Htlcs::MAX;
         (reader.is_at_end() && known && slots && kept).then_some(ChannelRow {
             is_closing: flags & IS_CLOSING != 0,
             reputation_imported: flags & REPUTATION_IMPORTED != 0,

@@ -160,9 +160,13 @@ impl Scribe {
         Ok(())
     }
 
-    /// Fills a slice; answers whether there is anything to write.
+    /// Fills a slice, unless one was refused; answers whether there is anything to write.
     fn take(&mut self) -> bool {
-        let mut bytes: usize = self.unwritten.iter().map(|(_, body)| body.len()).sum();
+        if !self.unwritten.is_empty() {
+            // The ring bounds what waits.
+            return true;
+        }
+        let mut bytes = 0;
         let Sizes { block_entries, slice_bytes, .. } = self.journal.sizes;
         while bytes < slice_bytes {
             let first = self.journal.ring.taken();
