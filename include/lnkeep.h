@@ -4786,6 +4786,7 @@ lnkeep_status lnkeep_resources_remove_channel(lnkeep_resources resources,
  * an HTLC that is pending answers what was decided then.
  *
  * Each decision has a status of its own: LNKEEP_DONE; LNKEEP_ALREADY for a repeat;
+ *   LNKEEP_INVALID_ARGUMENT for a time after the year 9999;
  *   LNKEEP_OUTGOING_EXCEEDS_INCOMING; LNKEEP_EXPIRY_NOT_AFTER_HEIGHT; LNKEEP_UNKNOWN_CHANNEL,
  *   LNKEEP_CHANNEL_CLOSING, the channel in value; LNKEEP_DUPLICATE_HTLC when the id is pending with other
  *   content; LNKEEP_SLOT_ASSIGNMENT in compat mode; LNKEEP_BUSY when the journal waits for the disk;

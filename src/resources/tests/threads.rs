@@ -307,6 +307,11 @@ fn a_crash_while_calls_run_keeps_what_was_durable_and_a_prefix_of_the_rest() {
                 1 => world.store.inject_after(round, Fault::CommitFailsBefore),
                 _ => world.store.inject_after(round, Fault::CommitFailsAfter),
             }
+            // Where every bucket is full nothing is written any more, and no batch meets the fault.
+            std::thread::sleep(Duration::from_millis(50));
+            if world.store.is_injected() {
+                world.store.crash();
+            }
         };
         let add = |caller: &mut Caller<'_>, _| caller.add(50);
         let callers = together(world.resources(), &moments, add, crash);
