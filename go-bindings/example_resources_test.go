@@ -41,7 +41,7 @@ func (i *interceptor) intercept(packet *interceptedPacket) (resume, accountable 
 	})
 	switch {
 	case errors.Is(err, lnkeep.ErrBusy):
-		fmt.Println("fail for now: the disk is behind")
+		fmt.Println("fail it: the disk is behind")
 	case err != nil:
 		fmt.Println("fail:", err)
 	default:

@@ -306,7 +306,7 @@ impl Scene {
 fn scid(number: u64) -> u64 {
     let block = 500_000 + scatter(number) % 300_000;
     // The number makes it unique.
-    block << 40 | number << 16 | number % 2
+    (block << 40) | (number << 16) | (number % 2)
 }
 
 /// A manager and how far it is: every HTLC gets a new id and comes a second after the one before it.

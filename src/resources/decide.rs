@@ -186,10 +186,8 @@ pub(super) fn decide(terms: Terms<'_>, request: &AddRequest, sides: Sides<'_>) -
         Some((incoming, false)) => {
             let mut scene = Scene::new(terms, request, incoming, outgoing, looked);
             let choice = scene.choose();
-            if let Ok(choice) = choice {
-                if let Some(found) = scene.accept(choice) {
-                    return found;
-                }
+            if let Some(found) = choice.as_ref().ok().and_then(|choice| scene.accept(*choice)) {
+                return found;
             }
             looked = scene.looked;
             choice.map(|choice| choice.failed())

@@ -229,10 +229,8 @@ impl Engine {
         let mut held = self.shards.hold(id)?;
         if let Some(known) = held.shard().channels.get(&id) {
             // What is wrong with the limits themselves comes first, and names its bound.
-            if let Err(error) = made.map(drop) {
-                if error.value().is_some() {
-                    return Err(error);
-                }
+            if let Some(error) = made.err().filter(|error| error.value().is_some()) {
+                return Err(error);
             }
             if known.incoming.limits == limits && !known.is_closing {
                 let allocation = known.incoming.allocation;

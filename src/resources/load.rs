@@ -162,11 +162,10 @@ impl<'a> Loader<'a> {
             }
             channel.changed_below = number + 1;
         }
-        if let Some(outgoing) = outgoing.filter(|_| !same) {
-            if let Some((channel, rules)) = self.older(outgoing, number) {
-                apply_outgoing(rules, &mut channel.outgoing, entry);
-                channel.changed_below = number + 1;
-            }
+        let other = outgoing.filter(|_| !same).and_then(|outgoing| self.older(outgoing, number));
+        if let Some((channel, rules)) = other {
+            apply_outgoing(rules, &mut channel.outgoing, entry);
+            channel.changed_below = number + 1;
         }
         self.remove_gone(number, entry);
     }

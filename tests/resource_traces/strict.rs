@@ -157,7 +157,7 @@ impl<const ENTRIES: u32> Life<'_, ENTRIES> {
             1..5 => Upgrade::Present,
             _ => Upgrade::Unknown,
         };
-        asked.policy_fee_msat = (asked.htlc_id % 4 == 0).then_some(1_000);
+        asked.policy_fee_msat = asked.htlc_id.is_multiple_of(4).then_some(1_000);
         asked
     }
 

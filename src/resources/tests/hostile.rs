@@ -191,7 +191,7 @@ fn no_htlcs_hold_more_than_the_channel_has() {
         let rich = ForwardRow {
             incoming: id(99),
             outgoing: id(channel),
-            fee_msat: channel % 3 << 40,
+            fee_msat: (channel % 3) << 40,
             added_unix_secs: NOW - 1,
             settled_unix_secs: NOW,
         };
