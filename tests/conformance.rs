@@ -39,13 +39,16 @@ pub enum Verdict {
     Skipped(String),
 }
 
+/// From a file's name and lines to its cases.
+type FileRunner = fn(&str, &[Value]) -> Vec<(String, Verdict)>;
+
 /// What runs the cases of a folder.
 #[derive(Clone, Copy)]
 enum Runner {
     /// Each line of a file is a case.
     Lines(fn(&Value) -> Verdict),
     /// The runner parts a file, whose name it gets, into cases and names them.
-    Files(fn(&str, &[Value]) -> Vec<(String, Verdict)>),
+    Files(FileRunner),
 }
 
 /// Folders this version has a runner for.

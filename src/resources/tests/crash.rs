@@ -61,7 +61,7 @@ fn end(world: &mut World, store: &Store, resources: &Resources, life: &mut Life)
 
 fn lives(mode: Mode, seed: u64) {
     let mut world = World::new(seed, 0);
-    let only_watches = seed % 5 == 0;
+    let only_watches = seed.is_multiple_of(5);
     let options = ResourcesOptions { only_watches, journal_entries_max: 4_096, ..options(mode) };
     let directory = tempfile::tempdir().unwrap();
     let mut store = open_in_pieces(&directory);

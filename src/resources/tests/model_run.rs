@@ -251,7 +251,7 @@ impl Both {
             }
             _ => self.import(),
         }
-        if number % 16 == 0 {
+        if number.is_multiple_of(16) {
             self.compare();
         }
     }
