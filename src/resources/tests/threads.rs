@@ -452,8 +452,8 @@ fn a_repeat_of_a_call_that_was_not_durable_is_not_durable_at_once() {
         unix_secs: START_SECS,
     };
     let other = AddRequest { incoming: id(3), outgoing: id(4), htlc_id: 77, ..request };
-    type Call = dyn Fn(&Resources) -> Result<()>;
-    let calls: [(&str, &Call); 5] = [
+    type Call<'a> = dyn Fn(&Resources) -> Result<()> + 'a;
+    let calls: [(&str, &Call<'_>); 5] = [
         ("remove", &|resources| resources.remove_channel(id(1)).map(drop)),
         ("add", &|resources| resources.add(&other, Ack::Durable).map(drop)),
         ("resolve", &|resources| resources.resolve(&done, Ack::Durable).map(drop)),
