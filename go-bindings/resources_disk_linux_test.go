@@ -98,9 +98,7 @@ func loseAtClose(t *testing.T, path, ballast string, channel lnkeep.ShortChannel
 	for _, closesStore := range []bool{false, true} {
 		store := openStore(t, path, nil)
 		resources, report := openResources(t, store, nil)
-		if report.Pending != 2 || report.Damaged != 0 {
-			t.Fatalf("%+v", report)
-		}
+		checkWhatIsLeft(t, report)
 		fill(t, ballast)
 		// Each time others: attempts are not registered twice.
 		intentsUntilRefused(t, store, store.Report().Epoch<<40)
@@ -116,7 +114,14 @@ func loseAtClose(t *testing.T, path, ballast string, channel lnkeep.ShortChannel
 		want(t, resources.Close(), lnkeep.ErrNoSpace)
 	}
 	_, report := openResources(t, openStore(t, path, nil), nil)
-	if report.Pending != 2 || report.Damaged != 0 {
+	checkWhatIsLeft(t, report)
+}
+
+// checkWhatIsLeft knows two HTLCs; what was lost may begin between an addition and its resolution, so that
+// each of the two closes can leave one more.
+func checkWhatIsLeft(t *testing.T, report lnkeep.ResourcesReport) {
+	t.Helper()
+	if report.Pending < 2 || report.Pending > 4 || report.Damaged != 0 {
 		t.Fatalf("%+v", report)
 	}
 }
