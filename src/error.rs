@@ -269,6 +269,30 @@ statuses! {
     SlotAssignment = -82, "SLOT_ASSIGNMENT", "too few general slots were found for the pair";
     /// The HTLC was released, but resolved at an earlier time than it was added at; `compat` mode alone.
     ResolvedBeforeAdded = -83, "RESOLVED_BEFORE_ADDED", "released, at an earlier time than it was added at";
+    /// We offer no storage: nothing is accepted and nothing is returned.
+    StorageNotOffered = -84, "STORAGE_NOT_OFFERED", "we offer no storage to peers";
+    /// The peer has no channel with us and is not allowed otherwise.
+    NoClaim = -85, "NO_CLAIM", "the peer has no channel with us, and is not allowed otherwise";
+    /// As many peers have data as may have.
+    QuotaPeers = -86, "QUOTA_PEERS", "as many peers are kept as may be";
+    /// The blobs of all peers, or of those without a channel, would exceed their total.
+    QuotaTotal = -87, "QUOTA_TOTAL", "the blobs of all peers would exceed their total";
+    /// Peers would look unclaimed that are not: report every claim first.
+    ClaimsIncomplete = -88, "CLAIMS_INCOMPLETE", "report every peer's claim first";
+    /// A peer holds a newer state than ours: we lost ours, and nothing is sent until that is acknowledged.
+    StateLoss = -89, "STATE_LOSS", "a peer holds a newer state than ours; recover, then acknowledge";
+    /// The peer is not connected, or offers no storage.
+    PeerUnavailable = -90, "PEER_UNAVAILABLE", "the peer is not connected or offers no storage";
+    /// The peer may still return what it holds: nothing is sent before.
+    Hold = -91, "HOLD", "the peer may still return what it holds";
+    /// The peer holds a blob that we cannot read and did not send: it is never overwritten.
+    Unreadable = -92, "UNREADABLE", "the peer holds a blob that cannot be read; acknowledge to overwrite it";
+    /// The blob is not one that was sealed for this peer with this secret.
+    BadEnvelope = -93, "BAD_ENVELOPE", "the blob does not open";
+    /// The bytes are no message of peer storage.
+    BadMessage = -94, "BAD_MESSAGE", "the bytes are no message of peer storage";
+    /// No payload was given that could be sealed.
+    NoPayload = -95, "NO_PAYLOAD", "no payload was given";
 
     /// A queue or table is full; nothing was applied.
     Busy = -100, "BUSY", "a queue is full";

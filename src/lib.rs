@@ -29,6 +29,9 @@ compile_error!("lnkeep's file format needs a little-endian 64-bit machine");
 
 #[forbid(unsafe_code)]
 pub mod attempts;
+#[cfg(feature = "backup")]
+#[forbid(unsafe_code)]
+pub mod backup;
 #[forbid(unsafe_code)]
 pub mod error;
 #[forbid(unsafe_code)]
@@ -46,10 +49,14 @@ mod os;
 #[forbid(unsafe_code)]
 pub mod payments;
 #[forbid(unsafe_code)]
+pub mod peer_storage;
+#[forbid(unsafe_code)]
 pub mod resources;
 pub mod store;
 #[forbid(unsafe_code)]
 pub mod types;
+#[forbid(unsafe_code)]
+pub mod wire;
 
 pub use error::{Class, Error, Result, Status};
 pub use store::{
@@ -57,7 +64,7 @@ pub use store::{
     StoreOptions,
 };
 pub use types::{
-    AttemptId, AttemptKey, ChannelId, Clock, Fingerprint, Namespace, PaymentHash, Preimage,
+    AttemptId, AttemptKey, ChannelId, Clock, Fingerprint, Namespace, NodeId, PaymentHash, Preimage,
     RawMessage, ShortChannelId,
 };
 

@@ -2,6 +2,16 @@
 
 /// BOLT 1: a message is at most 65,535 bytes, type included; no raw result can be longer.
 pub const MESSAGE_BYTES_MAX: usize = 65_535;
+/// BOLT 1 `peer_storage`: a node hands its blob to a peer.
+pub const PEER_STORAGE: u16 = 7;
+/// BOLT 1 `peer_storage_retrieval`: the peer hands the newest blob back.
+pub const PEER_STORAGE_RETRIEVAL: u16 = 9;
+/// BOLT 1 `peer_storage`: what its type and its length leave of a message.
+pub const PEER_BLOB_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 4;
+/// BOLT 9 `option_provide_storage`, the even bit.
+pub const PROVIDE_STORAGE_REQUIRED_BIT: usize = 42;
+/// BOLT 9 `option_provide_storage`, the odd bit. 40 and 41 were of a dropped draft and mean nothing.
+pub const PROVIDE_STORAGE_OPTIONAL_BIT: usize = 43;
 /// Longest external key of [`crate::attempts::Attempts::allocate`]: CLN's (hash, group, part) takes 48 bytes.
 pub const EXTERNAL_KEY_BYTES_MAX: usize = 64;
 /// Longest name of an event cursor.
@@ -130,6 +140,33 @@ pub const RESOURCES_BLOCK_BYTES_MAX: usize = 64 << 10;
 pub const RESOURCES_JOURNAL_BYTES: u64 = 4 << 20;
 /// How long an acknowledged call may wait to be written while nobody asks for it.
 pub const RESOURCES_JOURNAL_DELAY_MS: u64 = 20;
+
+/// Time between two writes for one peer with a channel (lnd #8490; BOLT 1 permits up to a minute).
+pub const PEER_COOLDOWN_MS: u64 = 1_000;
+/// Time between two writes for a peer that pays for no channel.
+pub const PEER_COOLDOWN_WITHOUT_CHANNEL_MS: u64 = 60_000;
+/// Time since a peer's last write after which its disconnection writes what waits.
+pub const PEER_DISCONNECT_INTERVAL_MS: u64 = 100;
+/// Blocks that a blob is kept after its peer's last claim (BOLT 1).
+pub const PEER_RETENTION_BLOCKS: u32 = 2_016;
+/// Peers that may have a blob.
+pub const PEERS_MAX: u32 = 4_096;
+/// Bytes of the blobs of all peers.
+pub const PEER_TOTAL_BYTES_MAX: u64 = 256 << 20;
+/// Share of these bytes that peers without a channel may take.
+pub const PEER_WITHOUT_CHANNEL_PERCENT: u8 = 25;
+/// Bytes of blobs that wait in memory to be written.
+pub const PEER_PENDING_BYTES_MAX: u64 = 64 << 20;
+/// Time that a peer has to return our blob before it counts as having none (lightning-kmp's rule).
+pub const BACKUP_HOLD_MS: u64 = 10_000;
+/// Time between two blobs for one peer: what providers may clamp to.
+pub const BACKUP_RESEND_INTERVAL_MS: u64 = 60_000;
+/// How far the sequence jumps when peers hold blobs of a state that was lost.
+pub const BACKUP_SEQUENCE_JUMP: u64 = 1 << 20;
+/// How far it jumps in a restored or copied store.
+pub const BACKUP_RESTORED_SEQUENCE_JUMP: u64 = 1 << 32;
+/// Time for which a strike counts.
+pub const BACKUP_STRIKE_SECS: u64 = 30 * 24 * 3_600;
 
 /// Attempt subscriptions of one store; one more is answered `BUSY`.
 pub const SUBSCRIPTIONS_MAX: usize = 65_536;

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::events::references::EventReferences;
 use crate::monitors::references::MonitorReferences;
 use crate::payments::references::PaymentReferences;
+use crate::peer_storage::references::PeerReferences;
 use crate::resources::references::ResourceReferences;
 use crate::store::blob::BlobReferences;
 use crate::store::heads::Heads;
@@ -27,6 +28,7 @@ struct AllReferences {
     payments: PaymentReferences,
     monitors: MonitorReferences,
     resources: ResourceReferences,
+    peers: PeerReferences,
     blobs: BlobReferences,
 }
 
@@ -38,6 +40,7 @@ impl AllReferences {
             payments: PaymentReferences::default(),
             monitors: MonitorReferences::default(),
             resources: ResourceReferences::default(),
+            peers: PeerReferences::default(),
             blobs: BlobReferences::default(),
         })
     }
@@ -51,6 +54,7 @@ impl References for AllReferences {
             "payments" => self.payments.row(table, key, body),
             "monitors" => self.monitors.row(table, key, body),
             "resources" => self.resources.row(table, key, body),
+            "peer_storage" => self.peers.row(table, key, body),
             _ => {
                 if table == Table::Blobs {
                     self.monitors.pointer(key);
@@ -67,6 +71,7 @@ impl References for AllReferences {
             "payments" => self.payments.damaged(table, key),
             "monitors" => self.monitors.damaged(table, key),
             "resources" => self.resources.damaged(table, key),
+            "peer_storage" => self.peers.damaged(table, key),
             _ => {
                 if table == Table::Blobs {
                     self.monitors.pointer(key);
@@ -82,6 +87,7 @@ impl References for AllReferences {
         all.extend(self.payments.disagreements(heads));
         all.extend(self.monitors.disagreements(heads));
         all.extend(self.resources.disagreements(heads));
+        all.extend(self.peers.disagreements(heads));
         all.extend(self.blobs.disagreements(heads));
         all
     }

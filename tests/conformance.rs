@@ -14,6 +14,10 @@ mod deferred;
 mod directory;
 #[path = "conformance/payment_values.rs"]
 mod payment_values;
+#[path = "conformance/peer_storage.rs"]
+mod peer_storage;
+#[path = "conformance/peer_storage_wire.rs"]
+mod peer_storage_wire;
 #[path = "conformance/resource_keeper.rs"]
 mod resource_keeper;
 #[path = "conformance/resource_manager.rs"]
@@ -52,11 +56,12 @@ enum Runner {
 }
 
 /// Folders this version has a runner for.
-const RUNNERS: [(&str, Runner); 5] = [
+const RUNNERS: [(&str, Runner); 6] = [
     ("attempt_store", Runner::Lines(attempt_store::run)),
     ("control_tower", Runner::Lines(control_tower::run)),
     ("deferred", Runner::Lines(deferred::run)),
     ("deferred_more", Runner::Lines(deferred::run)),
+    ("peer_storage", Runner::Files(peer_storage::run)),
     ("resource_manager", Runner::Files(resource_manager::run)),
 ];
 
@@ -168,4 +173,10 @@ pub fn matches(pattern: &Value, actual: &Value) -> bool {
         }
         _ => pattern == actual,
     }
+}
+
+/// A panic is told with the case that it met.
+pub fn guarded(case: impl FnOnce() -> Verdict) -> Verdict {
+    let told = || Verdict::Failed("panicked as told above".into());
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(case)).unwrap_or_else(|_| told())
 }

@@ -227,4 +227,4 @@ impl Command for Unregister {
 }
 
 /// Keeps the kinds' numbers inside the mask.
-const _: () = assert!((EventKind::PaymentCorrupt as u16) < 63);
+const _: () = assert!((EventKind::BackupStrike as u16) < 63);

@@ -1,10 +1,10 @@
 //! Bytes of an event.
 
 use crate::store::bytes::Reader;
-use crate::types::{Clock, Namespace};
+use crate::types::{Clock, Namespace, NodeId};
 
 /// What happened. The number is on disk and a bit of the mask of recorded kinds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u16)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -38,11 +38,23 @@ pub enum EventKind {
     PaymentDeleted = 13,
     /// An unreadable payment was quarantined; its hash stays refused.
     PaymentCorrupt = 14,
+    /// The blob that is kept for a peer is damaged: it is not returned.
+    PeerBlobCorrupt = 15,
+    /// A peer's blob was refused for a quota; told once until one is accepted.
+    PeerBlobRefused = 16,
+    /// A peer's blob was removed, long enough after its last claim.
+    PeerBlobCollected = 17,
+    /// A peer holds a newer state than ours: we lost ours.
+    BackupStateLoss = 18,
+    /// A peer holds a blob that we cannot read and did not send.
+    BackupUnreadable = 19,
+    /// A peer lost, rolled back or damaged what it had confirmed.
+    BackupStrike = 20,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [EventKind; 15] = [
+    pub const ALL: [EventKind; 21] = [
         EventKind::AttemptInit,
         EventKind::AttemptHandedOff,
         EventKind::AttemptResolved,
@@ -58,6 +70,12 @@ impl EventKind {
         EventKind::PaymentForced,
         EventKind::PaymentDeleted,
         EventKind::PaymentCorrupt,
+        EventKind::PeerBlobCorrupt,
+        EventKind::PeerBlobRefused,
+        EventKind::PeerBlobCollected,
+        EventKind::BackupStateLoss,
+        EventKind::BackupUnreadable,
+        EventKind::BackupStrike,
     ];
 
     /// The kind's bit in a mask.
@@ -77,7 +95,8 @@ pub struct Event {
     pub sequence: u64,
     /// What happened.
     pub kind: EventKind,
-    /// State of the attempt's record, or status of the payment, after the event.
+    /// State of the attempt's record, or status of the payment, after the event; the first byte of the node
+    /// id where it is about a peer.
     pub state: u8,
     /// State of the payment's attempt after the event, 0 where it is about no attempt.
     pub attempt_state: u8,
@@ -87,7 +106,8 @@ pub struct Event {
     pub flags: u8,
     /// BOLT 4 failure code, 0 where there is none or it is not known.
     pub failure_code: u16,
-    /// What it happened to: an attempt's namespace, padded with zeros, or a payment's hash.
+    /// What it happened to: an attempt's namespace, padded with zeros, a payment's hash, or a peer's node id
+    /// without its first byte, which is `state` then.
     pub subject: [u8; 32],
     /// Namespace of the attempt.
     pub namespace: Namespace,
@@ -113,6 +133,38 @@ impl Event {
     pub const TERMINAL: u8 = 1;
     /// A settle came after a failure had been reported.
     pub const LATE_SETTLE: u8 = 2;
+
+    /// An event about a peer's blob: which peer is all it says.
+    pub(crate) fn about_peer(kind: EventKind, peer: NodeId) -> Event {
+        let mut subject = [0; 32];
+        subject.copy_from_slice(&peer.0[1..]);
+        Event {
+            sequence: 0,
+            kind,
+            state: peer.0[0],
+            attempt_state: 0,
+            failure_reason: 0,
+            flags: 0,
+            failure_code: 0,
+            subject,
+            namespace: Namespace::default(),
+            attempt_id: 0,
+            amount_msat: 0,
+            remaining_msat: 0,
+            fees_msat: 0,
+            clock: Clock::default(),
+        }
+    }
+
+    /// The peer that an event of a peer's kind is about.
+    pub fn peer(&self) -> Option<NodeId> {
+        if self.kind < EventKind::PeerBlobCorrupt {
+            return None;
+        }
+        let mut node = [self.state; 33];
+        node[1..].copy_from_slice(&self.subject);
+        Some(NodeId(node))
+    }
 
     pub(crate) fn encode(&self) -> [u8; EVENT_BYTES] {
         let mut body = [0; EVENT_BYTES];

@@ -30,6 +30,7 @@ mod stats;
 pub mod tables;
 #[cfg(test)]
 mod tests;
+pub(crate) mod volatile;
 pub(crate) mod walk;
 mod writer;
 

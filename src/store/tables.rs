@@ -37,6 +37,10 @@ pub enum Table {
     ResourcesState = 23,
     ResourcesChannels = 24,
     ResourcesJournal = 25,
+    PeerBlobs = 26,
+    PeerRecords = 27,
+    BackupState = 28,
+    BackupPeers = 29,
 }
 
 /// How many bytes a table's keys have.
@@ -83,7 +87,7 @@ pub struct Spec {
 }
 
 /// Every table, in the order of its number.
-pub const SPECS: [Spec; 26] = [
+pub const SPECS: [Spec; 30] = [
     Spec {
         table: Table::Meta,
         name: "meta",
@@ -264,6 +268,34 @@ pub const SPECS: [Spec; 26] = [
         name: "resources_journal",
         key: KeyBytes::Exactly(8),
         owner: "resources",
+        since: 1,
+    },
+    Spec {
+        table: Table::PeerBlobs,
+        name: "peer_blobs",
+        key: KeyBytes::Exactly(33),
+        owner: "peer_storage",
+        since: 1,
+    },
+    Spec {
+        table: Table::PeerRecords,
+        name: "peer_records",
+        key: KeyBytes::Exactly(33),
+        owner: "peer_storage",
+        since: 1,
+    },
+    Spec {
+        table: Table::BackupState,
+        name: "backup_state",
+        key: KeyBytes::Exactly(5),
+        owner: "backup",
+        since: 1,
+    },
+    Spec {
+        table: Table::BackupPeers,
+        name: "backup_peers",
+        key: KeyBytes::Exactly(33),
+        owner: "backup",
         since: 1,
     },
 ];

@@ -3,11 +3,11 @@
 
 use serde_json::Value;
 
-use super::Verdict;
 use super::resource_keeper::{Keeper, USUAL_ENTRIES};
 use super::resource_rules::Compat;
 use super::resource_traces::{Stopped, walk};
 use super::resource_units;
+use super::{Verdict, guarded};
 
 pub fn run(file_name: &str, lines: &[Value]) -> Vec<(String, Verdict)> {
     let stem = file_name.trim_end_matches(".gz").trim_end_matches(".jsonl");
@@ -31,10 +31,4 @@ fn run_trace(lines: &[Value]) -> Verdict {
         Err(Stopped::Differs(why)) => Verdict::Failed(why),
         Err(Stopped::Skipped(why)) => Verdict::Skipped(why),
     })
-}
-
-/// A panic is told with the case that it met.
-fn guarded(case: impl FnOnce() -> Verdict) -> Verdict {
-    let told = || Verdict::Failed("panicked as told above".into());
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(case)).unwrap_or_else(|_| told())
 }

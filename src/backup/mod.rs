@@ -1,0 +1,5 @@
+//! Backup.
+
+pub mod envelope;
+pub mod keys;
+pub mod rules;

@@ -1,0 +1,288 @@
+//! What every opener shares: the provider under its lock, and the way of blobs to the disk.
+//!
+//! SW1 the lock is never held over a commit; a peer whose rows are being written is busy, and whoever wants
+//! to change it waits. SW2 what waits in memory is committed by a tick, by `Store::sync`, `Store::close` and
+//! the last handle. SW3 blobs that are due together share as few commits as a slice of bulk allows.
+//! Called by `mod`.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Weak};
+
+use super::commands::{Remove, WriteBlob, WriteRecord};
+use super::load;
+use super::options::{PeerStorageOptions, PeerStorageReport, Ticked};
+use super::record::Record;
+use super::rules::{Peer, Provider};
+use crate::error::Result;
+use crate::events::EventKind;
+use crate::limits::{BATCH_OPS_MAX, BULK_BYTES_MAX};
+use crate::store::batch::Command;
+use crate::store::volatile::{Held, Volatile};
+use crate::store::{Grouping, Outcome, Store, WriteBehind};
+use crate::types::NodeId;
+
+/// Blobs that one commit removes: their pages go to the free list with it.
+const REMOVALS_PER_COMMIT: usize = 64;
+
+/// The provider, and what threads are doing with it.
+pub(super) struct State {
+    pub(super) provider: Provider,
+    /// Peers whose rows are being written (SW1).
+    busy: BTreeSet<NodeId>,
+    pub(super) handles: u32,
+}
+
+/// What every opener of a store's peer storage shares.
+pub(super) struct Shared {
+    store: Weak<Store>,
+    pub(super) options: PeerStorageOptions,
+    pub(super) report: PeerStorageReport,
+    pub(super) state: Volatile<State>,
+}
+
+/// Peers that this thread made busy.
+struct Busy<'shared> {
+    shared: &'shared Shared,
+    peers: Vec<NodeId>,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.hold_broken();
+        for peer in &self.peers {
+            state.busy.remove(peer);
+        }
+        drop(state);
+        self.shared.state.notify();
+    }
+}
+
+/// A blob on its way to the disk.
+struct Write {
+    peer: NodeId,
+    record: Record,
+    command: Arc<WriteBlob>,
+}
+
+impl Shared {
+    pub(super) fn open(store: &Arc<Store>, options: PeerStorageOptions) -> Result<Shared> {
+        let mut provider = Provider::new(options);
+        let report = store.read(|view| load::load(view, &mut provider))?;
+        let state = State { provider, busy: BTreeSet::new(), handles: 0 };
+        let store = Arc::downgrade(store);
+        Ok(Shared { store, options, report, state: Volatile::new(state) })
+    }
+
+    /// Locks the state once nobody writes a peer's rows.
+    pub(super) fn hold_idle(&self, peer: NodeId) -> Result<Held<'_, State>> {
+        let mut state = self.state.hold()?;
+        while state.busy.contains(&peer) {
+            self.state.wait(&mut state)?;
+        }
+        Ok(state)
+    }
+
+    /// Locks the state once nobody writes any peer's rows.
+    pub(super) fn hold_all_idle(&self) -> Result<Held<'_, State>> {
+        let mut state = self.state.hold()?;
+        while !state.busy.is_empty() {
+            self.state.wait(&mut state)?;
+        }
+        Ok(state)
+    }
+
+    /// Makes the idle ones of these peers busy and says what is to be written for them.
+    fn begin_writes(
+        &self,
+        state: &mut State,
+        peers: &[NodeId],
+        now_ms: u64,
+    ) -> (Busy<'_>, Vec<Write>) {
+        let mut writes = Vec::new();
+        for node in peers.iter().filter(|node| !state.busy.contains(node)) {
+            let peer = state.provider.peer(*node);
+            if let Some(pending) = &peer.pending {
+                let record = peer.record_of(pending, now_ms);
+                let blob = Arc::clone(&pending.blob);
+                let command = Arc::new(WriteBlob { peer: *node, blob, record });
+                writes.push(Write { peer: *node, record, command });
+            }
+        }
+        let busy = self.make_busy(state, writes.iter().map(|write| write.peer).collect());
+        (busy, writes)
+    }
+
+    /// SW3: one outcome per peer, in the order of their ids.
+    fn write(
+        &self,
+        store: &Store,
+        writes: Vec<Write>,
+        now_ms: u64,
+    ) -> Result<Vec<(NodeId, Result<()>)>> {
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for slice in slices(writes) {
+            let commands = slice.iter().map(|write| Arc::clone(&write.command) as Arc<dyn Command>);
+            let written = submit(store, commands.collect());
+            let mut state = self.state.hold()?;
+            for (write, outcome) in slice.iter().zip(written) {
+                match outcome {
+                    Ok(_) => state.provider.written(now_ms, write.peer, write.record),
+                    Err(_) => state.provider.not_written(now_ms, write.peer),
+                }
+                outcomes.push((write.peer, outcome.map(drop)));
+            }
+        }
+        Ok(outcomes)
+    }
+
+    pub(super) fn write_peers(
+        &self,
+        store: &Store,
+        mut state: Held<'_, State>,
+        peers: &[NodeId],
+        now_ms: u64,
+    ) -> Result<Ticked> {
+        let (busy, writes) = self.begin_writes(&mut state, peers, now_ms);
+        drop(state);
+        let mut ticked = Ticked::default();
+        for (peer, outcome) in self.write(store, writes, now_ms)? {
+            match outcome {
+                Ok(()) => ticked.committed.push(peer),
+                Err(error) => ticked.failed.push((peer, error)),
+            }
+        }
+        drop(busy);
+        ticked.next_due_ms = self.state.hold()?.provider.next_due_ms();
+        Ok(ticked)
+    }
+
+    /// Everything that waits, also what other threads are writing now.
+    pub(super) fn write_all(&self, store: &Store, now_ms: Option<u64>) -> Result<Ticked> {
+        let mut state = self.hold_all_idle()?;
+        let now_ms = state.provider.observe(now_ms.unwrap_or(0));
+        let waiting = state.provider.waiting();
+        self.write_peers(store, state, &waiting, now_ms)
+    }
+
+    /// Makes marks durable, then takes them over.
+    pub(super) fn mark_all(
+        &self,
+        store: &Store,
+        mut state: Held<'_, State>,
+        marks: Vec<(NodeId, Peer)>,
+    ) -> Result<()> {
+        let (durable, volatile): (Vec<_>, Vec<_>) =
+            marks.into_iter().partition(|(_, after)| after.needs_record());
+        for (peer, after) in &volatile {
+            state.provider.set_marked(*peer, after);
+        }
+        let busy = self.make_busy(&mut state, durable.iter().map(|(peer, _)| *peer).collect());
+        drop(state);
+        let mut failure = None;
+        for slice in durable.chunks(BATCH_OPS_MAX) {
+            let commands = slice.iter().filter_map(|(peer, after)| {
+                let record = Record { closed_at: after.closed_at, ..after.stored? };
+                Some(Arc::new(WriteRecord { peer: *peer, record }) as Arc<dyn Command>)
+            });
+            let outcomes = submit(store, commands.collect());
+            let mut state = self.state.hold()?;
+            for ((peer, after), outcome) in slice.iter().zip(outcomes) {
+                match outcome {
+                    Ok(_) => state.provider.set_marked(*peer, after),
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
+        }
+        drop(busy);
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Removes blobs in commits of a few, until `which` names none any more.
+    pub(super) fn remove_all(
+        &self,
+        store: &Store,
+        told_as: Option<EventKind>,
+        which: impl Fn(&Provider) -> Result<Vec<NodeId>>,
+    ) -> Result<Vec<NodeId>> {
+        let mut removed = Vec::new();
+        loop {
+            store.check_usable()?;
+            let mut state = self.hold_all_idle()?;
+            let mut peers = which(&state.provider)?;
+            peers.truncate(REMOVALS_PER_COMMIT);
+            if peers.is_empty() {
+                return Ok(removed);
+            }
+            let busy = self.make_busy(&mut state, peers.clone());
+            drop(state);
+            let remove =
+                |peer: &NodeId| Arc::new(Remove { peer: *peer, told_as }) as Arc<dyn Command>;
+            let outcomes = submit(store, peers.iter().map(remove).collect());
+            let mut state = self.state.hold()?;
+            let mut failure = None;
+            for (peer, outcome) in peers.iter().zip(outcomes) {
+                match outcome {
+                    Ok(_) => {
+                        state.provider.forget(*peer);
+                        removed.push(*peer);
+                    }
+                    Err(error) => failure = failure.or(Some(error)),
+                }
+            }
+            drop(state);
+            drop(busy);
+            if let Some(error) = failure {
+                return Err(error);
+            }
+        }
+    }
+
+    fn make_busy(&self, state: &mut State, peers: Vec<NodeId>) -> Busy<'_> {
+        state.busy.extend(&peers);
+        Busy { shared: self, peers }
+    }
+
+    /// SW2. The first failure, if there was one.
+    pub(super) fn flush_all(&self) -> Result<()> {
+        let Some(store) = self.store.upgrade() else { return Ok(()) };
+        let ticked = self.write_all(&store, None)?;
+        ticked.failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+    }
+}
+
+impl WriteBehind for Shared {
+    fn flush(&self) -> Result<()> {
+        self.flush_all()
+    }
+
+    fn end(&self) -> Result<()> {
+        self.flush_all()
+    }
+}
+
+/// Groups that a commit takes at once.
+fn slices(writes: Vec<Write>) -> Vec<Vec<Write>> {
+    let mut slices: Vec<Vec<Write>> = Vec::new();
+    let mut room = 0;
+    for write in writes {
+        let bytes = write.command.cost().bytes;
+        match slices.last_mut().filter(|_| bytes <= room) {
+            Some(slice) => {
+                room -= bytes;
+                slice.push(write);
+            }
+            None => {
+                room = (BULK_BYTES_MAX as u64).saturating_sub(bytes);
+                slices.push(vec![write]);
+            }
+        }
+    }
+    slices
+}
+
+/// One outcome per operation, also where none was accepted.
+fn submit(store: &Store, commands: Vec<Arc<dyn Command>>) -> Vec<Outcome> {
+    let operations = commands.len();
+    let outcomes = store.submit(commands, Grouping::Independent);
+    outcomes.unwrap_or_else(|error| vec![Err(error); operations])
+}

@@ -1,0 +1,44 @@
+//! Runs the cases of `vectors/peer_storage` (FORMAT.md beside them is the contract), file by file.
+
+use serde_json::Value;
+
+use super::{Verdict, guarded, peer_storage_wire as wire};
+
+/// From a case to what is wrong with the library's answers.
+type CaseRunner = fn(&Value) -> Result<(), String>;
+
+/// What each file of cases is run by.
+const RUNNERS: [(&str, CaseRunner); 3] = [
+    ("wire_decode", wire::run_decode),
+    ("wire_encode", wire::run_encode),
+    ("features", wire::run_features),
+];
+
+/// Files of what is built on peer storage: erasure coding, recovery, backups of other software.
+const OTHER_COMPONENTS: [&str; 6] = [
+    "stripe",
+    "recovery",
+    "foreign_ldk",
+    "foreign_cln",
+    "foreign_lightning_kmp",
+    "foreign_lnd_scb",
+];
+
+pub fn run(file_name: &str, lines: &[Value]) -> Vec<(String, Verdict)> {
+    let stem = file_name.trim_end_matches(".gz").trim_end_matches(".jsonl");
+    let id = |case: &Value| case["id"].as_str().expect("a case has an id").to_owned();
+    lines.iter().map(|case| (id(case), run_case(stem, case))).collect()
+}
+
+fn run_case(stem: &str, case: &Value) -> Verdict {
+    if OTHER_COMPONENTS.contains(&stem) {
+        return Verdict::Skipped("belongs to a component that this version does not have".into());
+    }
+    let Some((_, runner)) = RUNNERS.iter().find(|(name, _)| *name == stem) else {
+        return Verdict::Failed("no runner knows this file".into());
+    };
+    guarded(|| match runner(case) {
+        Ok(()) => Verdict::Passed,
+        Err(why) => Verdict::Failed(why),
+    })
+}
