@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::attempts::references::AttemptReferences;
+#[cfg(feature = "backup")]
+use crate::backup::references::BackupReferences;
 use crate::error::Result;
 use crate::events::references::EventReferences;
 use crate::monitors::references::MonitorReferences;
@@ -29,6 +31,8 @@ struct AllReferences {
     monitors: MonitorReferences,
     resources: ResourceReferences,
     peers: PeerReferences,
+    #[cfg(feature = "backup")]
+    backup: BackupReferences,
     blobs: BlobReferences,
 }
 
@@ -41,6 +45,8 @@ impl AllReferences {
             monitors: MonitorReferences::default(),
             resources: ResourceReferences::default(),
             peers: PeerReferences::default(),
+            #[cfg(feature = "backup")]
+            backup: BackupReferences::default(),
             blobs: BlobReferences::default(),
         })
     }
@@ -55,6 +61,8 @@ impl References for AllReferences {
             "monitors" => self.monitors.row(table, key, body),
             "resources" => self.resources.row(table, key, body),
             "peer_storage" => self.peers.row(table, key, body),
+            #[cfg(feature = "backup")]
+            "backup" => self.backup.row(table, key, body),
             _ => {
                 if table == Table::Blobs {
                     self.monitors.pointer(key);
@@ -72,6 +80,8 @@ impl References for AllReferences {
             "monitors" => self.monitors.damaged(table, key),
             "resources" => self.resources.damaged(table, key),
             "peer_storage" => self.peers.damaged(table, key),
+            #[cfg(feature = "backup")]
+            "backup" => self.backup.damaged(table, key),
             _ => {
                 if table == Table::Blobs {
                     self.monitors.pointer(key);
@@ -88,6 +98,8 @@ impl References for AllReferences {
         all.extend(self.monitors.disagreements(heads));
         all.extend(self.resources.disagreements(heads));
         all.extend(self.peers.disagreements(heads));
+        #[cfg(feature = "backup")]
+        all.extend(self.backup.disagreements(heads));
         all.extend(self.blobs.disagreements(heads));
         all
     }

@@ -189,11 +189,11 @@ mod tests {
         let (one, other) = (keys(1), keys(2));
         let mut seen = std::collections::BTreeSet::new();
         for root in [&one, &other] {
-            assert!(seen.insert(*root.0.0.as_ref()));
+            assert!(seen.insert(root.0.0.to_vec()));
             for peer in [NodeId([2; 33]), NodeId([3; 33])] {
                 let keys = root.peer(peer);
-                assert!(seen.insert(**keys.seal.0), "a key twice");
-                assert!(seen.insert(**keys.nonce.0), "a key twice");
+                assert!(seen.insert(keys.seal.0.to_vec()), "a key twice");
+                assert!(seen.insert(keys.nonce.0.to_vec()), "a key twice");
             }
         }
         assert_eq!(seen.len(), 10);

@@ -1,5 +1,394 @@
-//! Backup.
+//! Backup: our own data, sealed, kept by our peers (BOLT 1 messages 7 and 9, the other end).
+//!
+//! Keys BK1 to BK3 are in [`keys`], the envelope BE1 to BE5 in [`envelope`], the states BR1 to BR7 in
+//! [`rules`], what is known of all peers BL1 to BL3 in `ledger`, the rows BC1 in `commands`. Here:
+//! BW1 a blob leaves only after its number and what it holds are durable: a crash may skip numbers and never
+//! repeats one, and what a peer returns is never taken for a state that we lost. BW2 that we lost state stops
+//! all sending at once, before it is durable. BW3 the lock is never held over a commit.
+//! No clock, no thread, no lmdb here. Called by `ffi` and Rust hosts; calls `store` and `events`.
 
+mod commands;
 pub mod envelope;
 pub mod keys;
+mod ledger;
+mod load;
+mod options;
+mod record;
+pub(crate) mod references;
 pub mod rules;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use self::commands::{Change, no_entropy};
+use self::envelope::{Header, KIND_PAYLOAD, Opened};
+use self::keys::{BackupKeys, Secret};
+use self::ledger::{Known, Ledger, Plan};
+pub use self::options::{
+    BackupOptions, BackupReport, Concluded, Copy, PeerStatus, Sealed, Standing, Ticked,
+};
+use self::record::encode_peer;
+pub use self::rules::{Action, PeerState};
+use self::rules::{Event, Retrieval};
+use crate::error::{Error, Result, Status};
+use crate::limits::PAGE_ROWS_MAX;
+use crate::store::Store;
+use crate::store::volatile::{Held, Volatile};
+use crate::types::NodeId;
+
+/// A payload, zeroized when the last who needs it is done.
+type Payload = Arc<Zeroizing<Vec<u8>>>;
+
+struct State {
+    ledger: Ledger,
+    payload: Option<Payload>,
+    /// Peers about whom something is being written (BW3).
+    busy: BTreeSet<NodeId>,
+    entropy: Option<ChaCha20Rng>,
+}
+
+/// What every opener of a store's backup shares.
+struct Shared {
+    keys: BackupKeys,
+    options: BackupOptions,
+    report: BackupReport,
+    state: Volatile<State>,
+}
+
+/// Our data at our peers. Cheap to share: every method takes `&self` and may be called from any thread.
+pub struct Backup {
+    store: Arc<Store>,
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Backup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Backup").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}
+
+/// A peer that this thread made busy.
+struct Busy<'shared> {
+    shared: &'shared Shared,
+    peer: NodeId,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.shared.state.hold_broken().busy.remove(&self.peer);
+        self.shared.state.notify();
+    }
+}
+
+impl Shared {
+    fn open(store: &Arc<Store>, secret: &Secret, options: BackupOptions) -> Result<Shared> {
+        let keys = BackupKeys::new(secret);
+        let mut entropy = options.entropy.map(ChaCha20Rng::from_seed);
+        let instance = draw(entropy.as_mut())?;
+        let (ledger, report) = load::load(store, &keys, &options, instance)?;
+        let state = State { ledger, payload: None, busy: BTreeSet::new(), entropy };
+        Ok(Shared { keys, options, report, state: Volatile::new(state) })
+    }
+
+    fn make_busy(&self, state: &mut State, peer: NodeId) -> Busy<'_> {
+        state.busy.insert(peer);
+        Busy { shared: self, peer }
+    }
+}
+
+/// 16 random bytes.
+fn draw(entropy: Option<&mut ChaCha20Rng>) -> Result<[u8; 16]> {
+    let mut drawn = [0; 16];
+    match entropy {
+        Some(entropy) => entropy.fill_bytes(&mut drawn),
+        None => getrandom::fill(&mut drawn).map_err(|error| no_entropy(&error))?,
+    }
+    Ok(drawn)
+}
+
+impl Backup {
+    /// Opens the backup of a store. While it is open, opening again with the same secret and equal options
+    /// gives the same instance. Every peer counts as disconnected.
+    ///
+    /// # Errors
+    /// `WrongMode` with another secret than the store's backup was made with; `AlreadyOpen` with other
+    /// options; `NoSpace`; the store's errors.
+    pub fn open(store: &Arc<Store>, secret: &Secret, options: BackupOptions) -> Result<Backup> {
+        let shared = store.component(|| Shared::open(store, secret, options.clone()))?;
+        let is_same = shared.keys.matches(&BackupKeys::new(secret).check_value());
+        if !is_same || shared.options != options {
+            let fact = "the backup of this store is open with another secret or other options";
+            return Err(Error::new(Status::AlreadyOpen, fact));
+        }
+        Ok(Backup { store: Arc::clone(store), shared })
+    }
+
+    /// The store this backup lives in.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// What the open found.
+    pub fn report(&self) -> BackupReport {
+        self.shared.report
+    }
+
+    fn hold(&self) -> Result<Held<'_, State>> {
+        self.store.check_usable()?;
+        self.shared.state.hold()
+    }
+
+    fn hold_idle(&self, peer: NodeId) -> Result<Held<'_, State>> {
+        let mut state = self.hold()?;
+        while state.busy.contains(&peer) {
+            self.shared.state.wait(&mut state)?;
+        }
+        Ok(state)
+    }
+
+    /// What is to be kept by peers from now on: the host's own bytes, for which every peer is due. It is kept
+    /// in memory only: set it again after each open. An equal one changes nothing.
+    ///
+    /// # Errors
+    /// `TooBig` when it does not fit the size class; `InvalidArgument` when it is empty; `Closed`,
+    /// `Poisoned`, `Forked`.
+    pub fn set_payload(&self, payload: &[u8]) -> Result<()> {
+        let most = self.shared.options.size_class.payload_max();
+        if payload.len() > most {
+            let fact = format!("a payload of {} bytes, at most {most}", payload.len());
+            return Err(Error::new(Status::TooBig, fact));
+        }
+        if payload.is_empty() {
+            return Err(Error::new(Status::InvalidArgument, "an empty payload restores nothing"));
+        }
+        let sha256 = Sha256::digest(payload).into();
+        let mut state = self.hold()?;
+        state.ledger.set_payload(Some((payload.len(), sha256)));
+        state.payload = Some(Arc::new(Zeroizing::new(payload.to_vec())));
+        Ok(())
+    }
+
+    /// A peer connected, and its `init` says whether it offers storage (BOLT 9 bits 42 and 43). If it does,
+    /// nothing is sent to it until it returned a blob, began channel_reestablish, or its time is up.
+    ///
+    /// # Errors
+    /// `QuotaPeers` when something is known of too many peers: nothing is sent to this one; `Closed`,
+    /// `Poisoned`, `Forked`.
+    pub fn connected(&self, now_ms: u64, peer: NodeId, offers_storage: bool) -> Result<PeerStatus> {
+        let mut state = self.hold_idle(peer)?;
+        state.ledger.check_room(peer)?;
+        state.ledger.observe(now_ms);
+        let plan = state.ledger.plan(peer, Event::Connected { offers_storage });
+        state.ledger.set(peer, plan.known);
+        Ok(state.ledger.status_of(peer, &plan.known))
+    }
+
+    /// A peer is gone.
+    ///
+    /// # Errors
+    /// `Closed`, `Poisoned`, `Forked`.
+    pub fn disconnected(&self, peer: NodeId) -> Result<PeerStatus> {
+        let mut state = self.hold_idle(peer)?;
+        let plan = state.ledger.plan(peer, Event::Disconnected);
+        state.ledger.set(peer, plan.known);
+        Ok(state.ledger.status_of(peer, &plan.known))
+    }
+
+    /// A peer returned a blob. Call it before channel_reestablish is answered: with
+    /// [`Action::AlertStateLoss`] we lost state that this peer still has, and a channel must not go on from
+    /// what is left. An empty blob counts as none.
+    ///
+    /// # Errors
+    /// `QuotaPeers` for a stranger when something is known of too many peers; `Closed`, `Poisoned`,
+    /// `Forked`. That the conclusion could not be made durable is no error: [`Concluded::failure`].
+    pub fn retrieval(&self, now_ms: u64, peer: NodeId, blob: &[u8]) -> Result<Concluded> {
+        self.hold()?.ledger.check_room(peer)?;
+        let opened = envelope::open(&self.shared.keys.peer(peer), blob).ok();
+        let event = match &opened {
+            Some(Opened { header, .. }) => {
+                let (instance, seq) = (header.instance, header.seq);
+                Event::Retrieved(Retrieval::Authentic { instance, seq })
+            }
+            None if blob.is_empty() => Event::Deadline,
+            None => Event::Retrieved(Retrieval::Unauthentic),
+        };
+        let mut concluded = self.conclude(now_ms, peer, event)?;
+        concluded.opened = opened;
+        Ok(concluded)
+    }
+
+    /// A peer began channel_reestablish: if it did not return a blob by now, it has none (BOLT 1).
+    ///
+    /// # Errors
+    /// As [`Backup::retrieval`].
+    pub fn reestablish_begun(&self, now_ms: u64, peer: NodeId) -> Result<Concluded> {
+        self.conclude(now_ms, peer, Event::Deadline)
+    }
+
+    fn conclude(&self, now_ms: u64, peer: NodeId, event: Event) -> Result<Concluded> {
+        let mut state = self.hold_idle(peer)?;
+        state.ledger.observe(now_ms);
+        let plan = state.ledger.plan(peer, event);
+        if plan.action == Action::AlertStateLoss {
+            state.ledger.block();
+            if let Event::Retrieved(Retrieval::Authentic { seq, .. }) = event {
+                state.ledger.saw_foreign(seq);
+            }
+        }
+        let change = change_of(&state.ledger, peer, &plan);
+        let failure = if change.is_empty() {
+            state.ledger.set(peer, plan.known);
+            None
+        } else {
+            let busy = self.shared.make_busy(&mut state, peer);
+            drop(state);
+            let failure = self.store.submit_one(change).err();
+            state = self.shared.state.hold()?;
+            state.ledger.set(peer, plan.known);
+            let status = state.ledger.status(peer);
+            drop(state);
+            drop(busy);
+            return Ok(Concluded { peer: status, action: plan.action, opened: None, failure });
+        };
+        let status = state.ledger.status_of(peer, &plan.known);
+        Ok(Concluded { peer: status, action: plan.action, opened: None, failure })
+    }
+
+    /// A channel with this peer became usable: its copy is written anew (CLN #7931).
+    ///
+    /// # Errors
+    /// `Closed`, `Poisoned`, `Forked`.
+    pub fn channel_ready(&self, peer: NodeId) -> Result<()> {
+        self.hold()?.ledger.want(peer);
+        Ok(())
+    }
+
+    /// Concludes about peers that returned nothing in time, and says which are due for a blob.
+    ///
+    /// # Errors
+    /// `Closed`, `Poisoned`, `Forked`.
+    pub fn tick(&self, now_ms: u64) -> Result<Ticked> {
+        let mut state = self.hold()?;
+        let now_ms = state.ledger.observe(now_ms);
+        let silent = state.ledger.silent(now_ms);
+        drop(state);
+        let mut ticked = Ticked::default();
+        for peer in silent {
+            let concluded = self.conclude(now_ms, peer, Event::Deadline)?;
+            ticked.actions.push((peer, concluded.peer.state, concluded.action));
+            ticked.failure = ticked.failure.or(concluded.failure);
+        }
+        let state = self.hold()?;
+        let due = state.ledger.due(now_ms).into_iter();
+        ticked.actions.extend(due.map(|(peer, known)| (peer, known, Action::Send)));
+        ticked.next_due_ms = state.ledger.next_due_ms();
+        Ok(ticked)
+    }
+
+    /// Seals the payload for a peer; when this returns, the blob's number is durable. Hand it to the
+    /// connection at once: it is not kept.
+    ///
+    /// # Errors
+    /// Nothing was changed: `StateLoss`, `PeerUnavailable`, `Hold`, `Unreadable`, `NoPayload`, `NoSpace`,
+    /// `Io` without random numbers; the store's errors. `Unknown`: do not send, reopen.
+    pub fn seal(&self, now_ms: u64, peer: NodeId, block_height: u32) -> Result<Sealed> {
+        let mut state = self.hold_idle(peer)?;
+        let now_ms = state.ledger.observe(now_ms);
+        let entropy = draw(state.entropy.as_mut())?;
+        let (known, class, seq) = state.ledger.plan_send(peer)?;
+        let payload = state.payload.clone().ok_or(Status::NoPayload)?;
+        let header = Header {
+            kind: KIND_PAYLOAD,
+            flags: 0,
+            seq,
+            created_unix_secs: now_ms / 1_000,
+            block_height,
+            instance: state.ledger.state.instance,
+            set_id: [0; 16],
+        };
+        let change = Change {
+            peers: vec![(peer, encode_peer(&known.peer, &known.sent))],
+            state: Some(record::State { is_fresh: false, ..state.ledger.state }),
+            told: Vec::new(),
+            grows: true,
+        };
+        let busy = self.shared.make_busy(&mut state, peer);
+        drop(state);
+        let blob = envelope::seal(&self.shared.keys.peer(peer), &header, &payload, class, entropy)?;
+        self.store.submit_one(change)?;
+        let mut state = self.shared.state.hold()?;
+        state.ledger.state.is_fresh = false;
+        let is_blocked = state.ledger.state.is_blocked;
+        state.ledger.set(peer, known);
+        drop(state);
+        drop(busy);
+        if is_blocked {
+            let fact = "a peer showed that we lost state while this was sealed; do not send it";
+            return Err(Error::new(Status::StateLoss, fact));
+        }
+        Ok(Sealed { blob, seq })
+    }
+
+    /// An operator has seen that state was lost, or that peers hold what we cannot read, and lets us go on:
+    /// sending is no longer refused, and those peers' blobs may be overwritten. Numbers go on far above any
+    /// that was seen. Answers whether anything had to be acknowledged.
+    ///
+    /// # Errors
+    /// The store's errors: nothing was changed.
+    pub fn acknowledge(&self) -> Result<bool> {
+        let mut state = self.hold()?;
+        while !state.busy.is_empty() {
+            self.shared.state.wait(&mut state)?;
+        }
+        let (after, peers) = state.ledger.plan_acknowledge();
+        let is_needed = after.is_blocked != state.ledger.state.is_blocked || !peers.is_empty();
+        if after == state.ledger.state && peers.is_empty() {
+            return Ok(false);
+        }
+        let durable = peers.iter().filter(|(_, known)| known.is_durable);
+        let rows = durable.map(|(peer, known)| (*peer, encode_peer(&known.peer, &known.sent)));
+        let change = Change { peers: rows.collect(), state: Some(after), ..Change::default() };
+        // BW3 does not hold here: nobody may decide from the state before, and nobody waits long.
+        self.store.submit_one(change)?;
+        state.ledger.state = after;
+        peers.into_iter().for_each(|(peer, known)| state.ledger.set(peer, known));
+        Ok(is_needed)
+    }
+
+    /// What is known of peers, in the order of their ids, at most `limit` (capped at 1,000) after one of
+    /// them.
+    ///
+    /// # Errors
+    /// `Closed`, `Poisoned`, `Forked`.
+    pub fn peers(&self, after: Option<NodeId>, limit: usize) -> Result<Vec<PeerStatus>> {
+        Ok(self.hold()?.ledger.statuses(after, limit.min(PAGE_ROWS_MAX)))
+    }
+
+    /// Where the backup stands.
+    ///
+    /// # Errors
+    /// `Closed`, `Poisoned`, `Forked`.
+    pub fn standing(&self) -> Result<Standing> {
+        Ok(self.hold()?.ledger.standing())
+    }
+}
+
+/// What of a plan has to be durable.
+fn change_of(ledger: &Ledger, peer: NodeId, plan: &Plan) -> Change {
+    let Known { peer: known, sent, .. } = &plan.known;
+    let row = plan.writes_peer.then(|| (peer, encode_peer(known, sent)));
+    let state = plan.writes_state.then(|| record::State {
+        is_fresh: plan.session.is_fresh,
+        is_blocked: plan.session.is_blocked,
+        ..ledger.state
+    });
+    let told = plan.told.map(|kind| (kind, peer));
+    Change { peers: Vec::from_iter(row), state, told: Vec::from_iter(told), grows: false }
+}

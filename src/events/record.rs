@@ -40,7 +40,7 @@ pub enum EventKind {
     PaymentCorrupt = 14,
     /// The blob that is kept for a peer is damaged: it is not returned.
     PeerBlobCorrupt = 15,
-    /// A peer's blob was refused for a quota; told once until one is accepted.
+    /// A peer's blob was refused for a quota; told once per peer while the component is open.
     PeerBlobRefused = 16,
     /// A peer's blob was removed, long enough after its last claim.
     PeerBlobCollected = 17,

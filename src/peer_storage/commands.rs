@@ -106,7 +106,7 @@ impl Command for Tell {
     }
 
     fn space(&self) -> Space {
-        Space::Settles
+        Space::Grows
     }
 }
 

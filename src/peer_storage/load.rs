@@ -14,19 +14,24 @@ use crate::types::NodeId;
 /// Every record, into an empty provider.
 pub(super) fn load(view: &View<'_>, provider: &mut Provider) -> Result<PeerStorageReport> {
     let mut damaged = Vec::new();
+    let mut with_blob = 0u64;
+    let mut failure = None;
     view.scan(Table::PeerRecords, &[], |key, body| {
+        match view.snapshot().get(Table::PeerBlobs, key) {
+            Ok(blob) => with_blob += u64::from(blob.is_some()),
+            Err(error) => failure = Some(error),
+        }
         if let Some(node) = node_of(key) {
             match body.ok().and_then(Record::decode) {
                 Some(record) => provider.load(node, record),
                 None => damaged.push(node),
             }
         }
-        true
+        failure.is_none()
     })?;
-    let heads = view.heads()?;
-    let (blobs, records) = (heads.of(Table::PeerBlobs), heads.of(Table::PeerRecords));
+    failure.map_or(Ok(()), Err)?;
     // A blob whose record is gone is found by a look at every blob, which only such a store pays for.
-    if blobs.rows != records.rows {
+    if view.heads()?.of(Table::PeerBlobs).rows != with_blob {
         view.scan(Table::PeerBlobs, &[], |key, _| {
             let lost = node_of(key).filter(|node| provider.peer(*node).stored.is_none());
             damaged.extend(lost);

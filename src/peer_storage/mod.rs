@@ -25,11 +25,11 @@ pub use self::options::{
 use self::record::{Record, sha256_of};
 use self::rules::{Accepted, Pending, Provider};
 use self::shared::{Shared, State};
-use crate::error::{Error, Result, Status};
+use crate::error::{Class, Error, Result, Status};
 use crate::events::EventKind;
 use crate::limits::{PAGE_ROWS_MAX, PEER_BLOB_BYTES_MAX};
 use crate::store::volatile::Held;
-use crate::store::{Store, WriteBehind};
+use crate::store::{Store, WriteBehind, refuse_forked_child};
 use crate::types::NodeId;
 
 /// The blobs of a store's peers. Cheap to share: every method takes `&self` and may be called from any
@@ -55,18 +55,28 @@ impl PeerStorage {
     /// errors.
     pub fn open(store: &Arc<Store>, options: PeerStorageOptions) -> Result<PeerStorage> {
         check(&options)?;
-        let shared = store.component(|| Shared::open(store, options))?;
-        if shared.options != options {
-            let fact = "the peer storage of this store is open with other options";
-            return Err(Error::new(Status::AlreadyOpen, fact));
-        }
-        let mut state = shared.state.hold()?;
-        if state.handles == 0 {
-            let journal: Weak<dyn WriteBehind> = Arc::<Shared>::downgrade(&shared);
-            store.add_journal(journal);
-        }
-        state.handles += 1;
-        drop(state);
+        let is_over = |shared: &Shared| shared.state.hold_broken().is_over;
+        let shared = loop {
+            store.check_usable()?;
+            let shared = store.component_unless(is_over, || Shared::open(store, options))?;
+            let mut state = shared.state.hold()?;
+            // The last handle may have gone since.
+            if state.is_over {
+                continue;
+            }
+            if shared.options != options {
+                let fact = "the peer storage of this store is open with other options";
+                return Err(Error::new(Status::AlreadyOpen, fact));
+            }
+            state.handles += 1;
+            let is_first = state.handles == 1;
+            drop(state);
+            if is_first {
+                let journal: Weak<dyn WriteBehind> = Arc::<Shared>::downgrade(&shared);
+                store.add_journal(journal);
+            }
+            break shared;
+        };
         Ok(PeerStorage { store: Arc::clone(store), shared, is_closed: AtomicBool::new(false) })
     }
 
@@ -81,13 +91,19 @@ impl PeerStorage {
     }
 
     fn hold(&self) -> Result<Held<'_, State>> {
-        self.store.check_usable()?;
-        self.shared.state.hold()
+        self.check_open(self.shared.state.hold()?)
     }
 
     fn hold_idle(&self, peer: NodeId) -> Result<Held<'_, State>> {
+        self.check_open(self.shared.hold_idle(peer)?)
+    }
+
+    fn check_open<'held>(&self, state: Held<'held, State>) -> Result<Held<'held, State>> {
         self.store.check_usable()?;
-        self.shared.hold_idle(peer)
+        if state.is_over || self.is_closed.load(Ordering::Acquire) {
+            return Err(Status::Closed.into());
+        }
+        Ok(state)
     }
 
     /// Takes a blob that a peer sent. It is written at once unless the peer's last write is less than a
@@ -99,12 +115,16 @@ impl PeerStorage {
     /// too much waits in memory. On the wire all of these are silence: never disconnect for them. `Unknown`
     /// and the store's errors.
     pub fn store_blob(&self, now_ms: u64, peer: NodeId, blob: &[u8]) -> Result<Stored> {
-        self.store.check_usable()?;
-        // Longer ones are refused without a look at their bytes.
-        let sha256 = if blob.len() > PEER_BLOB_BYTES_MAX { [0; 32] } else { sha256_of(blob) };
+        drop(self.hold()?);
+        // Who may not store does not make us look at its bytes.
+        let mut state = self.hold()?;
+        let now_ms = state.provider.observe(now_ms)?;
+        let allowed = state.provider.check(peer, blob.len() as u64);
+        self.told_if_refused(state, peer, allowed)?;
+        let sha256 = sha256_of(blob);
         self.check_equal(peer, &sha256, blob)?;
         let mut state = self.hold_idle(peer)?;
-        let now_ms = state.provider.observe(now_ms);
+        let now_ms = state.provider.observe(now_ms)?;
         let pending = Pending { blob: Arc::from(blob), sha256, received_ms: now_ms };
         match state.provider.store(now_ms, peer, pending) {
             Ok(Accepted::Unchanged) => Ok(Stored::Unchanged),
@@ -116,25 +136,41 @@ impl PeerStorage {
                     Some((_, error)) => self.deferred_by(now_ms, peer, error),
                 }
             }
-            Err(refusal) => {
-                let is_quota = matches!(refusal.status(), Status::QuotaPeers | Status::QuotaTotal);
-                let tells = is_quota && state.provider.tells_refusal(peer);
-                drop(state);
-                if tells {
-                    self.tell(peer, EventKind::PeerBlobRefused);
-                }
-                Err(refusal)
-            }
+            Err(refusal) => self.told_if_refused(state, peer, Err(refusal)),
         }
+    }
+
+    /// Tells a refusal for a quota, the first time.
+    fn told_if_refused<T>(
+        &self,
+        mut state: Held<'_, State>,
+        peer: NodeId,
+        outcome: Result<T>,
+    ) -> Result<T> {
+        let is_quota =
+            |refusal: &Error| matches!(refusal.status(), Status::QuotaPeers | Status::QuotaTotal);
+        let tells = outcome.as_ref().is_err_and(is_quota) && state.provider.tells_refusal(peer);
+        drop(state);
+        if tells {
+            self.tell(peer, EventKind::PeerBlobRefused);
+        }
+        outcome
     }
 
     /// A write that was due and definitely did not happen leaves the blob waiting.
     fn deferred_by(&self, now_ms: u64, peer: NodeId, error: Error) -> Result<Stored> {
-        if !error.status().is_definite() {
+        if error.class() != Class::Retry {
             return Err(error);
         }
-        let due_ms = self.shared.state.hold()?.provider.due_ms(peer);
-        Ok(Stored::Deferred { due_ms: due_ms.max(now_ms), failure: Some(error) })
+        let state = self.shared.state.hold()?;
+        match state.provider.peer(peer).pending.is_some() {
+            true => {
+                let due_ms = state.provider.due_ms(peer).max(now_ms);
+                Ok(Stored::Deferred { due_ms, failure: Some(error) })
+            }
+            // Too much waits already.
+            false => Err(error),
+        }
     }
 
     /// Whether a blob that seems to be on disk already can be read there: if not, it is written anew.
@@ -172,10 +208,16 @@ impl PeerStorage {
     /// # Errors
     /// The store's errors; what single peers met is in [`Ticked::failed`].
     pub fn tick(&self, now_ms: u64) -> Result<Ticked> {
-        let mut state = self.hold()?;
-        let now_ms = state.provider.observe(now_ms);
+        let mut state = self.check_open(self.shared.hold_turn()?)?;
+        let now_ms = state.provider.observe(now_ms)?;
         let due = state.provider.due(now_ms);
-        self.shared.write_peers(&self.store, state, &due, now_ms)
+        let ticked = self.shared.write_peers(&self.store, state, &due, now_ms)?;
+        self.with_next_due(ticked)
+    }
+
+    fn with_next_due(&self, ticked: Ticked) -> Result<Ticked> {
+        let next_due_ms = self.shared.state.hold()?.provider.next_due_ms();
+        Ok(Ticked { next_due_ms, ..ticked })
     }
 
     /// Writes every blob that waits, whatever its cooldown.
@@ -183,8 +225,9 @@ impl PeerStorage {
     /// # Errors
     /// As [`PeerStorage::tick`].
     pub fn flush(&self, now_ms: u64) -> Result<Ticked> {
-        self.store.check_usable()?;
-        self.shared.write_all(&self.store, Some(now_ms))
+        drop(self.hold()?);
+        let ticked = self.shared.write_all(&self.store, Some(now_ms))?;
+        self.with_next_due(ticked)
     }
 
     /// When the next tick has something to write.
@@ -202,7 +245,7 @@ impl PeerStorage {
     /// `CorruptRecord` when the blob does not pass its check: send nothing; the store's errors.
     pub fn connected(&self, now_ms: u64, peer: NodeId) -> Result<Option<Vec<u8>>> {
         let mut state = self.hold()?;
-        state.provider.observe(now_ms);
+        state.provider.observe(now_ms)?;
         if state.provider.is_off {
             return Ok(None);
         }
@@ -238,7 +281,7 @@ impl PeerStorage {
     /// `NoSpace`, `Busy`: it still waits; the store's errors.
     pub fn disconnected(&self, now_ms: u64, peer: NodeId) -> Result<bool> {
         let mut state = self.hold_idle(peer)?;
-        let now_ms = state.provider.observe(now_ms);
+        let now_ms = state.provider.observe(now_ms)?;
         if !state.provider.is_due_at_disconnect(now_ms, peer) {
             return Ok(false);
         }
@@ -272,8 +315,7 @@ impl PeerStorage {
                 format!("peer {}: named twice", twice.peer),
             ));
         }
-        self.store.check_usable()?;
-        let mut state = self.shared.hold_all_idle()?;
+        let mut state = self.check_open(self.shared.hold_all_idle()?)?;
         claims.iter().for_each(|claims| state.provider.set_claims(claims));
         state.provider.set_height(block_height);
         let wrong = state.provider.wrong_marks(block_height);
@@ -304,6 +346,7 @@ impl PeerStorage {
     /// # Errors
     /// The store's errors: it was not removed.
     pub fn prune(&self, peer: NodeId) -> Result<bool> {
+        drop(self.hold()?);
         let its =
             |provider: &Provider| Ok(provider.has_blob(peer).then_some(peer).into_iter().collect());
         let removed = self.shared.remove_all(&self.store, None, its)?;
@@ -315,6 +358,7 @@ impl PeerStorage {
     /// # Errors
     /// `ClaimsIncomplete`: nothing was removed; the store's errors.
     pub fn prune_unclaimed(&self) -> Result<Vec<NodeId>> {
+        drop(self.hold()?);
         self.shared.remove_all(&self.store, None, Provider::unclaimed)
     }
 
@@ -352,11 +396,14 @@ impl PeerStorage {
         if self.is_closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        // The lock may be held by a thread that a forked child does not have.
+        refuse_forked_child()?;
         let mut state = self.shared.state.hold_broken();
         state.handles -= 1;
         let is_last = state.handles == 0;
+        state.is_over |= is_last;
         drop(state);
-        if is_last && self.store.check_usable().is_ok() { self.shared.flush_all() } else { Ok(()) }
+        if is_last && self.store.check_usable().is_ok() { self.shared.end_all() } else { Ok(()) }
     }
 }
 

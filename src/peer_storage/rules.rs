@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::options::{ClaimChange, Claims, PeerEntry, PeerStorageOptions, PeerStorageStats};
 use super::record::Record;
 use crate::error::{Error, Result, Status};
+use crate::limits::UNIX_MS_MAX;
 use crate::types::NodeId;
 
 /// A blob that waits to be written.
@@ -38,8 +39,10 @@ pub(crate) struct Peer {
     pub(crate) is_damaged: bool,
     /// The record on disk is damaged, and this one was made of the blob.
     is_remade: bool,
-    /// A refusal for a quota was told since the last blob was accepted.
+    /// A refusal for a quota was told.
     refusal_was_told: bool,
+    /// The damage was told.
+    damage_was_told: bool,
     updates: u64,
 }
 
@@ -178,10 +181,14 @@ impl Provider {
         });
     }
 
-    /// Time never goes back.
-    pub(crate) fn observe(&mut self, now_ms: u64) -> u64 {
+    /// Time never goes back, so one that no clock shows is refused: nothing would be due after it.
+    pub(crate) fn observe(&mut self, now_ms: u64) -> Result<u64> {
+        if now_ms > UNIX_MS_MAX {
+            let fact = format!("now_ms {now_ms} lies beyond the year 9999; nothing was changed");
+            return Err(Error::new(Status::InvalidArgument, fact));
+        }
         self.now_ms = self.now_ms.max(now_ms);
-        self.now_ms
+        Ok(self.now_ms)
     }
 
     pub(crate) fn peer(&self, node: NodeId) -> Peer {
@@ -225,34 +232,41 @@ impl Provider {
         node: NodeId,
         pending: Pending,
     ) -> Result<Accepted> {
-        let peer = self.peer(node);
         let bytes = pending.blob.len();
-        self.check_claim(node, &peer)?;
-        self.check_quotas(node, &peer, bytes as u64)?;
-        let options = self.options;
-        let accepted = self.change(node, |peer| {
-            peer.refusal_was_told = false;
-            if peer.has_stored(&pending.sha256, bytes) {
-                peer.pending = None;
-                return Accepted::Unchanged;
-            }
-            let due_ms = peer.due_ms(&options);
-            let is_due = now_ms >= due_ms;
-            let waits =
-                |waiting: &Pending| waiting.sha256 == pending.sha256 && waiting.blob.len() == bytes;
-            if !is_due && peer.pending.as_ref().is_some_and(waits) {
-                return Accepted::Unchanged;
-            }
+        self.check(node, bytes as u64)?;
+        let peer = self.peer(node);
+        if peer.has_stored(&pending.sha256, bytes) {
+            self.counted.unchanged += 1;
+            self.change(node, |peer| peer.pending = None);
+            return Ok(Accepted::Unchanged);
+        }
+        let due_ms = peer.due_ms(&self.options);
+        let is_due = now_ms >= due_ms;
+        let waits =
+            |waiting: &Pending| waiting.sha256 == pending.sha256 && waiting.blob.len() == bytes;
+        if !is_due && peer.pending.as_ref().is_some_and(waits) {
+            self.counted.unchanged += 1;
+            return Ok(Accepted::Unchanged);
+        }
+        if !is_due {
+            self.check_waiting(node, &peer, bytes as u64)?;
+        }
+        self.change(node, |peer| {
             peer.updates = peer.updates.saturating_add(1);
             peer.pending = Some(pending);
-            if is_due { Accepted::Due } else { Accepted::Deferred { due_ms } }
         });
-        match accepted {
-            Accepted::Unchanged => self.counted.unchanged += 1,
-            Accepted::Deferred { .. } => self.counted.deferred += 1,
-            Accepted::Due => {}
+        if is_due {
+            return Ok(Accepted::Due);
         }
-        Ok(accepted)
+        self.counted.deferred += 1;
+        Ok(Accepted::Deferred { due_ms })
+    }
+
+    /// Whether a peer may store so many bytes, before anybody looks at them.
+    pub(crate) fn check(&mut self, node: NodeId, bytes: u64) -> Result<()> {
+        let peer = self.peer(node);
+        self.check_claim(node, &peer)?;
+        self.check_quotas(node, &peer, bytes)
     }
 
     fn check_claim(&mut self, node: NodeId, peer: &Peer) -> Result<()> {
@@ -296,20 +310,28 @@ impl Provider {
         }
         let share = u128::from(most) * u128::from(options.without_channel_percent) / 100;
         let without_channel = sums.bytes_without_channel;
-        if !peer.has_channel(options) && u128::from(with_this(without_channel)) > share {
+        let grows = newest.is_none_or(|newest| bytes > newest);
+        if grows && !peer.has_channel(options) && u128::from(with_this(without_channel)) > share {
             let fact = format!("peer {node}: more than the {share} of peers without a channel");
             return Err(Error::new(Status::QuotaTotal, fact));
-        }
-        let waiting = peer.pending.as_ref().map_or(0, |pending| pending.blob.len() as u64);
-        let pending = sums.pending_bytes.saturating_sub(waiting).saturating_add(bytes);
-        if pending > options.pending_bytes_max && bytes != 0 {
-            let fact = format!("peer {node}: {} bytes wait to be written", sums.pending_bytes);
-            return Err(Error::new(Status::Busy, fact));
         }
         Ok(())
     }
 
-    /// Whether a refusal for a quota is to be told: once, until a blob is accepted.
+    /// What waits is bounded. What is due does not wait: its callers' threads bound it.
+    fn check_waiting(&mut self, node: NodeId, peer: &Peer, bytes: u64) -> Result<()> {
+        let own = peer.pending.as_ref().map_or(0, |pending| pending.blob.len() as u64);
+        let waiting = self.sums.pending_bytes;
+        let after = waiting.saturating_sub(own).saturating_add(bytes);
+        if after <= self.options.pending_bytes_max || bytes == 0 {
+            return Ok(());
+        }
+        self.counted.refused_quota += 1;
+        let fact = format!("peer {node}: {waiting} bytes wait to be written; nothing was changed");
+        Err(Error::new(Status::Busy, fact))
+    }
+
+    /// Whether a refusal for a quota is to be told: once per peer, or a peer could fill the log.
     pub(crate) fn tells_refusal(&mut self, node: NodeId) -> bool {
         let knows = self.peers.contains_key(&node);
         knows && self.change(node, |peer| !std::mem::replace(&mut peer.refusal_was_told, true))
@@ -330,8 +352,11 @@ impl Provider {
 
     /// Whether a disconnection writes what waits for a peer.
     pub(crate) fn is_due_at_disconnect(&self, now_ms: u64, node: NodeId) -> bool {
-        let interval_ms = self.options.disconnect_interval_ms;
+        let options = &self.options;
         self.peers.get(&node).is_some_and(|peer| {
+            // Who waits longer than peers with a channel does so here too, or reconnecting would be its way.
+            let longer_ms = peer.cooldown_ms(options).saturating_sub(options.cooldown_ms);
+            let interval_ms = options.disconnect_interval_ms.saturating_add(longer_ms);
             let may_ms =
                 peer.last_write_ms.map_or(0, |last_ms| last_ms.saturating_add(interval_ms));
             peer.pending.is_some() && now_ms >= may_ms
@@ -350,15 +375,22 @@ impl Provider {
             peer.stored = Some(record);
             peer.pending = None;
             peer.is_damaged = false;
+            peer.damage_was_told = false;
             peer.is_remade = false;
             peer.last_write_ms = Some(now_ms);
         });
         self.counted.commits += 1;
     }
 
-    /// A waiting blob could not be written: it waits for another cooldown.
+    /// A waiting blob could not be written: it waits for another cooldown, if there is room for that.
     pub(crate) fn not_written(&mut self, now_ms: u64, node: NodeId) {
-        self.change(node, |peer| peer.last_write_ms = Some(now_ms));
+        let has_room = self.sums.pending_bytes <= self.options.pending_bytes_max;
+        self.change(node, |peer| {
+            peer.last_write_ms = Some(now_ms);
+            if !has_room {
+                peer.pending = None;
+            }
+        });
     }
 
     /// When a peer's waiting blob may be written.
@@ -374,7 +406,8 @@ impl Provider {
     /// The blob on disk did not pass its check; answers whether that is new.
     pub(crate) fn found_damaged(&mut self, node: NodeId) -> bool {
         self.change(node, |peer| {
-            peer.stored.is_some() && !std::mem::replace(&mut peer.is_damaged, true)
+            peer.is_damaged = peer.stored.is_some();
+            peer.is_damaged && !std::mem::replace(&mut peer.damage_was_told, true)
         })
     }
 
@@ -464,9 +497,9 @@ impl Provider {
     pub(crate) fn collectable(&self, height: u32) -> Vec<NodeId> {
         let retention = self.options.retention_blocks;
         let is_over = |peer: &Peer| {
-            peer.closed_at.is_some_and(|closed_at| {
-                u64::from(height) >= u64::from(closed_at) + u64::from(retention)
-            })
+            let is_old =
+                |closed_at: u32| u64::from(height) >= u64::from(closed_at) + u64::from(retention);
+            !peer.has_claim(&self.options) && peer.closed_at.is_some_and(is_old)
         };
         let over = self.peers.iter().filter(|(_, peer)| is_over(peer));
         over.map(|(node, _)| *node).collect()
@@ -499,6 +532,7 @@ impl Provider {
             peer.last_write_ms = None;
             peer.closed_at = None;
             peer.is_damaged = false;
+            peer.damage_was_told = false;
             peer.is_remade = false;
             had
         })

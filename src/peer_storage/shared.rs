@@ -29,7 +29,11 @@ pub(super) struct State {
     pub(super) provider: Provider,
     /// Peers whose rows are being written (SW1).
     busy: BTreeSet<NodeId>,
+    /// Threads that wait until nobody writes: nobody begins to write meanwhile.
+    waiting_for_all: u32,
     pub(super) handles: u32,
+    /// The last handle went, or the store is closing: nothing more is accepted.
+    pub(super) is_over: bool,
 }
 
 /// What every opener of a store's peer storage shares.
@@ -43,7 +47,16 @@ pub(super) struct Shared {
 /// Peers that this thread made busy.
 struct Busy<'shared> {
     shared: &'shared Shared,
-    peers: Vec<NodeId>,
+    peers: BTreeSet<NodeId>,
+}
+
+impl Busy<'_> {
+    /// One of them is done: whoever waits for it goes on while the others are written.
+    fn release(&mut self, state: &mut State, peer: NodeId) {
+        if self.peers.remove(&peer) {
+            state.busy.remove(&peer);
+        }
+    }
 }
 
 impl Drop for Busy<'_> {
@@ -68,7 +81,13 @@ impl Shared {
     pub(super) fn open(store: &Arc<Store>, options: PeerStorageOptions) -> Result<Shared> {
         let mut provider = Provider::new(options);
         let report = store.read(|view| load::load(view, &mut provider))?;
-        let state = State { provider, busy: BTreeSet::new(), handles: 0 };
+        let state = State {
+            provider,
+            busy: BTreeSet::new(),
+            waiting_for_all: 0,
+            handles: 0,
+            is_over: false,
+        };
         let store = Arc::downgrade(store);
         Ok(Shared { store, options, report, state: Volatile::new(state) })
     }
@@ -76,19 +95,32 @@ impl Shared {
     /// Locks the state once nobody writes a peer's rows.
     pub(super) fn hold_idle(&self, peer: NodeId) -> Result<Held<'_, State>> {
         let mut state = self.state.hold()?;
-        while state.busy.contains(&peer) {
+        while state.waiting_for_all != 0 || state.busy.contains(&peer) {
             self.state.wait(&mut state)?;
         }
         Ok(state)
     }
 
-    /// Locks the state once nobody writes any peer's rows.
-    pub(super) fn hold_all_idle(&self) -> Result<Held<'_, State>> {
+    /// Locks the state once nobody waits for all.
+    pub(super) fn hold_turn(&self) -> Result<Held<'_, State>> {
         let mut state = self.state.hold()?;
-        while !state.busy.is_empty() {
+        while state.waiting_for_all != 0 {
             self.state.wait(&mut state)?;
         }
         Ok(state)
+    }
+
+    /// Locks the state once nobody writes any peer's rows. Whoever comes later waits, so that this ends.
+    pub(super) fn hold_all_idle(&self) -> Result<Held<'_, State>> {
+        let mut state = self.state.hold()?;
+        state.waiting_for_all += 1;
+        let mut waited = Ok(());
+        while waited.is_ok() && !state.busy.is_empty() {
+            waited = self.state.wait(&mut state);
+        }
+        state.waiting_for_all -= 1;
+        self.state.notify();
+        waited.map(|()| state)
     }
 
     /// Makes the idle ones of these peers busy and says what is to be written for them.
@@ -116,23 +148,32 @@ impl Shared {
     fn write(
         &self,
         store: &Store,
+        mut busy: Busy<'_>,
         writes: Vec<Write>,
         now_ms: u64,
-    ) -> Result<Vec<(NodeId, Result<()>)>> {
-        let mut outcomes = Vec::with_capacity(writes.len());
+    ) -> Result<Ticked> {
+        let mut ticked = Ticked::default();
         for slice in slices(writes) {
             let commands = slice.iter().map(|write| Arc::clone(&write.command) as Arc<dyn Command>);
             let written = submit(store, commands.collect());
             let mut state = self.state.hold()?;
             for (write, outcome) in slice.iter().zip(written) {
                 match outcome {
-                    Ok(_) => state.provider.written(now_ms, write.peer, write.record),
-                    Err(_) => state.provider.not_written(now_ms, write.peer),
+                    Ok(_) => {
+                        state.provider.written(now_ms, write.peer, write.record);
+                        ticked.committed.push(write.peer);
+                    }
+                    Err(error) => {
+                        state.provider.not_written(now_ms, write.peer);
+                        ticked.failed.push((write.peer, error));
+                    }
                 }
-                outcomes.push((write.peer, outcome.map(drop)));
+                busy.release(&mut state, write.peer);
             }
+            drop(state);
+            self.state.notify();
         }
-        Ok(outcomes)
+        Ok(ticked)
     }
 
     pub(super) fn write_peers(
@@ -144,22 +185,13 @@ impl Shared {
     ) -> Result<Ticked> {
         let (busy, writes) = self.begin_writes(&mut state, peers, now_ms);
         drop(state);
-        let mut ticked = Ticked::default();
-        for (peer, outcome) in self.write(store, writes, now_ms)? {
-            match outcome {
-                Ok(()) => ticked.committed.push(peer),
-                Err(error) => ticked.failed.push((peer, error)),
-            }
-        }
-        drop(busy);
-        ticked.next_due_ms = self.state.hold()?.provider.next_due_ms();
-        Ok(ticked)
+        self.write(store, busy, writes, now_ms)
     }
 
     /// Everything that waits, also what other threads are writing now.
     pub(super) fn write_all(&self, store: &Store, now_ms: Option<u64>) -> Result<Ticked> {
         let mut state = self.hold_all_idle()?;
-        let now_ms = state.provider.observe(now_ms.unwrap_or(0));
+        let now_ms = state.provider.observe(now_ms.unwrap_or(0))?;
         let waiting = state.provider.waiting();
         self.write_peers(store, state, &waiting, now_ms)
     }
@@ -213,7 +245,7 @@ impl Shared {
             if peers.is_empty() {
                 return Ok(removed);
             }
-            let busy = self.make_busy(&mut state, peers.clone());
+            let busy = self.make_busy(&mut state, peers.iter().copied().collect());
             drop(state);
             let remove =
                 |peer: &NodeId| Arc::new(Remove { peer: *peer, told_as }) as Arc<dyn Command>;
@@ -237,13 +269,19 @@ impl Shared {
         }
     }
 
-    fn make_busy(&self, state: &mut State, peers: Vec<NodeId>) -> Busy<'_> {
+    fn make_busy(&self, state: &mut State, peers: BTreeSet<NodeId>) -> Busy<'_> {
         state.busy.extend(&peers);
         Busy { shared: self, peers }
     }
 
+    /// Takes no more calls, then SW2.
+    pub(super) fn end_all(&self) -> Result<()> {
+        self.state.hold_broken().is_over = true;
+        self.flush_all()
+    }
+
     /// SW2. The first failure, if there was one.
-    pub(super) fn flush_all(&self) -> Result<()> {
+    fn flush_all(&self) -> Result<()> {
         let Some(store) = self.store.upgrade() else { return Ok(()) };
         let ticked = self.write_all(&store, None)?;
         ticked.failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
@@ -256,7 +294,7 @@ impl WriteBehind for Shared {
     }
 
     fn end(&self) -> Result<()> {
-        self.flush_all()
+        self.end_all()
     }
 }
 
@@ -266,7 +304,7 @@ fn slices(writes: Vec<Write>) -> Vec<Vec<Write>> {
     let mut room = 0;
     for write in writes {
         let bytes = write.command.cost().bytes;
-        match slices.last_mut().filter(|_| bytes <= room) {
+        match slices.last_mut().filter(|slice| bytes <= room && slice.len() < BATCH_OPS_MAX) {
             Some(slice) => {
                 room -= bytes;
                 slice.push(write);

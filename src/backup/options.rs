@@ -1,0 +1,156 @@
+//! What a host chooses at open, and what it is told: plain values.
+//!
+//! Called by `mod`, `ledger` and `ffi`.
+
+use super::envelope::{Opened, SizeClass};
+use super::rules::{Action, PeerState};
+use crate::error::Error;
+use crate::limits::{BACKUP_HOLD_MS, BACKUP_RESEND_INTERVAL_MS, PEERS_MAX};
+use crate::types::NodeId;
+
+/// Choices at open.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BackupOptions {
+    /// Length of the blobs that are sent, whatever they hold.
+    pub size_class: SizeClass,
+    /// Time that a peer has to return our blob, unless it begins channel_reestablish before.
+    pub hold_ms: u64,
+    /// Shortest time between two blobs for one peer that a tick asks for.
+    pub resend_interval_ms: u64,
+    /// Most peers that something is known of.
+    pub peers_max: u32,
+    /// Where instance and nonces come from, for tests: else the operating system.
+    pub entropy: Option<[u8; 32]>,
+}
+
+impl std::fmt::Debug for BackupOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BackupOptions")
+            .field("size_class", &self.size_class)
+            .field("hold_ms", &self.hold_ms)
+            .field("resend_interval_ms", &self.resend_interval_ms)
+            .field("peers_max", &self.peers_max)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for BackupOptions {
+    fn default() -> BackupOptions {
+        BackupOptions {
+            size_class: SizeClass::Bytes65531,
+            hold_ms: BACKUP_HOLD_MS,
+            resend_interval_ms: BACKUP_RESEND_INTERVAL_MS,
+            peers_max: PEERS_MAX,
+            entropy: None,
+        }
+    }
+}
+
+/// What the open found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupReport {
+    /// Peers that something is known of.
+    pub peers: u64,
+    /// Rows that could not be read: of those peers nothing is overwritten before they return an authentic
+    /// blob; without the state every blob counts as one of a lost state.
+    pub damaged: u64,
+    /// Nothing was ever sent: this database is new, or what was known is lost.
+    pub is_fresh: bool,
+    /// A peer showed that we lost state, and nobody acknowledged it.
+    pub is_blocked: bool,
+}
+
+/// How a peer's copy stands to the payload of now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Copy {
+    /// It holds nothing of ours, or something older.
+    None = 0,
+    /// It was sent this payload and did not return it yet.
+    Unconfirmed = 1,
+    /// It returned this payload.
+    Confirmed = 2,
+}
+
+/// What is known of a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerStatus {
+    /// Which.
+    pub peer: NodeId,
+    /// What it is believed to hold.
+    pub state: PeerState,
+    /// Sequence number of the last blob sent to it, 0 for none.
+    pub sent_seq: u64,
+    /// The greatest sequence number it confirmed, 0 for none.
+    pub committed_seq: u64,
+    /// How often it lost, rolled back or damaged a blob.
+    pub strikes: u32,
+    /// How many of the last three of these are less than 30 days old: with three it should be replaced.
+    pub recent_strikes: u32,
+    /// It holds what we cannot read and did not send.
+    pub is_protected: bool,
+    /// It is connected.
+    pub is_connected: bool,
+    /// It offered storage when it connected last.
+    pub offers_storage: bool,
+    /// How its copy stands to the payload of now.
+    pub copy: Copy,
+    /// Length of the blobs it is sent: 1,024 once it twice did not keep longer ones.
+    pub size_class: SizeClass,
+    /// The host's time when it was last sent a blob, 0 for never.
+    pub sent_ms: u64,
+}
+
+/// What follows from a blob that a peer returned, or from its silence.
+#[derive(Debug)]
+pub struct Concluded {
+    /// What is known of the peer now.
+    pub peer: PeerStatus,
+    /// What is asked of the host.
+    pub action: Action,
+    /// What the blob held, if it is one of ours.
+    pub opened: Option<Opened>,
+    /// Why the conclusion could not be made durable. It holds until the store is closed.
+    pub failure: Option<Error>,
+}
+
+/// A blob to hand to a peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed {
+    /// The bytes of `peer_storage`.
+    pub blob: Vec<u8>,
+    /// Its sequence number, recorded durably before this was answered.
+    pub seq: u64,
+}
+
+/// What a tick found.
+#[derive(Debug, Clone, Default)]
+pub struct Ticked {
+    /// Peers that returned nothing in time, and peers that are due for a blob ([`Action::Send`]).
+    pub actions: Vec<(NodeId, PeerState, Action)>,
+    /// Why a conclusion could not be made durable, the first one.
+    pub failure: Option<Error>,
+    /// When the next tick has something to do.
+    pub next_due_ms: Option<u64>,
+}
+
+/// Where the backup stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Random, made once per database.
+    pub instance: [u8; 16],
+    /// Sequence number of the next blob.
+    pub next_seq: u64,
+    /// Bytes of the payload, 0 without one.
+    pub payload_bytes: u64,
+    /// Peers that something is known of.
+    pub peers: u64,
+    /// Peers that returned the payload of now.
+    pub confirmed_copies: u64,
+    /// Peers that were sent it and did not return it yet.
+    pub unconfirmed_copies: u64,
+    /// Nothing was ever sent.
+    pub is_fresh: bool,
+    /// Nothing may be sent: a peer showed that we lost state.
+    pub is_blocked: bool,
+}
