@@ -160,6 +160,15 @@
 #define LNKEEP_VERSIONED_INIT_OF(type) { .size = sizeof(type), .abi_version = LNKEEP_ABI_VERSION }
 #endif
 
+#define LNKEEP_BACKUP_NONE LNKEEP_NONE_OF(lnkeep_backup)
+#define LNKEEP_BACKUP_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_backup_options)
+#define LNKEEP_BACKUP_REPORT_INIT LNKEEP_INIT_OF(lnkeep_backup_report)
+#define LNKEEP_CONCLUDED_INIT LNKEEP_INIT_OF(lnkeep_concluded)
+#define LNKEEP_OPENED_INIT LNKEEP_INIT_OF(lnkeep_opened)
+#define LNKEEP_ENVELOPE_HEADER_INIT LNKEEP_INIT_OF(lnkeep_envelope_header)
+#define LNKEEP_BACKUP_ACTIONS_INIT LNKEEP_INIT_OF(lnkeep_backup_actions)
+#define LNKEEP_BACKUP_PEERS_INIT LNKEEP_INIT_OF(lnkeep_backup_peers)
+#define LNKEEP_BACKUP_STANDING_INIT LNKEEP_INIT_OF(lnkeep_backup_standing)
 #define LNKEEP_MONITORS_NONE LNKEEP_NONE_OF(lnkeep_monitors)
 #define LNKEEP_MONITORS_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_monitors_options)
 #define LNKEEP_MONITORS_REPORT_INIT LNKEEP_INIT_OF(lnkeep_monitors_report)
@@ -176,6 +185,15 @@
 #define LNKEEP_STUCK_QUERY_INIT LNKEEP_INIT_OF(lnkeep_stuck_query)
 #define LNKEEP_PAYMENT_RULES_INIT LNKEEP_INIT_OF(lnkeep_payment_rules)
 #define LNKEEP_PAYMENT_STATE_INIT LNKEEP_INIT_OF(lnkeep_payment_state)
+#define LNKEEP_PEER_STORAGE_NONE LNKEEP_NONE_OF(lnkeep_peer_storage)
+#define LNKEEP_PEER_STORAGE_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_peer_storage_options)
+#define LNKEEP_PEER_STORAGE_REPORT_INIT LNKEEP_INIT_OF(lnkeep_peer_storage_report)
+#define LNKEEP_STORED_INIT LNKEEP_INIT_OF(lnkeep_stored)
+#define LNKEEP_TICKED_INIT LNKEEP_INIT_OF(lnkeep_ticked)
+#define LNKEEP_NODE_IDS_INIT LNKEEP_INIT_OF(lnkeep_node_ids)
+#define LNKEEP_PEER_PAGE_INIT LNKEEP_INIT_OF(lnkeep_peer_page)
+#define LNKEEP_PEER_STORAGE_STATS_INIT LNKEEP_INIT_OF(lnkeep_peer_storage_stats)
+#define LNKEEP_WIRE_MESSAGE_INIT LNKEEP_INIT_OF(lnkeep_wire_message)
 #define LNKEEP_RESOURCES_NONE LNKEEP_NONE_OF(lnkeep_resources)
 #define LNKEEP_RESOURCES_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_resources_options)
 #define LNKEEP_RESOURCES_REPORT_INIT LNKEEP_INIT_OF(lnkeep_resources_report)
@@ -1160,6 +1178,216 @@
 
 /** Hand payments back that kept an intent, as LNKEEP_RESUME_MAY_SEND, instead of giving them up. */
 #define LNKEEP_RESUME_SENDING 2
+
+/** Offer nothing: nothing is accepted, nothing is returned, blobs are still collected. */
+#define LNKEEP_PEER_STORAGE_OFF 1
+
+/** A channel counts only once it is open; else from the moment its funding is pending. */
+#define LNKEEP_PEER_STORAGE_REFUSE_PENDING_CHANNELS 2
+
+/**
+ * Accept new blobs between the last claim's end and the collection: a peer that lost its disk then replaces
+ * its only useful copy.
+ */
+#define LNKEEP_PEER_STORAGE_ACCEPT_IN_GRACE 4
+
+/** Every number of the options is meant as it is, also when it is 0. */
+#define LNKEEP_PEER_STORAGE_ZEROS_COUNT 8
+
+/** The blob is durable. */
+#define LNKEEP_STORED_COMMITTED 1
+
+/** The blob is in memory, and returned to the peer already; a tick at or after due_ms makes it durable. */
+#define LNKEEP_STORED_DEFERRED 2
+
+/** The blob is the newest already. */
+#define LNKEEP_STORED_UNCHANGED 3
+
+/** lnkeep_peer_storage_tick writes every blob that waits, whatever its cooldown: before the process ends. */
+#define LNKEEP_TICK_ALL 1
+
+/** next_due_ms is given. */
+#define LNKEEP_TICKED_HAS_NEXT_DUE 1
+
+/** The operator lets the peer store without a channel. */
+#define LNKEEP_PEER_ALLOWED 1
+
+/** The funding of a channel is pending. */
+#define LNKEEP_CLAIM_PENDING_CHANNEL 1
+
+/** A channel opened; a pending one, if there is one, is that. */
+#define LNKEEP_CLAIM_OPEN_CHANNEL 2
+
+/** An open channel was closed. */
+#define LNKEEP_CLAIM_CLOSED_CHANNEL 3
+
+/** The funding of a pending channel failed. */
+#define LNKEEP_CLAIM_FAILED_CHANNEL 4
+
+/** The operator lets the peer store without a channel. */
+#define LNKEEP_CLAIM_ALLOWED 5
+
+/** The operator does so no more. */
+#define LNKEEP_CLAIM_DISALLOWED 6
+
+/** The newest blob is in memory and waits to be written. */
+#define LNKEEP_PEER_PENDING 2
+
+/** The blob on disk did not pass its check: it is not returned. */
+#define LNKEEP_PEER_DAMAGED 4
+
+/** closed_at and blocks_left are given. */
+#define LNKEEP_PEER_HAS_CLOSED_AT 8
+
+/** BOLT 1 peer_storage: a node hands its blob to a peer. */
+#define LNKEEP_WIRE_PEER_STORAGE 7
+
+/** BOLT 1 peer_storage_retrieval: the peer hands the newest blob back. */
+#define LNKEEP_WIRE_PEER_STORAGE_RETRIEVAL 9
+
+/** Fail a message whose extension is no valid TLV stream; else the extension is not looked at. */
+#define LNKEEP_WIRE_STRICT 1
+
+/** The node keeps blobs of its peers: bit 42 or 43 is set. */
+#define LNKEEP_STORAGE_OFFERED 1
+
+/** Bit 42 is set. */
+#define LNKEEP_STORAGE_REQUIRED 2
+
+/** LNKEEP_BAD_MESSAGE: more than 65,535 bytes. */
+#define LNKEEP_WIRE_MESSAGE_TOO_LONG 1
+
+/** LNKEEP_BAD_MESSAGE: fewer than two bytes. */
+#define LNKEEP_WIRE_TRUNCATED_TYPE 2
+
+/** LNKEEP_BAD_MESSAGE: neither of the two messages. */
+#define LNKEEP_WIRE_UNKNOWN_TYPE 3
+
+/** LNKEEP_BAD_MESSAGE: fewer than two bytes after the type. */
+#define LNKEEP_WIRE_TRUNCATED_LENGTH 4
+
+/** LNKEEP_BAD_MESSAGE: the blob is longer than what follows its length. */
+#define LNKEEP_WIRE_TRUNCATED_BLOB 5
+
+/** LNKEEP_BAD_MESSAGE: a record of the extension runs past the end. */
+#define LNKEEP_WIRE_TLV_TRUNCATED 6
+
+/** LNKEEP_BAD_MESSAGE: a number of the extension is not in its shortest form. */
+#define LNKEEP_WIRE_TLV_NON_MINIMAL 7
+
+/** LNKEEP_BAD_MESSAGE: a type of the extension is not greater than the one before it. */
+#define LNKEEP_WIRE_TLV_ORDER 8
+
+/** LNKEEP_BAD_MESSAGE: a record of even type in the extension is unknown. */
+#define LNKEEP_WIRE_TLV_UNKNOWN_EVEN 9
+
+/** Instance and nonces come from `entropy`; for tests. */
+#define LNKEEP_BACKUP_HAS_ENTROPY 1
+
+/** Nothing was ever sent from this database: it is new, or what was known is lost. */
+#define LNKEEP_BACKUP_FRESH 1
+
+/** Nothing may be sent: a peer showed that we lost state, and nobody acknowledged it. */
+#define LNKEEP_BACKUP_BLOCKED 2
+
+/** Nothing was sent, nothing is known. */
+#define LNKEEP_BACKUP_STATE_IDLE 0
+
+/** Connected, and may still return a blob: nothing is sent. */
+#define LNKEEP_BACKUP_STATE_HOLD 1
+
+/** Has nothing of ours, or may be overwritten. */
+#define LNKEEP_BACKUP_STATE_CLEAR 2
+
+/** Was sent a blob that it did not confirm yet. */
+#define LNKEEP_BACKUP_STATE_SENT 3
+
+/** Returned the last blob it was sent. */
+#define LNKEEP_BACKUP_STATE_COMMITTED 4
+
+/** Returned an older blob, not older than one confirmed: BOLT 1 lets it delay. */
+#define LNKEEP_BACKUP_STATE_LAGGING 5
+
+/** Returned an older blob than one it had confirmed. */
+#define LNKEEP_BACKUP_STATE_STALE 6
+
+/** Returned nothing, though it had confirmed a blob. */
+#define LNKEEP_BACKUP_STATE_LOST 7
+
+/** Returned something that does not open, though it was sent a blob. */
+#define LNKEEP_BACKUP_STATE_CORRUPT 8
+
+/** Returned nothing and never confirmed a blob. */
+#define LNKEEP_BACKUP_STATE_UNCONFIRMED 9
+
+/** Returned a blob of ours that we know nothing of: we lost state. */
+#define LNKEEP_BACKUP_STATE_AHEAD 10
+
+/** Holds something that we cannot read and did not send: it is never overwritten. */
+#define LNKEEP_BACKUP_STATE_UNREADABLE 11
+
+/** Offers no storage. */
+#define LNKEEP_BACKUP_STATE_UNSUPPORTED 12
+
+/** Nothing is asked of the host. */
+#define LNKEEP_BACKUP_ACTION_NONE 0
+
+/** The first blob may be sent. */
+#define LNKEEP_BACKUP_ACTION_FIRST_SEND_ALLOWED 1
+
+/** The newest blob should be sent: a tick says when. */
+#define LNKEEP_BACKUP_ACTION_RESEND 2
+
+/**
+ * Keep what the peer returned, and ask the operator: it may be a backup of other software, or of a former
+ * installation.
+ */
+#define LNKEEP_BACKUP_ACTION_ALERT_UNREADABLE 3
+
+/** WE lost state that this peer still has: recover before channel_reestablish is answered. */
+#define LNKEEP_BACKUP_ACTION_ALERT_STATE_LOSS 4
+
+/** Seal a blob for this peer now and send it. */
+#define LNKEEP_BACKUP_ACTION_SEND 5
+
+/** LNKEEP_BAD_ENVELOPE: shorter than an empty envelope. */
+#define LNKEEP_ENVELOPE_TOO_SHORT 1
+
+/** LNKEEP_BAD_ENVELOPE: not sealed for this peer with this secret, or changed since. */
+#define LNKEEP_ENVELOPE_AUTH_FAILED 2
+
+/** LNKEEP_BAD_ENVELOPE: sealed in a layout that this version does not know. */
+#define LNKEEP_ENVELOPE_BAD_VERSION 3
+
+/** LNKEEP_BAD_ENVELOPE: the payload is longer than the blob. */
+#define LNKEEP_ENVELOPE_BAD_LENGTH 4
+
+/** LNKEEP_BAD_ENVELOPE: the payload does not have the stated hash. */
+#define LNKEEP_ENVELOPE_BAD_CHECKSUM 5
+
+/** LNKEEP_BAD_ENVELOPE: the padding is not zero. */
+#define LNKEEP_ENVELOPE_BAD_PADDING 6
+
+/** next_due_ms is given. */
+#define LNKEEP_BACKUP_HAS_NEXT_DUE 1
+
+/** The peer holds what we cannot read and did not send. */
+#define LNKEEP_BACKUP_PEER_PROTECTED 1
+
+/** The peer is connected. */
+#define LNKEEP_BACKUP_PEER_CONNECTED 2
+
+/** The peer offered storage when it connected last. */
+#define LNKEEP_BACKUP_PEER_OFFERS 4
+
+/** The peer holds nothing of ours, or something older than the payload of now. */
+#define LNKEEP_COPY_NONE 0
+
+/** The peer was sent the payload of now and did not return it yet. */
+#define LNKEEP_COPY_UNCONFIRMED 1
+
+/** The peer returned the payload of now. */
+#define LNKEEP_COPY_CONFIRMED 2
 
 /** Repeat the reference's rules to the last bit, its defects included, in place of the mended ones. */
 #define LNKEEP_RESOURCES_COMPAT 1
@@ -2440,6 +2668,394 @@ typedef struct lnkeep_payment_delete_filter {
     /** Only payments created at or before this time; 0 means any. */
     uint64_t created_to_unix_ns;
 } lnkeep_payment_delete_filter;
+
+/** Choices at the open of peer storage. Start with LNKEEP_PEER_STORAGE_OPTIONS_INIT. */
+typedef struct lnkeep_peer_storage_options {
+    /** sizeof(lnkeep_peer_storage_options), set by the caller. */
+    size_t size;
+    /** Bits of LNKEEP_PEER_STORAGE_*. */
+    uint32_t flags;
+    /** Share of peers_max and total_bytes_max that peers without an open channel may take; 0 means 25. */
+    uint32_t without_channel_percent;
+    /** Shortest time between two writes for one peer with a channel; 0 means 1,000. */
+    uint64_t cooldown_ms;
+    /** Shortest time between two writes for one peer without; 0 means 60,000. */
+    uint64_t cooldown_without_channel_ms;
+    /** Shortest time between a write and one for a disconnection; 0 means 100. */
+    uint64_t disconnect_interval_ms;
+    /** Most bytes of all blobs; 0 means 268,435,456. */
+    uint64_t total_bytes_max;
+    /** Most bytes that wait in memory to be written; 0 means 67,108,864. */
+    uint64_t pending_bytes_max;
+    /** Blocks that a blob is kept after its peer's last claim; 0 means 2,016 (BOLT 1). */
+    uint32_t retention_blocks;
+    /** Longest blob accepted; 0 means 65,531, all that a message has room for. */
+    uint32_t blob_bytes_max;
+    /** Most peers that may have a blob; 0 means 4,096. */
+    uint32_t peers_max;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_peer_storage_options;
+
+/** The blobs that a store keeps for peers. Zero is LNKEEP_PEER_STORAGE_NONE. */
+typedef struct lnkeep_peer_storage {
+    /** Opaque. */
+    uint64_t bits;
+} lnkeep_peer_storage;
+
+/** What the open of peer storage found. */
+typedef struct lnkeep_peer_storage_report {
+    /** sizeof(lnkeep_peer_storage_report), set by the caller. */
+    size_t size;
+    /** Peers with a blob. */
+    uint64_t peers;
+    /** Bytes of their blobs. */
+    uint64_t bytes;
+    /** Peers whose record was damaged: it was made anew of the blob, or the blob is lost too. */
+    uint64_t damaged;
+} lnkeep_peer_storage_report;
+
+/** What became of a blob that was accepted. */
+typedef struct lnkeep_stored {
+    /** sizeof(lnkeep_stored), set by the caller. */
+    size_t size;
+    /** One of LNKEEP_STORED_*. */
+    uint32_t result;
+    /** Why a blob that was due could not be written and waits, 0 without that. */
+    int32_t failure;
+    /** With LNKEEP_STORED_DEFERRED: when it may be written, in the host's time. */
+    uint64_t due_ms;
+} lnkeep_stored;
+
+/** What a tick did. */
+typedef struct lnkeep_ticked {
+    /** sizeof(lnkeep_ticked), set by the caller. */
+    size_t size;
+    /** Blobs that became durable. */
+    uint64_t committed;
+    /** Blobs that could not be written: they still wait, and are still returned to their peers. */
+    uint64_t failed;
+    /** When the next tick has something to do, in the host's time. */
+    uint64_t next_due_ms;
+    /** Bits of LNKEEP_TICKED_HAS_NEXT_DUE. */
+    uint32_t flags;
+    /** Why the first of those that failed did, 0 without one. */
+    int32_t failure;
+} lnkeep_ticked;
+
+/** Nodes, in the order of their ids. Made by the library. */
+typedef struct lnkeep_node_ids {
+    /** Bytes of this structure. */
+    size_t size;
+    /** The ids, 33 bytes each, one after the other; NULL without any. */
+    const uint8_t *ids;
+    /** How many there are. */
+    size_t ids_len;
+} lnkeep_node_ids;
+
+/** Why a peer may have a blob kept. */
+typedef struct lnkeep_peer_claims {
+    /** Whose: a compressed public key. */
+    uint8_t node_id[33];
+    /** 0. */
+    uint8_t reserved_bytes[3];
+    /** Channels that are open. */
+    uint32_t open_channels;
+    /** Channels whose funding is pending. */
+    uint32_t pending_channels;
+    /** Bits of LNKEEP_PEER_ALLOWED. */
+    uint32_t flags;
+} lnkeep_peer_claims;
+
+/** A peer with a blob. */
+typedef struct lnkeep_peer_entry {
+    /** Whose. */
+    uint8_t node_id[33];
+    /** 0. */
+    uint8_t reserved_bytes[3];
+    /** Bits of LNKEEP_PEER_*. */
+    uint32_t flags;
+    /** SHA-256 of the newest blob. */
+    uint8_t sha256[32];
+    /** Bytes of the newest blob. */
+    uint32_t blob_bytes;
+    /** Channels that are open. */
+    uint32_t open_channels;
+    /** Channels whose funding is pending. */
+    uint32_t pending_channels;
+    /** Height at which the last claim ended. */
+    uint32_t closed_at;
+    /** Blocks until the blob is collected, counted from the last height that was told. */
+    uint32_t blocks_left;
+    /** 0. */
+    uint32_t reserved;
+    /** The host's time when the newest blob was received. */
+    uint64_t received_ms;
+    /** The host's time when the blob on disk was written. */
+    uint64_t committed_ms;
+    /** Blobs accepted. */
+    uint64_t updates;
+    /** Blobs written. */
+    uint64_t commits;
+} lnkeep_peer_entry;
+
+/** A page of peers, in the order of their ids. Made by the library. */
+typedef struct lnkeep_peer_page {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one peer to the next. */
+    size_t peer_stride;
+    /** The peers, NULL without any. */
+    const lnkeep_peer_entry *peers;
+    /** How many there are. */
+    size_t peers_len;
+} lnkeep_peer_page;
+
+/** Figures of peer storage, since its open and of now. */
+typedef struct lnkeep_peer_storage_stats {
+    /** sizeof(lnkeep_peer_storage_stats), set by the caller. */
+    size_t size;
+    /** Peers with a blob. */
+    uint64_t peers;
+    /** Bytes of the newest blobs. */
+    uint64_t bytes;
+    /** Of these, bytes of peers without a channel. */
+    uint64_t bytes_without_channel;
+    /** Blobs that wait in memory. */
+    uint64_t pending;
+    /** Their bytes. */
+    uint64_t pending_bytes;
+    /** Blobs found damaged that are still kept. */
+    uint64_t damaged;
+    /** Blobs written. */
+    uint64_t commits;
+    /** Blobs that were deferred. */
+    uint64_t deferred;
+    /** Blobs that were the newest already. */
+    uint64_t unchanged;
+    /** Blobs refused because nothing is offered, or the peer has no claim. */
+    uint64_t refused_no_claim;
+    /** Blobs refused because they are too long. */
+    uint64_t refused_too_big;
+    /** Blobs refused for a quota, or because too much waits in memory. */
+    uint64_t refused_quota;
+    /** Blobs collected. */
+    uint64_t collected;
+} lnkeep_peer_storage_stats;
+
+/** A decoded message. Its views lead into the bytes that were given. */
+typedef struct lnkeep_wire_message {
+    /** sizeof(lnkeep_wire_message), set by the caller. */
+    size_t size;
+    /** LNKEEP_WIRE_PEER_STORAGE or LNKEEP_WIRE_PEER_STORAGE_RETRIEVAL. */
+    uint32_t kind;
+    /** 0. */
+    uint32_t reserved;
+    /** The blob; an empty one is a blob like any other. */
+    lnkeep_bytes blob;
+    /** The bytes after the blob. */
+    lnkeep_bytes extension;
+} lnkeep_wire_message;
+
+/** Choices at the open of a backup. Start with LNKEEP_BACKUP_OPTIONS_INIT. */
+typedef struct lnkeep_backup_options {
+    /** sizeof(lnkeep_backup_options), set by the caller. */
+    size_t size;
+    /** Bits of LNKEEP_BACKUP_HAS_ENTROPY. */
+    uint32_t flags;
+    /**
+     * Length of the blobs that are sent, whatever they hold: 1,024, 4,096, 16,384 or 65,531; 0 means
+     * 65,531 (BOLT 1). A payload is at most 136 bytes shorter.
+     */
+    uint32_t size_class;
+    /** Time that a peer has to return our blob; 0 means 10,000. */
+    uint64_t hold_ms;
+    /** Shortest time between two blobs for one peer that a tick asks for; 0 means 60,000. */
+    uint64_t resend_interval_ms;
+    /** Most peers that something is known of; 0 means 4,096. */
+    uint32_t peers_max;
+    /** 0. */
+    uint32_t reserved;
+    /** With LNKEEP_BACKUP_HAS_ENTROPY; else the operating system's is drawn. */
+    uint8_t entropy[32];
+} lnkeep_backup_options;
+
+/** Our own data at our peers. Zero is LNKEEP_BACKUP_NONE. */
+typedef struct lnkeep_backup {
+    /** Opaque. */
+    uint64_t bits;
+} lnkeep_backup;
+
+/** What the open of a backup found. */
+typedef struct lnkeep_backup_report {
+    /** sizeof(lnkeep_backup_report), set by the caller. */
+    size_t size;
+    /** Peers that something is known of. */
+    uint64_t peers;
+    /** Rows that cannot be read. */
+    uint64_t damaged;
+    /** Bits of LNKEEP_BACKUP_FRESH and LNKEEP_BACKUP_BLOCKED. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_backup_report;
+
+/** What follows from what a peer returned, or from its silence. */
+typedef struct lnkeep_concluded {
+    /** sizeof(lnkeep_concluded), set by the caller. */
+    size_t size;
+    /** One of LNKEEP_BACKUP_STATE_*. */
+    uint32_t state;
+    /** One of LNKEEP_BACKUP_ACTION_*. */
+    uint32_t action;
+    /** Why the conclusion could not be made durable, 0 if it is. It holds until the store is closed. */
+    int32_t failure;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_concluded;
+
+/** A blob that was opened. Made by the library. */
+typedef struct lnkeep_opened {
+    /** Bytes of this structure. */
+    size_t size;
+    /** The payload. Keep it out of logs. */
+    lnkeep_bytes payload;
+    /** Sequence number, strictly increasing for one node over all its peers. */
+    uint64_t seq;
+    /** When it was sealed. */
+    uint64_t created_unix_secs;
+    /** Best block then. */
+    uint32_t block_height;
+    /** 0: a whole payload; 1: records of shares. */
+    uint32_t kind;
+    /** As found. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+    /** Random, made once per database. */
+    uint8_t instance[16];
+    /** Whose shares these are; zero for a whole payload. */
+    uint8_t set_id[16];
+    /** SHA-256 of the payload. */
+    uint8_t payload_sha256[32];
+} lnkeep_opened;
+
+/** What an envelope says of its payload. */
+typedef struct lnkeep_envelope_header {
+    /** sizeof(lnkeep_envelope_header), set by the caller. */
+    size_t size;
+    /** Sequence number. */
+    uint64_t seq;
+    /** When it is sealed. */
+    uint64_t created_unix_secs;
+    /** Best block. */
+    uint32_t block_height;
+    /** 0: a whole payload; 1: records of shares. */
+    uint32_t kind;
+    /** 0, up to 65,535. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+    /** Random, made once per database. */
+    uint8_t instance[16];
+    /** Whose shares these are; zero for a whole payload. */
+    uint8_t set_id[16];
+} lnkeep_envelope_header;
+
+/** Something to do about a peer. */
+typedef struct lnkeep_backup_action {
+    /** Which. */
+    uint8_t node_id[33];
+    /** 0. */
+    uint8_t reserved_bytes[3];
+    /** One of LNKEEP_BACKUP_STATE_*. */
+    uint32_t state;
+    /** One of LNKEEP_BACKUP_ACTION_*. */
+    uint32_t action;
+} lnkeep_backup_action;
+
+/**
+ * What a tick of a backup found: peers that returned nothing in time, then peers that are due for a blob.
+ * Made by the library.
+ */
+typedef struct lnkeep_backup_actions {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one action to the next. */
+    size_t action_stride;
+    /** The actions, NULL without any. */
+    const lnkeep_backup_action *actions;
+    /** How many there are. */
+    size_t actions_len;
+    /** When the next tick has something to do, in the host's time. */
+    uint64_t next_due_ms;
+    /** Bits of LNKEEP_BACKUP_HAS_NEXT_DUE. */
+    uint32_t flags;
+    /** Why the first conclusion that could not be made durable was not, 0 without one. */
+    int32_t failure;
+} lnkeep_backup_actions;
+
+/** What is known of a peer. */
+typedef struct lnkeep_backup_peer {
+    /** Which. */
+    uint8_t node_id[33];
+    /** 0. */
+    uint8_t reserved_bytes[3];
+    /** One of LNKEEP_BACKUP_STATE_*. */
+    uint32_t state;
+    /** Sequence number of the last blob sent to it, 0 for none. */
+    uint64_t sent_seq;
+    /** The greatest sequence number it confirmed, 0 for none. */
+    uint64_t committed_seq;
+    /** How often it lost, rolled back or damaged a blob. */
+    uint32_t strikes;
+    /** How many of the last three of these are less than 30 days old: with three it should be replaced. */
+    uint32_t recent_strikes;
+    /** Bits of LNKEEP_BACKUP_PEER_*. */
+    uint32_t flags;
+    /** One of LNKEEP_COPY_*. */
+    uint32_t copy;
+    /** Length of the blobs it is sent: 1,024 once it twice did not keep longer ones. */
+    uint32_t size_class;
+    /** 0. */
+    uint32_t reserved;
+    /** The host's time when it was last sent a blob, 0 for never. */
+    uint64_t sent_ms;
+} lnkeep_backup_peer;
+
+/** A page of peers, in the order of their ids. Made by the library. */
+typedef struct lnkeep_backup_peers {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one peer to the next. */
+    size_t peer_stride;
+    /** The peers, NULL without any. */
+    const lnkeep_backup_peer *peers;
+    /** How many there are. */
+    size_t peers_len;
+} lnkeep_backup_peers;
+
+/** Where a backup stands. */
+typedef struct lnkeep_backup_standing {
+    /** sizeof(lnkeep_backup_standing), set by the caller. */
+    size_t size;
+    /** Random, made once per database. */
+    uint8_t instance[16];
+    /** Sequence number of the next blob. */
+    uint64_t next_seq;
+    /** Bytes of the payload, 0 without one. */
+    uint64_t payload_bytes;
+    /** Peers that something is known of. */
+    uint64_t peers;
+    /** Peers that returned the payload of now. */
+    uint64_t confirmed_copies;
+    /** Peers that were sent it and did not return it yet. */
+    uint64_t unconfirmed_copies;
+    /** Bits of LNKEEP_BACKUP_FRESH and LNKEEP_BACKUP_BLOCKED. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_backup_standing;
 
 /**
  * Choices at the open of resources. Start with LNKEEP_RESOURCES_OPTIONS_INIT. The numbers that decisions
@@ -4684,6 +5300,618 @@ lnkeep_status lnkeep_payments_quarantine(lnkeep_payments payments,
                                          const uint8_t *payment_hash,
                                          lnkeep_outcome *outcome,
                                          lnkeep_error *err);
+
+/**
+ * Opens the peer storage of a store. While it is open, opening again with equal options gives another
+ * handle on the same. Claims are not stored: report every peer's, then call
+ * lnkeep_peer_storage_claims_complete.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY_OPEN with other options; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_BUSY, LNKEEP_POISONED. A damaged record is no
+ *   error: report counts it.
+ * In: options, NULL for the safe defaults.
+ * Out: peer_storage, the handle; report, NULL if not wanted, else start with
+ *   LNKEEP_PEER_STORAGE_REPORT_INIT.
+ * Threads: any.
+ * Ownership: close the handle with lnkeep_peer_storage_close.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_open(lnkeep_store store,
+                                       const lnkeep_peer_storage_options *options,
+                                       lnkeep_peer_storage *peer_storage,
+                                       lnkeep_peer_storage_report *report,
+                                       lnkeep_error *err);
+
+/**
+ * Closes a handle on peer storage; the last one writes what waits.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NO_SPACE, LNKEEP_POISONED: closed, and what waited in memory is lost, as
+ *   after a crash; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
+ * In: peer_storage, a pointer to the handle; it is set to LNKEEP_PEER_STORAGE_NONE.
+ * Durable: everything accepted before, with LNKEEP_DONE.
+ * Threads: any, also while other threads are inside calls on it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_close(lnkeep_peer_storage *peer_storage,
+                                        lnkeep_error *err);
+
+/**
+ * Whether a handle on peer storage is open now.
+ *
+ * Returns: 1 or 0; 0 in a forked child.
+ * Threads: any; another thread may close it right after.
+ */
+int lnkeep_peer_storage_is_open(lnkeep_peer_storage peer_storage);
+
+/**
+ * Takes a blob that a peer sent (peer_storage). It is written at once unless the peer's last write is less
+ * than a cooldown ago; then the newest is written when the cooldown ends. Either way it is what is returned
+ * from now on.
+ *
+ * Returns: LNKEEP_DONE: accepted, and stored.result says whether it is durable; LNKEEP_ALREADY when it is
+ *   the newest already. Nothing was changed by LNKEEP_STORAGE_NOT_OFFERED, LNKEEP_NO_CLAIM,
+ *   LNKEEP_TOO_BIG, LNKEEP_QUOTA_PEERS, LNKEEP_QUOTA_TOTAL, or LNKEEP_BUSY when too much waits in memory:
+ *   say nothing to the peer and never disconnect for them. LNKEEP_NO_SPACE, LNKEEP_UNKNOWN,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: now_ms, the host's time, which never goes back; node_id, 33 bytes; blob, borrowed.
+ * Out: stored, NULL if not wanted, else start with LNKEEP_STORED_INIT; also written with LNKEEP_ALREADY.
+ * Durable: with LNKEEP_STORED_COMMITTED when it returns.
+ * Threads: any. Blobs of several peers share commits.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_store(lnkeep_peer_storage peer_storage,
+                                        uint64_t now_ms,
+                                        const uint8_t *node_id,
+                                        lnkeep_bytes blob,
+                                        lnkeep_stored *stored,
+                                        lnkeep_error *err);
+
+/**
+ * The blob to return to a peer that connected (peer_storage_retrieval): after init, before
+ * channel_reestablish, before any message of this peer is handled, also when it has no channel left.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_CORRUPT_RECORD when the blob does not pass its check: send nothing;
+ *   LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: now_ms, the host's time; node_id, 33 bytes.
+ * Out: blob, NULL when there is nothing to send; not NULL and of length 0 for an empty blob.
+ * Threads: any.
+ * Ownership: free it with lnkeep_buf_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_connected(lnkeep_peer_storage peer_storage,
+                                            uint64_t now_ms,
+                                            const uint8_t *node_id,
+                                            lnkeep_buf **blob,
+                                            lnkeep_error *err);
+
+/**
+ * Writes what waits for a peer that disconnected, unless its last write was a moment ago.
+ *
+ * Returns: LNKEEP_DONE: written; LNKEEP_ALREADY: nothing waits, or a later tick writes it; LNKEEP_BUSY,
+ *   LNKEEP_NO_SPACE: it still waits; LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: now_ms, the host's time; node_id, 33 bytes.
+ * Durable: with LNKEEP_DONE, when it returns.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_disconnected(lnkeep_peer_storage peer_storage,
+                                               uint64_t now_ms,
+                                               const uint8_t *node_id,
+                                               lnkeep_error *err);
+
+/**
+ * Writes every blob whose cooldown is over, in as few commits as their bytes allow. Arm a timer for
+ * next_due_ms, here and after each LNKEEP_STORED_DEFERRED.
+ *
+ * Returns: LNKEEP_DONE, also when some could not be written: see ticked.failed; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: now_ms, the host's time; flags, LNKEEP_TICK_ALL or 0.
+ * Out: ticked, NULL if not wanted, else start with LNKEEP_TICKED_INIT; committed, NULL if not wanted, else
+ *   the peers whose blob became durable.
+ * Durable: what is in committed, when it returns.
+ * Threads: any.
+ * Ownership: free committed with lnkeep_node_ids_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_tick(lnkeep_peer_storage peer_storage,
+                                       uint64_t now_ms,
+                                       uint32_t flags,
+                                       lnkeep_ticked *ticked,
+                                       lnkeep_node_ids **committed,
+                                       lnkeep_error *err);
+
+/**
+ * Frees node ids that a call gave. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_node_ids_free(lnkeep_node_ids *ids);
+
+/**
+ * Says what changed about a peer's claims: why it may have a blob kept. Report before its messages are
+ * handled. A channel counts from the moment its funding is pending: some nodes send their first blob then
+ * and not again.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BUSY, LNKEEP_NO_SPACE: nothing was changed, report it again;
+ *   LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: node_id, 33 bytes; change, one of LNKEEP_CLAIM_*; block_height, of the best block: where the last
+ *   claim ends, the retention begins with it.
+ * Durable: that and when the last claim ended, when it returns. Claims themselves are not stored.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_report_claim(lnkeep_peer_storage peer_storage,
+                                               const uint8_t *node_id,
+                                               uint32_t change,
+                                               uint32_t block_height,
+                                               lnkeep_error *err);
+
+/**
+ * Says that every claim was reported, singly or here: these peers have these claims and no others. Until
+ * then nothing is collected, because every peer would look unclaimed. A peer with a blob and without a
+ * claim is kept for the retention from this height on.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_DUPLICATE_ID when a peer is named twice: nothing was changed;
+ *   LNKEEP_BUSY, LNKEEP_NO_SPACE: call it again; LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: claims, claims_len of them, NULL without any; block_height, of the best block.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_claims_complete(lnkeep_peer_storage peer_storage,
+                                                  const lnkeep_peer_claims *claims,
+                                                  size_t claims_len,
+                                                  uint32_t block_height,
+                                                  lnkeep_error *err);
+
+/**
+ * Tells the height of the best block and removes every blob whose time is over. Heights may be told again,
+ * and may jump; a lower one delays.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_CLAIMS_INCOMPLETE before lnkeep_peer_storage_claims_complete: nothing was
+ *   removed; LNKEEP_BUSY, LNKEEP_NO_SPACE: what was not removed is at the next block; LNKEEP_UNKNOWN,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Out: collected, NULL if not wanted, else the peers whose blob was removed.
+ * Durable: when it returns.
+ * Threads: any.
+ * Ownership: free collected with lnkeep_node_ids_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_block_connected(lnkeep_peer_storage peer_storage,
+                                                  uint32_t block_height,
+                                                  lnkeep_node_ids **collected,
+                                                  lnkeep_error *err);
+
+/**
+ * Removes a peer's blob at the operator's word, or every blob whose peer has no claim. Claims stay.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_CLAIMS_INCOMPLETE for all of them before
+ *   lnkeep_peer_storage_claims_complete: nothing was removed; LNKEEP_BUSY, LNKEEP_NO_SPACE,
+ *   LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: node_id, 33 bytes, or NULL for all without a claim.
+ * Out: pruned, NULL if not wanted, else the peers whose blob was removed.
+ * Durable: when it returns.
+ * Threads: any.
+ * Ownership: free pruned with lnkeep_node_ids_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_prune(lnkeep_peer_storage peer_storage,
+                                        const uint8_t *node_id,
+                                        lnkeep_node_ids **pruned,
+                                        lnkeep_error *err);
+
+/**
+ * Peers with a blob, in the order of their ids, a page at a time.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: after, the last id of the page before, 33 bytes, NULL to begin; limit, of peers; 0, and whatever is
+ *   more, means 1,000.
+ * Out: page; without peers after the last one.
+ * Threads: any.
+ * Ownership: free it with lnkeep_peer_page_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_list(lnkeep_peer_storage peer_storage,
+                                       const uint8_t *after,
+                                       size_t limit,
+                                       lnkeep_peer_page **page,
+                                       lnkeep_error *err);
+
+/**
+ * Frees a page of peers. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_peer_page_free(lnkeep_peer_page *page);
+
+/**
+ * The newest blob of a peer, also while nothing is offered.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_CORRUPT_RECORD when it does not pass its check; LNKEEP_BUSY,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: node_id, 33 bytes.
+ * Out: blob, NULL when there is none.
+ * Threads: any.
+ * Ownership: free it with lnkeep_buf_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_export(lnkeep_peer_storage peer_storage,
+                                         const uint8_t *node_id,
+                                         lnkeep_buf **blob,
+                                         lnkeep_error *err);
+
+/**
+ * Begins or ends to offer storage, without a restart. What is kept stays until it is collected; while
+ * nothing is offered, nothing is accepted and nothing is returned.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: is_offered, 1 or 0.
+ * Durable: no; LNKEEP_PEER_STORAGE_OFF decides at the next open.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_set_offered(lnkeep_peer_storage peer_storage,
+                                              uint32_t is_offered,
+                                              lnkeep_error *err);
+
+/**
+ * Figures of peer storage, since its open and of now.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Out: stats, whose size the caller set; start with LNKEEP_PEER_STORAGE_STATS_INIT.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_peer_storage_read_stats(lnkeep_peer_storage peer_storage,
+                                             lnkeep_peer_storage_stats *stats,
+                                             lnkeep_error *err);
+
+/**
+ * Encodes a message of peer storage, type included.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG above 65,531 bytes; LNKEEP_INVALID_ARGUMENT.
+ * In: kind, LNKEEP_WIRE_PEER_STORAGE or LNKEEP_WIRE_PEER_STORAGE_RETRIEVAL; blob, borrowed for the call.
+ * Out: message.
+ * Threads: any.
+ * Ownership: free it with lnkeep_buf_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_wire_encode(uint32_t kind,
+                                 lnkeep_bytes blob,
+                                 lnkeep_buf **message,
+                                 lnkeep_error *err);
+
+/**
+ * Decodes a message of peer storage, type included. Copies nothing.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_MESSAGE, err.value one of LNKEEP_WIRE_MESSAGE_TOO_LONG and the ones
+ *   after it, the first that holds; LNKEEP_INVALID_ARGUMENT. A bad message is no reason to disconnect.
+ * In: message, borrowed; flags, LNKEEP_WIRE_STRICT or 0.
+ * Out: decoded, whose size the caller set; start with LNKEEP_WIRE_MESSAGE_INIT. It is valid as long as the
+ *   bytes of the message are.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_wire_decode(lnkeep_bytes message,
+                                 uint32_t flags,
+                                 lnkeep_wire_message *decoded,
+                                 lnkeep_error *err);
+
+/**
+ * Reads option_provide_storage from the feature vector of an init or node_announcement (BOLT 9).
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT.
+ * In: features, as they are sent: big-endian, of any length; borrowed.
+ * Out: found, bits of LNKEEP_STORAGE_OFFERED and LNKEEP_STORAGE_REQUIRED.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_wire_storage_feature(lnkeep_bytes features,
+                                          uint32_t *found,
+                                          lnkeep_error *err);
+
+/**
+ * Opens the backup of a store: what is known of each peer is as it was, and all count as disconnected.
+ * While it is open, opening again with the same secret and equal options gives another handle on the same.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_WRONG_MODE with another secret than the store's backup was made with;
+ *   LNKEEP_ALREADY_OPEN with other options; LNKEEP_IO without random numbers; LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_NO_SPACE, LNKEEP_BUSY,
+ *   LNKEEP_UNKNOWN, LNKEEP_POISONED. A damaged row is no error: report counts it.
+ * In: secret, 32 bytes that can be derived from the node's seed alone, used for nothing else; zeroize
+ *   yours. options, NULL for the safe defaults.
+ * Out: backup, the handle; report, NULL if not wanted, else start with LNKEEP_BACKUP_REPORT_INIT.
+ * Threads: any.
+ * Ownership: close the handle with lnkeep_backup_close.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_open(lnkeep_store store,
+                                 const uint8_t *secret,
+                                 const lnkeep_backup_options *options,
+                                 lnkeep_backup *backup,
+                                 lnkeep_backup_report *report,
+                                 lnkeep_error *err);
+
+/**
+ * Closes a handle on a backup. With the last one the payload and the keys are zeroized.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
+ * In: backup, a pointer to the handle; it is set to LNKEEP_BACKUP_NONE.
+ * Threads: any, also while other threads are inside calls on it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_close(lnkeep_backup *backup,
+                                  lnkeep_error *err);
+
+/**
+ * Whether a handle on a backup is open now.
+ *
+ * Returns: 1 or 0; 0 in a forked child.
+ * Threads: any; another thread may close it right after.
+ */
+int lnkeep_backup_is_open(lnkeep_backup backup);
+
+/**
+ * Sets what is to be kept by peers from now on: the host's own bytes, for which every peer is due. They are
+ * kept in memory only: set them again after each open. Equal ones change nothing.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when they do not fit the size class; LNKEEP_INVALID_ARGUMENT, also
+ *   without bytes; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: payload, borrowed and copied.
+ * Durable: no.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_set_payload(lnkeep_backup backup,
+                                        lnkeep_bytes payload,
+                                        lnkeep_error *err);
+
+/**
+ * A peer connected. If it offers storage, nothing is sent to it until it returned a blob, began
+ * channel_reestablish, or its time is up: a node that lost its data must not overwrite its own backup.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_QUOTA_PEERS when something is known of too many peers: nothing is sent to
+ *   this one; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: now_ms, the host's time, which never goes back; node_id, 33 bytes; offers_storage, 1 or 0: what
+ *   lnkeep_wire_storage_feature finds in its init.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_connected(lnkeep_backup backup,
+                                      uint64_t now_ms,
+                                      const uint8_t *node_id,
+                                      uint32_t offers_storage,
+                                      lnkeep_error *err);
+
+/**
+ * A peer is gone.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: node_id, 33 bytes.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_disconnected(lnkeep_backup backup,
+                                         const uint8_t *node_id,
+                                         lnkeep_error *err);
+
+/**
+ * A peer returned a blob (peer_storage_retrieval). Call it before channel_reestablish is answered: with
+ * LNKEEP_BACKUP_ACTION_ALERT_STATE_LOSS we lost state that this peer still has, and a channel must not go
+ * on from what is left. An empty blob counts as none.
+ *
+ * Returns: LNKEEP_DONE, also when the blob does not open: concluded says what follows;
+ *   LNKEEP_QUOTA_PEERS for a stranger when something is known of too many peers; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: now_ms, the host's time; node_id, 33 bytes; blob, borrowed.
+ * Out: concluded, start with LNKEEP_CONCLUDED_INIT; opened, NULL if not wanted, else what the blob held,
+ *   NULL when it is none of ours. It is for closing and sweeping only: never resume a channel from it.
+ * Durable: the conclusion, unless concluded.failure says otherwise.
+ * Threads: any.
+ * Ownership: free opened with lnkeep_opened_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_retrieval(lnkeep_backup backup,
+                                      uint64_t now_ms,
+                                      const uint8_t *node_id,
+                                      lnkeep_bytes blob,
+                                      lnkeep_concluded *concluded,
+                                      lnkeep_opened **opened,
+                                      lnkeep_error *err);
+
+/**
+ * A peer began channel_reestablish: if it did not return a blob by now, it has none (BOLT 1).
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: now_ms, the host's time; node_id, 33 bytes.
+ * Out: concluded, start with LNKEEP_CONCLUDED_INIT.
+ * Durable: the conclusion, unless concluded.failure says otherwise.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_reestablish_begun(lnkeep_backup backup,
+                                              uint64_t now_ms,
+                                              const uint8_t *node_id,
+                                              lnkeep_concluded *concluded,
+                                              lnkeep_error *err);
+
+/**
+ * A channel with this peer became usable: its copy is written anew at the next tick.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: node_id, 33 bytes.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_channel_ready(lnkeep_backup backup,
+                                          const uint8_t *node_id,
+                                          lnkeep_error *err);
+
+/**
+ * Seals the payload for a peer. When this returns, the blob's number is durable: hand the blob to the
+ * connection at once (lnkeep_wire_encode), for it is not kept.
+ *
+ * Returns: LNKEEP_DONE; nothing was changed by LNKEEP_STATE_LOSS, LNKEEP_PEER_UNAVAILABLE, LNKEEP_HOLD,
+ *   LNKEEP_UNREADABLE, LNKEEP_NO_PAYLOAD, LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_IO without random numbers;
+ *   LNKEEP_UNKNOWN: do not send, reopen; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
+ *   LNKEEP_POISONED.
+ * In: now_ms, the host's time, Unix milliseconds, which the envelope tells; node_id, 33 bytes;
+ *   block_height, of the best block.
+ * Out: blob, of exactly the size class; seq, NULL if not wanted, its sequence number.
+ * Durable: the number and what it was used for, when it returns.
+ * Threads: any.
+ * Ownership: free blob with lnkeep_buf_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_seal(lnkeep_backup backup,
+                                 uint64_t now_ms,
+                                 const uint8_t *node_id,
+                                 uint32_t block_height,
+                                 lnkeep_buf **blob,
+                                 uint64_t *seq,
+                                 lnkeep_error *err);
+
+/**
+ * The operator has seen that state was lost, or that peers hold what we cannot read, and lets us go on:
+ * sending is no longer refused, and those peers' blobs may be overwritten. Numbers go on far above any that
+ * was seen.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when there was nothing to acknowledge; LNKEEP_NO_SPACE,
+ *   LNKEEP_BUSY: nothing was changed; LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Durable: when it returns.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_acknowledge(lnkeep_backup backup,
+                                        lnkeep_error *err);
+
+/**
+ * Forgets a peer that is not connected: one that will not come back, or a stranger. What it holds may be
+ * overwritten when it comes back after all.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing was known of it; LNKEEP_CONFLICT when it is connected:
+ *   nothing was changed; LNKEEP_BUSY, LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: node_id, 33 bytes.
+ * Durable: when it returns.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_forget(lnkeep_backup backup,
+                                   const uint8_t *node_id,
+                                   lnkeep_error *err);
+
+/**
+ * Frees an opened blob; its payload is zeroized. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_opened_free(lnkeep_opened *opened);
+
+/**
+ * Opens a blob that a peer returned, without a store: what recovery begins with. Nothing is concluded from
+ * it; with a store, lnkeep_backup_retrieval does both.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_ENVELOPE, err.value one of LNKEEP_ENVELOPE_*, the first that holds;
+ *   LNKEEP_INVALID_ARGUMENT.
+ * In: secret, 32 bytes; node_id, of the peer that kept it, 33 bytes; blob, borrowed.
+ * Out: opened. Kind, flags, set id and reserved are given as found.
+ * Threads: any.
+ * Ownership: free it with lnkeep_opened_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_envelope_open(const uint8_t *secret,
+                                   const uint8_t *node_id,
+                                   lnkeep_bytes blob,
+                                   lnkeep_opened **opened,
+                                   lnkeep_error *err);
+
+/**
+ * Seals a payload for a peer, without a store: for tools and tests. Whoever calls it keeps the sequence
+ * number, durably, before, and never uses one twice; lnkeep_backup_seal does that.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when the payload does not fit; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_UNSUPPORTED.
+ * In: secret, 32 bytes; node_id, of the peer that will keep it, 33 bytes; header, start with
+ *   LNKEEP_ENVELOPE_HEADER_INIT; payload, borrowed; size_class, 1024, 4096, 16384 or 65531; entropy, 16
+ *   random bytes: with equal ones, equal payloads give equal blobs, and nothing worse.
+ * Out: blob, of exactly the size class.
+ * Threads: any.
+ * Ownership: free it with lnkeep_buf_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_envelope_seal(const uint8_t *secret,
+                                   const uint8_t *node_id,
+                                   const lnkeep_envelope_header *header,
+                                   lnkeep_bytes payload,
+                                   uint32_t size_class,
+                                   const uint8_t *entropy,
+                                   lnkeep_buf **blob,
+                                   lnkeep_error *err);
+
+/**
+ * Concludes about peers that returned nothing in time, and says which are due for a blob
+ * (LNKEEP_BACKUP_ACTION_SEND): because the payload is another one than they hold, because they were to be
+ * sent it again, or because a channel with them became usable; at most once per resend interval and peer.
+ * Arm a timer for next_due_ms.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: now_ms, the host's time.
+ * Out: actions.
+ * Durable: the conclusions, unless actions.failure says otherwise.
+ * Threads: any.
+ * Ownership: free it with lnkeep_backup_actions_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_tick(lnkeep_backup backup,
+                                 uint64_t now_ms,
+                                 lnkeep_backup_actions **actions,
+                                 lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_backup_tick gave. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_backup_actions_free(lnkeep_backup_actions *actions);
+
+/**
+ * What is known of peers, in the order of their ids, a page at a time.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: after, the last id of the page before, 33 bytes, NULL to begin; limit, of peers; 0, and whatever is
+ *   more, means 1,000.
+ * Out: peers; without any after the last one.
+ * Threads: any.
+ * Ownership: free it with lnkeep_backup_peers_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_list(lnkeep_backup backup,
+                                 const uint8_t *after,
+                                 size_t limit,
+                                 lnkeep_backup_peers **peers,
+                                 lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_backup_list gave. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_backup_peers_free(lnkeep_backup_peers *peers);
+
+/**
+ * Where a backup stands: how many peers hold the payload of now, and whether anything may be sent.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Out: standing, whose size the caller set; start with LNKEEP_BACKUP_STANDING_INIT.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_read_standing(lnkeep_backup backup,
+                                          lnkeep_backup_standing *standing,
+                                          lnkeep_error *err);
 
 /**
  * Opens the resources of a store: loads every channel and every pending HTLC as they were. While they are

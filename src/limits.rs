@@ -167,6 +167,8 @@ pub const BACKUP_RESEND_INTERVAL_MS: u64 = 60_000;
 pub const BACKUP_SEQUENCE_JUMP: u64 = 1 << 20;
 /// How far it jumps in a restored or copied store.
 pub const BACKUP_RESTORED_SEQUENCE_JUMP: u64 = 1 << 32;
+/// Most peers that a backup may be told to know: one commit acknowledges all of them.
+pub const BACKUP_PEERS_MAX: u32 = 10_000;
 /// Time for which a strike counts.
 pub const BACKUP_STRIKE_SECS: u64 = 30 * 24 * 3_600;
 

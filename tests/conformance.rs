@@ -16,6 +16,10 @@ mod directory;
 mod payment_values;
 #[path = "conformance/peer_storage.rs"]
 mod peer_storage;
+#[path = "conformance/peer_storage_consumer.rs"]
+mod peer_storage_consumer;
+#[path = "conformance/peer_storage_envelope.rs"]
+mod peer_storage_envelope;
 #[path = "conformance/peer_storage_wire.rs"]
 mod peer_storage_wire;
 #[path = "conformance/resource_keeper.rs"]

@@ -1,7 +1,7 @@
 //! Changes of the backup's rows as commands.
 //!
-//! BC1 numbers only rise: the row of the database keeps the greatest of what it has and what is written, in
-//! whatever order commits come. Called by `mod`.
+//! BC1 in whatever order commits come, numbers only rise, a database that sent something is never fresh again,
+//! and one that is blocked stays so until an operator acknowledges it. Called by `mod` and `load`.
 
 use super::record::{PEER_BYTES, STATE_KEY, State};
 use crate::error::{Error, Status};
@@ -16,13 +16,24 @@ pub(super) struct Change {
     pub(super) peers: Vec<(NodeId, [u8; PEER_BYTES])>,
     pub(super) state: Option<State>,
     pub(super) told: Vec<(EventKind, NodeId)>,
-    /// Something new is sent: not on a full disk.
+    /// Peers whose row goes.
+    pub(super) forgotten: Vec<NodeId>,
+    /// The operator lets us go on: without that, nothing makes a blocked database an open one.
+    pub(super) acknowledges: bool,
+    /// It can wait for space.
     pub(super) grows: bool,
 }
 
 impl Change {
-    pub(super) fn is_empty(&self) -> bool {
-        self.peers.is_empty() && self.state.is_none() && self.told.is_empty()
+    /// BC1.
+    fn merge(&self, known: State, state: State) -> State {
+        State {
+            next_seq: state.next_seq.max(known.next_seq),
+            foreign_seq: state.foreign_seq.max(known.foreign_seq),
+            is_fresh: state.is_fresh && known.is_fresh,
+            is_blocked: state.is_blocked || (known.is_blocked && !self.acknowledges),
+            ..state
+        }
     }
 }
 
@@ -31,18 +42,17 @@ impl Command for Change {
         for (peer, body) in &self.peers {
             batch.put(Table::BackupPeers, &peer.0, body)?;
         }
+        for peer in &self.forgotten {
+            batch.delete(Table::BackupPeers, &peer.0)?;
+        }
         if let Some(state) = self.state {
             let known = match batch.row(Table::BackupState, STATE_KEY) {
                 Ok(body) => body.as_deref().and_then(State::decode),
                 Err(error) if error.status() == Status::CorruptRecord => None,
                 Err(error) => return Err(error),
             };
-            let state = State {
-                next_seq: state.next_seq.max(known.map_or(0, |known| known.next_seq)),
-                foreign_seq: state.foreign_seq.max(known.map_or(0, |known| known.foreign_seq)),
-                ..state
-            };
-            batch.put(Table::BackupState, STATE_KEY, &state.encode())?;
+            let merged = known.map_or(state, |known| self.merge(known, state));
+            batch.put(Table::BackupState, STATE_KEY, &merged.encode())?;
         }
         let mut reply = Reply::done();
         for (kind, peer) in &self.told {
@@ -52,7 +62,8 @@ impl Command for Change {
     }
 
     fn cost(&self) -> Cost {
-        let (peers, told) = (self.peers.len() as u64, self.told.len() as u64);
+        let peers = (self.peers.len() + self.forgotten.len()) as u64;
+        let told = self.told.len() as u64;
         Cost { rows: peers + 1 + told * EVENT_ROWS, bytes: (peers + told + 1) * 256 }
     }
 

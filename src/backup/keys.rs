@@ -188,15 +188,17 @@ mod tests {
     fn peers_and_secrets_share_no_key() {
         let (one, other) = (keys(1), keys(2));
         let mut seen = std::collections::BTreeSet::new();
+        let (mut near, mut far) = ([2; 33], [2; 33]);
+        (near[32], far[0]) = (3, 3);
         for root in [&one, &other] {
             assert!(seen.insert(root.0.0.to_vec()));
-            for peer in [NodeId([2; 33]), NodeId([3; 33])] {
+            for peer in [NodeId([2; 33]), NodeId(near), NodeId(far)] {
                 let keys = root.peer(peer);
                 assert!(seen.insert(keys.seal.0.to_vec()), "a key twice");
                 assert!(seen.insert(keys.nonce.0.to_vec()), "a key twice");
             }
         }
-        assert_eq!(seen.len(), 10);
+        assert_eq!(seen.len(), 14);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What is known of all peers: the rules' state, what was sent, when a blob is due. Pure: no clock, no disk,
 //! no lock.
 //!
-//! BL1 a conclusion is planned here, made durable by the caller, then taken over. BL2 a blob is due when the
+//! BL1 that we lost state and that a peer holds what we cannot read are made durable at once; other
+//! conclusions at most once per `resend_interval_ms` and peer, or what a peer sends would be our writing.
+//! What is not durable yet is written by a tick. BL2 a blob is due when the
 //! peer's copy is not the payload of now or was asked for again, at most once per `resend_interval_ms`.
 //! BL3 a peer that twice in a row did not keep a long blob is sent the shortest ones, if the payload fits:
 //! LDK keeps 1,024 bytes and has no way to say so. Called by `mod`.
@@ -10,11 +12,11 @@ use std::collections::BTreeMap;
 
 use super::envelope::SizeClass;
 use super::options::{BackupOptions, Copy, PeerStatus, Standing};
-use super::record::{STRIKES_KEPT, Sent, State};
-use super::rules::{self, Action, Event, Peer, PeerState, Session};
+use super::record::{PEER_BYTES, STRIKES_KEPT, Sent, State, encode_peer};
+use super::rules::{self, Action, Event, Peer, PeerState, Retrieval, Session};
 use crate::error::{Error, Result, Status};
 use crate::events::EventKind;
-use crate::limits::{BACKUP_SEQUENCE_JUMP, BACKUP_STRIKE_SECS};
+use crate::limits::{BACKUP_SEQUENCE_JUMP, BACKUP_STRIKE_SECS, UNIX_MS_MAX};
 use crate::types::NodeId;
 
 /// Conclusions in a row that a long blob was not kept, until shorter ones are sent.
@@ -25,24 +27,54 @@ const MISSES_MAX: u8 = 2;
 pub(super) struct Known {
     pub(super) peer: Peer,
     pub(super) sent: Sent,
-    /// It has a row.
-    pub(super) is_durable: bool,
+    /// What its row says.
+    pub(super) row: Option<[u8; PEER_BYTES]>,
+    /// When the row was last written, or tried to.
+    written_ms: Option<u64>,
     /// When it may have returned our blob at the latest.
     hold_until_ms: u64,
     /// A blob was asked for since the last one was sent.
     is_wanted: bool,
 }
 
+impl Known {
+    /// What its row has to say: a peer that may still return a blob is as if it were gone.
+    pub(super) fn encode(&self) -> [u8; PEER_BYTES] {
+        encode_peer(&rules::disconnected(self.peer), &self.sent)
+    }
+
+    fn is_worth_a_row(&self) -> bool {
+        self.row.is_some() || self.peer != forgotten(self.peer)
+    }
+
+    /// Its row does not say what is concluded.
+    fn is_dirty(&self) -> bool {
+        let is_held = self.peer.state == PeerState::Hold;
+        self.is_worth_a_row() && !is_held && self.row != Some(self.encode())
+    }
+
+    fn may_write(&self, now_ms: u64, interval_ms: u64) -> bool {
+        self.written_ms.is_none_or(|written_ms| now_ms.saturating_sub(written_ms) >= interval_ms)
+    }
+
+    /// As it is while its row is being written.
+    pub(super) fn tried(self, now_ms: u64) -> Known {
+        Known { written_ms: Some(now_ms), ..self }
+    }
+
+    /// As it is once its row says what is known.
+    pub(super) fn durable(self) -> Known {
+        Known { row: Some(self.encode()), ..self }
+    }
+}
+
 /// What an event leads to.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
-    pub(super) session: Session,
     pub(super) known: Known,
     pub(super) action: Action,
-    /// The peer's row says something else.
-    pub(super) writes_peer: bool,
-    /// The row of the database says something else.
-    pub(super) writes_state: bool,
+    /// The conclusion is to be made durable now (BL1).
+    pub(super) is_written: bool,
     pub(super) told: Option<EventKind>,
 }
 
@@ -51,6 +83,8 @@ pub(super) struct Plan {
 pub(super) struct Ledger {
     pub(super) options: BackupOptions,
     pub(super) state: State,
+    /// What the row of the database says.
+    pub(super) durable_state: State,
     peers: BTreeMap<NodeId, Known>,
     now_ms: u64,
     /// Length and SHA-256 of the payload of now.
@@ -59,13 +93,14 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(options: BackupOptions, state: State) -> Ledger {
-        Ledger { options, state, peers: BTreeMap::new(), now_ms: 0, payload: None }
+        let peers = BTreeMap::new();
+        Ledger { options, state, durable_state: state, peers, now_ms: 0, payload: None }
     }
 
     /// A peer's row, at open: whatever it was doing ended with the process.
     pub(super) fn load(&mut self, node: NodeId, peer: Peer, sent: Sent) {
         let peer = rules::apply(self.session(), peer, Event::Disconnected).peer;
-        self.peers.insert(node, Known { peer, sent, is_durable: true, ..Known::default() });
+        self.peers.insert(node, Known { peer, sent, ..Known::default() }.durable());
     }
 
     /// A peer whose row cannot be read: any blob of ours that it returns is one that we sent, and nothing is
@@ -77,10 +112,32 @@ impl Ledger {
         self.load(node, peer, Sent::default());
     }
 
-    /// Time never goes back.
-    pub(super) fn observe(&mut self, now_ms: u64) -> u64 {
+    /// Time never goes back, so one that no clock shows is refused. After a pause in which nothing was told,
+    /// what peers returned may still wait to be handled: they get their time anew.
+    pub(super) fn observe(&mut self, now_ms: u64) -> Result<u64> {
+        if now_ms > UNIX_MS_MAX {
+            let fact = format!("now_ms {now_ms} lies beyond the year 9999; nothing was changed");
+            return Err(Error::new(Status::InvalidArgument, fact));
+        }
+        let hold_ms = self.options.hold_ms;
+        if now_ms.saturating_sub(self.now_ms) > hold_ms {
+            for known in self.peers.values_mut() {
+                known.hold_until_ms = now_ms.saturating_add(hold_ms);
+            }
+        }
         self.now_ms = self.now_ms.max(now_ms);
+        Ok(self.now_ms)
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// The row of the database says this, and whatever it said before that cannot be taken back.
+    pub(super) fn is_durable(&mut self, state: State) {
+        let row = &mut self.durable_state;
+        row.is_blocked = state.is_blocked;
+        row.foreign_seq = row.foreign_seq.max(state.foreign_seq);
     }
 
     pub(super) fn session(&self) -> Session {
@@ -89,16 +146,6 @@ impl Ledger {
             is_fresh: self.state.is_fresh,
             is_blocked: self.state.is_blocked,
         }
-    }
-
-    pub(super) fn set_session(&mut self, session: Session) {
-        self.state.is_fresh = session.is_fresh;
-        self.state.is_blocked = session.is_blocked;
-    }
-
-    /// Nothing more is sent, from this moment on and not only once it is durable.
-    pub(super) fn block(&mut self) {
-        self.state.is_blocked = true;
     }
 
     pub(super) fn set_payload(&mut self, payload: Option<(usize, [u8; 32])>) {
@@ -119,17 +166,33 @@ impl Ledger {
         Err(Error::new(Status::QuotaPeers, fact))
     }
 
+    /// Room for a stranger that holds what we cannot read: half of all, or strangers could fill it.
+    pub(super) fn check_room_for_stranger(&self, node: NodeId) -> Result<()> {
+        self.check_room(node)?;
+        let is_stranger = |known: &&Known| known.peer.is_protected && known.peer.sent_seq == 0;
+        let strangers = self.peers.values().filter(is_stranger).count();
+        if self.peers.contains_key(&node) || strangers < self.options.peers_max as usize / 2 {
+            return Ok(());
+        }
+        let fact = format!("peer {node}: {strangers} peers hold what cannot be read; forget some");
+        Err(Error::new(Status::QuotaPeers, fact))
+    }
+
     /// Takes over what an event led to. What is not worth remembering is forgotten.
     pub(super) fn set(&mut self, node: NodeId, known: Known) {
-        if known.is_durable || known.peer.is_connected || known.peer != forgotten(known.peer) {
+        if known.is_worth_a_row() || known.peer.is_connected {
             self.peers.insert(node, known);
         } else {
             self.peers.remove(&node);
         }
     }
 
-    /// What follows from an event (BL1).
-    pub(super) fn plan(&self, node: NodeId, event: Event) -> Plan {
+    pub(super) fn forget(&mut self, node: NodeId) {
+        self.peers.remove(&node);
+    }
+
+    /// What follows from an event. That we lost state blocks at once, whatever becomes of the plan.
+    pub(super) fn plan(&mut self, node: NodeId, event: Event) -> Plan {
         let before = self.known(node);
         let step = rules::apply(self.session(), before.peer, event);
         let mut known = Known { peer: step.peer, ..before };
@@ -141,27 +204,43 @@ impl Ledger {
             Event::Deadline | Event::Retrieved(_) => self.conclude(before.peer, &mut known),
         }
         known.is_wanted |= step.action == Action::Resend;
-        let is_new_strike = step.peer.strikes > before.peer.strikes;
-        let told = match step.action {
-            Action::AlertStateLoss => Some(EventKind::BackupStateLoss),
-            Action::AlertUnreadable if !before.peer.is_protected => {
-                Some(EventKind::BackupUnreadable)
+        if step.action == Action::AlertStateLoss {
+            self.state.is_blocked = true;
+            if let Event::Retrieved(Retrieval::Authentic { seq, .. }) = event {
+                self.state.foreign_seq = self.state.foreign_seq.max(seq);
             }
-            _ => is_new_strike.then_some(EventKind::BackupStrike),
-        };
-        let concludes = matches!(event, Event::Deadline | Event::Retrieved(_));
-        let is_known = known.peer != forgotten(known.peer);
-        let differs = durable_part(&known) != durable_part(&before);
-        let writes_peer = concludes && (is_known || before.is_durable) && differs;
-        known.is_durable |= writes_peer;
-        Plan {
-            session: step.session,
-            known,
-            action: step.action,
-            writes_peer,
-            writes_state: step.session != self.session(),
-            told,
         }
+        let may_write = known.may_write(self.now_ms, self.options.resend_interval_ms);
+        let is_news = match step.action {
+            Action::AlertStateLoss => {
+                let is_first = before.peer.state != PeerState::Ahead && may_write;
+                is_first || !self.durable_state.is_blocked
+            }
+            Action::AlertUnreadable => !before.peer.is_protected,
+            _ => false,
+        };
+        let is_written = (is_news || may_write) && (known.is_dirty() || self.is_dirty());
+        let is_struck = step.peer.strikes > before.peer.strikes;
+        let told = match step.action {
+            Action::AlertStateLoss => is_news.then_some(EventKind::BackupStateLoss),
+            Action::AlertUnreadable => is_news.then_some(EventKind::BackupUnreadable),
+            _ => (is_struck && is_written).then_some(EventKind::BackupStrike),
+        };
+        Plan { known, action: step.action, is_written, told }
+    }
+
+    /// The row of the database does not say what is known.
+    pub(super) fn is_dirty(&self) -> bool {
+        let (now, row) = (&self.state, &self.durable_state);
+        now.is_blocked != row.is_blocked || now.foreign_seq != row.foreign_seq
+    }
+
+    /// Peers whose row a tick has to write, a few at a time.
+    pub(super) fn dirty_peers(&self, limit: usize) -> Vec<(NodeId, Known)> {
+        let interval_ms = self.options.resend_interval_ms;
+        let is_due = |known: &Known| known.is_dirty() && known.may_write(self.now_ms, interval_ms);
+        let dirty = self.peers.iter().filter(|(_, known)| is_due(known));
+        dirty.take(limit).map(|(node, known)| (*node, *known)).collect()
     }
 
     /// What a conclusion says about the peer beside its state (BL3).
@@ -216,13 +295,8 @@ impl Ledger {
             blob_bytes: class.bytes() as u32,
             ..before.sent
         };
-        let known = Known { peer: step.peer, sent, is_durable: true, is_wanted: false, ..before };
+        let known = Known { peer: step.peer, sent, is_wanted: false, ..before };
         Ok((known, class, seq))
-    }
-
-    /// A blob of a state that was lost has this number: ours go on far above it.
-    pub(super) fn saw_foreign(&mut self, seq: u64) {
-        self.state.foreign_seq = self.state.foreign_seq.max(seq);
     }
 
     /// Everything after an operator's acknowledgement: the row of the database, and those peers that change.
@@ -248,11 +322,18 @@ impl Ledger {
         }
     }
 
+    /// Whether a peer's time to return our blob is up.
+    pub(super) fn is_silent(&self, node: NodeId) -> bool {
+        self.peers.get(&node).is_some_and(|known| self.is_up(known))
+    }
+
+    fn is_up(&self, known: &Known) -> bool {
+        known.peer.state == PeerState::Hold && self.now_ms >= known.hold_until_ms
+    }
+
     /// Peers whose time to return our blob is up.
-    pub(super) fn silent(&self, now_ms: u64) -> Vec<NodeId> {
-        let is_up =
-            |known: &Known| known.peer.state == PeerState::Hold && now_ms >= known.hold_until_ms;
-        let silent = self.peers.iter().filter(|(_, known)| is_up(known));
+    pub(super) fn silent(&self) -> Vec<NodeId> {
+        let silent = self.peers.iter().filter(|(_, known)| self.is_up(known));
         silent.map(|(node, _)| *node).collect()
     }
 
@@ -276,17 +357,23 @@ impl Ledger {
     }
 
     /// Peers that are due for a blob.
-    pub(super) fn due(&self, now_ms: u64) -> Vec<(NodeId, PeerState)> {
-        let is_due = |known: &Known| self.send_due_ms(known).is_some_and(|due_ms| now_ms >= due_ms);
+    pub(super) fn due(&self) -> Vec<(NodeId, PeerState)> {
+        let is_due =
+            |known: &Known| self.send_due_ms(known).is_some_and(|due_ms| self.now_ms >= due_ms);
         let due = self.peers.iter().filter(|(_, known)| is_due(known));
         due.map(|(node, known)| (*node, known.peer.state)).collect()
     }
 
     /// When the next tick has something to do.
     pub(super) fn next_due_ms(&self) -> Option<u64> {
+        let interval_ms = self.options.resend_interval_ms;
+        let write_ms = |known: &Known| {
+            let due_ms = known.written_ms.map_or(0, |ms| ms.saturating_add(interval_ms));
+            known.is_dirty().then_some(due_ms)
+        };
         let of_peer = |known: &Known| match known.peer.state {
             PeerState::Hold => Some(known.hold_until_ms),
-            _ => self.send_due_ms(known),
+            _ => [self.send_due_ms(known), write_ms(known)].into_iter().flatten().min(),
         };
         self.peers.values().filter_map(of_peer).min()
     }
@@ -364,10 +451,4 @@ fn forgotten(peer: Peer) -> Peer {
         offers_storage: peer.offers_storage,
         ..Peer::default()
     }
-}
-
-/// What a row says of a peer.
-fn durable_part(known: &Known) -> (Peer, Sent) {
-    let peer = Peer { offers_storage: false, is_connected: false, ..known.peer };
-    (peer, known.sent)
 }

@@ -6,7 +6,8 @@ use super::commands::Change;
 use super::keys::BackupKeys;
 use super::ledger::Ledger;
 use super::options::{BackupOptions, BackupReport};
-use super::record::{STATE_KEY, State, decode_peer};
+use super::record::{STATE_KEY, Sent, State, decode_peer};
+use super::rules::{Peer, PeerState};
 use crate::error::{Error, Result, Status};
 use crate::limits::BACKUP_RESTORED_SEQUENCE_JUMP;
 use crate::store::Store;
@@ -15,7 +16,7 @@ use crate::store::tables::Table;
 use crate::types::NodeId;
 
 /// A peer's row, `None` when it does not decode.
-type Row = (NodeId, Option<(super::rules::Peer, super::record::Sent)>);
+type Row = (NodeId, Option<(Peer, Sent)>);
 
 struct Found {
     /// `None` when there is none, or it is damaged.
@@ -54,6 +55,9 @@ pub(super) fn load(
         state.next_seq = state.next_seq.saturating_add(BACKUP_RESTORED_SEQUENCE_JUMP);
         state.jumped_below_epoch = below;
     }
+    // Without the row nobody knows whether an operator had to be asked.
+    let is_ahead = |(_, row): &Row| row.is_some_and(|(peer, _)| peer.state == PeerState::Ahead);
+    state.is_blocked |= found.state_is_damaged || found.peers.iter().any(is_ahead);
     if known != Some(state) {
         store.submit_one(Change { state: Some(state), ..Change::default() })?;
     }

@@ -30,15 +30,15 @@ use zeroize::Zeroizing;
 use self::commands::{Change, no_entropy};
 use self::envelope::{Header, KIND_PAYLOAD, Opened};
 use self::keys::{BackupKeys, Secret};
-use self::ledger::{Known, Ledger, Plan};
+use self::ledger::{Known, Ledger};
 pub use self::options::{
     BackupOptions, BackupReport, Concluded, Copy, PeerStatus, Sealed, Standing, Ticked,
 };
-use self::record::encode_peer;
+
 pub use self::rules::{Action, PeerState};
 use self::rules::{Event, Retrieval};
 use crate::error::{Error, Result, Status};
-use crate::limits::PAGE_ROWS_MAX;
+use crate::limits::{BACKUP_PEERS_MAX, BATCH_OPS_MAX, PAGE_ROWS_MAX};
 use crate::store::Store;
 use crate::store::volatile::{Held, Volatile};
 use crate::types::NodeId;
@@ -51,6 +51,8 @@ struct State {
     payload: Option<Payload>,
     /// Peers about whom something is being written (BW3).
     busy: BTreeSet<NodeId>,
+    /// Somebody waits until nothing is written: nobody begins to write meanwhile.
+    waits_for_all: bool,
     entropy: Option<ChaCha20Rng>,
 }
 
@@ -93,7 +95,8 @@ impl Shared {
         let mut entropy = options.entropy.map(ChaCha20Rng::from_seed);
         let instance = draw(entropy.as_mut())?;
         let (ledger, report) = load::load(store, &keys, &options, instance)?;
-        let state = State { ledger, payload: None, busy: BTreeSet::new(), entropy };
+        let state =
+            State { ledger, payload: None, busy: BTreeSet::new(), waits_for_all: false, entropy };
         Ok(Shared { keys, options, report, state: Volatile::new(state) })
     }
 
@@ -121,6 +124,10 @@ impl Backup {
     /// `WrongMode` with another secret than the store's backup was made with; `AlreadyOpen` with other
     /// options; `NoSpace`; the store's errors.
     pub fn open(store: &Arc<Store>, secret: &Secret, options: BackupOptions) -> Result<Backup> {
+        if options.peers_max > BACKUP_PEERS_MAX {
+            let fact = format!("peers_max is {}, at most {BACKUP_PEERS_MAX}", options.peers_max);
+            return Err(Error::new(Status::InvalidArgument, fact));
+        }
         let shared = store.component(|| Shared::open(store, secret, options.clone()))?;
         let is_same = shared.keys.matches(&BackupKeys::new(secret).check_value());
         if !is_same || shared.options != options {
@@ -141,16 +148,33 @@ impl Backup {
     }
 
     fn hold(&self) -> Result<Held<'_, State>> {
-        self.store.check_usable()?;
+        self.store.check_open()?;
         self.shared.state.hold()
     }
 
     fn hold_idle(&self, peer: NodeId) -> Result<Held<'_, State>> {
         let mut state = self.hold()?;
-        while state.busy.contains(&peer) {
+        while state.waits_for_all || state.busy.contains(&peer) {
             self.shared.state.wait(&mut state)?;
         }
+        self.store.check_open()?;
         Ok(state)
+    }
+
+    /// Locks the state once nothing is written. Whoever comes later waits, so that this ends.
+    fn hold_all_idle(&self) -> Result<Held<'_, State>> {
+        let mut state = self.hold()?;
+        while state.waits_for_all {
+            self.shared.state.wait(&mut state)?;
+        }
+        state.waits_for_all = true;
+        let mut waited = Ok(());
+        while waited.is_ok() && !state.busy.is_empty() {
+            waited = self.shared.state.wait(&mut state);
+        }
+        state.waits_for_all = false;
+        self.shared.state.notify();
+        waited.map(|()| state)
     }
 
     /// What is to be kept by peers from now on: the host's own bytes, for which every peer is due. It is kept
@@ -184,7 +208,7 @@ impl Backup {
     pub fn connected(&self, now_ms: u64, peer: NodeId, offers_storage: bool) -> Result<PeerStatus> {
         let mut state = self.hold_idle(peer)?;
         state.ledger.check_room(peer)?;
-        state.ledger.observe(now_ms);
+        state.ledger.observe(now_ms)?;
         let plan = state.ledger.plan(peer, Event::Connected { offers_storage });
         state.ledger.set(peer, plan.known);
         Ok(state.ledger.status_of(peer, &plan.known))
@@ -209,7 +233,7 @@ impl Backup {
     /// `QuotaPeers` for a stranger when something is known of too many peers; `Closed`, `Poisoned`,
     /// `Forked`. That the conclusion could not be made durable is no error: [`Concluded::failure`].
     pub fn retrieval(&self, now_ms: u64, peer: NodeId, blob: &[u8]) -> Result<Concluded> {
-        self.hold()?.ledger.check_room(peer)?;
+        drop(self.hold()?);
         let opened = envelope::open(&self.shared.keys.peer(peer), blob).ok();
         let event = match &opened {
             Some(Opened { header, .. }) => {
@@ -234,31 +258,60 @@ impl Backup {
 
     fn conclude(&self, now_ms: u64, peer: NodeId, event: Event) -> Result<Concluded> {
         let mut state = self.hold_idle(peer)?;
-        state.ledger.observe(now_ms);
-        let plan = state.ledger.plan(peer, event);
-        if plan.action == Action::AlertStateLoss {
-            state.ledger.block();
-            if let Event::Retrieved(Retrieval::Authentic { seq, .. }) = event {
-                state.ledger.saw_foreign(seq);
-            }
+        state.ledger.observe(now_ms)?;
+        self.conclude_held(state, peer, event)
+    }
+
+    /// BW2, BW3, BL1.
+    fn conclude_held<'held>(
+        &'held self,
+        mut state: Held<'held, State>,
+        peer: NodeId,
+        event: Event,
+    ) -> Result<Concluded> {
+        if event == Event::Retrieved(Retrieval::Unauthentic) {
+            state.ledger.check_room_for_stranger(peer)?;
         }
-        let change = change_of(&state.ledger, peer, &plan);
-        let failure = if change.is_empty() {
-            state.ledger.set(peer, plan.known);
-            None
-        } else {
-            let busy = self.shared.make_busy(&mut state, peer);
-            drop(state);
-            let failure = self.store.submit_one(change).err();
-            state = self.shared.state.hold()?;
-            state.ledger.set(peer, plan.known);
-            let status = state.ledger.status(peer);
-            drop(state);
-            drop(busy);
-            return Ok(Concluded { peer: status, action: plan.action, opened: None, failure });
+        let plan = state.ledger.plan(peer, event);
+        let failure = match plan.is_written {
+            false => {
+                state.ledger.set(peer, plan.known);
+                None
+            }
+            true => {
+                let now_ms = state.ledger.now_ms();
+                let known = plan.known.tried(now_ms);
+                state.ledger.set(peer, known);
+                let change = Change {
+                    peers: vec![(peer, known.encode())],
+                    state: Some(state.ledger.state),
+                    told: plan.told.map(|kind| (kind, peer)).into_iter().collect(),
+                    ..Change::default()
+                };
+                let busy = self.shared.make_busy(&mut state, peer);
+                drop(state);
+                let written = self.write(change, &[(peer, known)]);
+                drop(busy);
+                state = self.shared.state.hold()?;
+                written.err()
+            }
         };
-        let status = state.ledger.status_of(peer, &plan.known);
+        let status = state.ledger.status(peer);
         Ok(Concluded { peer: status, action: plan.action, opened: None, failure })
+    }
+
+    /// Makes a change durable and remembers what rows say then.
+    fn write(&self, change: Change, peers: &[(NodeId, Known)]) -> Result<()> {
+        let wrote = change.state;
+        self.store.submit_one(change)?;
+        let mut state = self.shared.state.hold()?;
+        if let Some(wrote) = wrote {
+            state.ledger.is_durable(wrote);
+        }
+        for (peer, known) in peers {
+            state.ledger.set(*peer, known.durable());
+        }
+        Ok(())
     }
 
     /// A channel with this peer became usable: its copy is written anew (CLN #7931).
@@ -266,30 +319,61 @@ impl Backup {
     /// # Errors
     /// `Closed`, `Poisoned`, `Forked`.
     pub fn channel_ready(&self, peer: NodeId) -> Result<()> {
-        self.hold()?.ledger.want(peer);
+        self.hold_idle(peer)?.ledger.want(peer);
         Ok(())
     }
 
-    /// Concludes about peers that returned nothing in time, and says which are due for a blob.
+    /// Concludes about peers that returned nothing in time, writes what is not durable yet, and says which
+    /// peers are due for a blob.
     ///
     /// # Errors
-    /// `Closed`, `Poisoned`, `Forked`.
+    /// `InvalidArgument` for a time that no clock shows; `Closed`, `Poisoned`, `Forked`.
     pub fn tick(&self, now_ms: u64) -> Result<Ticked> {
         let mut state = self.hold()?;
-        let now_ms = state.ledger.observe(now_ms);
-        let silent = state.ledger.silent(now_ms);
+        state.ledger.observe(now_ms)?;
+        let silent = state.ledger.silent();
         drop(state);
         let mut ticked = Ticked::default();
         for peer in silent {
-            let concluded = self.conclude(now_ms, peer, Event::Deadline)?;
+            let state = self.hold_idle(peer)?;
+            // It may have returned a blob, or be there anew, since its time was looked at.
+            if !state.ledger.is_silent(peer) {
+                continue;
+            }
+            let concluded = self.conclude_held(state, peer, Event::Deadline)?;
             ticked.actions.push((peer, concluded.peer.state, concluded.action));
             ticked.failure = ticked.failure.or(concluded.failure);
         }
+        let caught_up = self.write_dirty();
+        ticked.failure = ticked.failure.or(caught_up.err());
         let state = self.hold()?;
-        let due = state.ledger.due(now_ms).into_iter();
+        let due = state.ledger.due().into_iter();
         ticked.actions.extend(due.map(|(peer, known)| (peer, known, Action::Send)));
         ticked.next_due_ms = state.ledger.next_due_ms();
         Ok(ticked)
+    }
+
+    /// Conclusions that were not worth a commit of their own (BL1), or met a full disk.
+    fn write_dirty(&self) -> Result<()> {
+        let mut state = self.hold_all_idle()?;
+        let now_ms = state.ledger.now_ms();
+        let dirty = state.ledger.dirty_peers(BATCH_OPS_MAX);
+        if dirty.is_empty() && !state.ledger.is_dirty() {
+            return Ok(());
+        }
+        let tried: Vec<_> =
+            dirty.into_iter().map(|(peer, known)| (peer, known.tried(now_ms))).collect();
+        for (peer, known) in &tried {
+            state.ledger.set(*peer, *known);
+        }
+        let rows = tried.iter().map(|(peer, known)| (*peer, known.encode())).collect();
+        let change = Change { peers: rows, state: Some(state.ledger.state), ..Change::default() };
+        let busy: Vec<_> =
+            tried.iter().map(|(peer, _)| self.shared.make_busy(&mut state, *peer)).collect();
+        drop(state);
+        let written = self.write(change, &tried);
+        drop(busy);
+        written
     }
 
     /// Seals the payload for a peer; when this returns, the blob's number is durable. Hand it to the
@@ -300,7 +384,7 @@ impl Backup {
     /// `Io` without random numbers; the store's errors. `Unknown`: do not send, reopen.
     pub fn seal(&self, now_ms: u64, peer: NodeId, block_height: u32) -> Result<Sealed> {
         let mut state = self.hold_idle(peer)?;
-        let now_ms = state.ledger.observe(now_ms);
+        let now_ms = state.ledger.observe(now_ms)?;
         let entropy = draw(state.entropy.as_mut())?;
         let (known, class, seq) = state.ledger.plan_send(peer)?;
         let payload = state.payload.clone().ok_or(Status::NoPayload)?;
@@ -314,22 +398,19 @@ impl Backup {
             set_id: [0; 16],
         };
         let change = Change {
-            peers: vec![(peer, encode_peer(&known.peer, &known.sent))],
+            peers: vec![(peer, known.encode())],
             state: Some(record::State { is_fresh: false, ..state.ledger.state }),
-            told: Vec::new(),
             grows: true,
+            ..Change::default()
         };
         let busy = self.shared.make_busy(&mut state, peer);
         drop(state);
         let blob = envelope::seal(&self.shared.keys.peer(peer), &header, &payload, class, entropy)?;
-        self.store.submit_one(change)?;
+        self.write(change, &[(peer, known)])?;
+        drop(busy);
         let mut state = self.shared.state.hold()?;
         state.ledger.state.is_fresh = false;
-        let is_blocked = state.ledger.state.is_blocked;
-        state.ledger.set(peer, known);
-        drop(state);
-        drop(busy);
-        if is_blocked {
+        if state.ledger.state.is_blocked {
             let fact = "a peer showed that we lost state while this was sealed; do not send it";
             return Err(Error::new(Status::StateLoss, fact));
         }
@@ -343,23 +424,48 @@ impl Backup {
     /// # Errors
     /// The store's errors: nothing was changed.
     pub fn acknowledge(&self) -> Result<bool> {
-        let mut state = self.hold()?;
-        while !state.busy.is_empty() {
-            self.shared.state.wait(&mut state)?;
-        }
+        let mut state = self.hold_all_idle()?;
         let (after, peers) = state.ledger.plan_acknowledge();
-        let is_needed = after.is_blocked != state.ledger.state.is_blocked || !peers.is_empty();
         if after == state.ledger.state && peers.is_empty() {
             return Ok(false);
         }
-        let durable = peers.iter().filter(|(_, known)| known.is_durable);
-        let rows = durable.map(|(peer, known)| (*peer, encode_peer(&known.peer, &known.sent)));
-        let change = Change { peers: rows.collect(), state: Some(after), ..Change::default() };
+        let is_needed = after.is_blocked != state.ledger.state.is_blocked || !peers.is_empty();
+        let rows = peers.iter().filter(|(_, known)| known.row.is_some());
+        let rows = rows.map(|(peer, known)| (*peer, known.encode())).collect();
+        let change =
+            Change { peers: rows, state: Some(after), acknowledges: true, ..Change::default() };
         // BW3 does not hold here: nobody may decide from the state before, and nobody waits long.
         self.store.submit_one(change)?;
         state.ledger.state = after;
-        peers.into_iter().for_each(|(peer, known)| state.ledger.set(peer, known));
+        state.ledger.is_durable(after);
+        for (peer, known) in peers {
+            let known = if known.row.is_some() { known.durable() } else { known };
+            state.ledger.set(peer, known);
+        }
         Ok(is_needed)
+    }
+
+    /// Forgets a peer that is not connected: one that will not come back, or a stranger. What it holds may
+    /// be overwritten when it comes back after all. Answers whether anything was known.
+    ///
+    /// # Errors
+    /// `Conflict` when it is connected; the store's errors: nothing was changed.
+    pub fn forget(&self, peer: NodeId) -> Result<bool> {
+        let mut state = self.hold_idle(peer)?;
+        let known = state.ledger.known(peer);
+        if known.peer.is_connected {
+            let fact = format!("peer {peer} is connected; nothing was forgotten");
+            return Err(Error::new(Status::Conflict, fact));
+        }
+        if known.row.is_some() {
+            let busy = self.shared.make_busy(&mut state, peer);
+            drop(state);
+            self.store.submit_one(Change { forgotten: vec![peer], ..Change::default() })?;
+            drop(busy);
+            state = self.hold_idle(peer)?;
+        }
+        state.ledger.forget(peer);
+        Ok(known.row.is_some())
     }
 
     /// What is known of peers, in the order of their ids, at most `limit` (capped at 1,000) after one of
@@ -378,17 +484,4 @@ impl Backup {
     pub fn standing(&self) -> Result<Standing> {
         Ok(self.hold()?.ledger.standing())
     }
-}
-
-/// What of a plan has to be durable.
-fn change_of(ledger: &Ledger, peer: NodeId, plan: &Plan) -> Change {
-    let Known { peer: known, sent, .. } = &plan.known;
-    let row = plan.writes_peer.then(|| (peer, encode_peer(known, sent)));
-    let state = plan.writes_state.then(|| record::State {
-        is_fresh: plan.session.is_fresh,
-        is_blocked: plan.session.is_blocked,
-        ..ledger.state
-    });
-    let told = plan.told.map(|kind| (kind, peer));
-    Change { peers: Vec::from_iter(row), state, told: Vec::from_iter(told), grows: false }
 }

@@ -115,12 +115,19 @@ pub struct Concluded {
 }
 
 /// A blob to hand to a peer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
     /// The bytes of `peer_storage`.
     pub blob: Vec<u8>,
     /// Its sequence number, recorded durably before this was answered.
     pub seq: u64,
+}
+
+/// The length only: no log is the place for a blob.
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sealed(seq {}, blob of {} bytes)", self.seq, self.blob.len())
+    }
 }
 
 /// What a tick found.

@@ -343,7 +343,7 @@ fn connected(peer: Peer, offers_storage: bool) -> Peer {
     Peer { state, offers_storage, is_connected: true, ..peer }
 }
 
-fn disconnected(peer: Peer) -> Peer {
+pub(super) fn disconnected(peer: Peer) -> Peer {
     let state = match peer.state {
         PeerState::Hold if peer.sent_seq > 0 => PeerState::Sent,
         PeerState::Hold if peer.is_protected => PeerState::Unreadable,

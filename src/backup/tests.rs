@@ -1,1 +1,5 @@
-//! Tests of the backup.
+//! Tests of the backup: the envelope byte by byte, and the rules over every reachable state.
+
+mod envelope;
+mod rules;
+mod rules_broken;

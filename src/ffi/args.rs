@@ -224,6 +224,15 @@ pub(super) fn reserved(given: u32, name: &str) -> Result<()> {
     if given == 0 { Ok(()) } else { Err(invalid(format!("{name} must be 0, not {given}"))) }
 }
 
+/// A yes or no from C.
+pub(super) fn truth(given: u32, name: &str) -> Result<bool> {
+    match given {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(invalid(format!("{name} is 0 or 1, not {given}"))),
+    }
+}
+
 /// Pointer to the first of some elements, NULL without any: what dangles is no pointer for a Go stack.
 pub(super) fn first<T>(elements: &[T]) -> *const T {
     if elements.is_empty() { std::ptr::null() } else { elements.as_ptr() }

@@ -15,10 +15,13 @@ use parking_lot::Mutex;
 
 use super::operations::Completions;
 use crate::attempts::Attempts;
+#[cfg(feature = "backup")]
+use crate::backup::Backup;
 use crate::error::{Error, Result, Status};
 use crate::events::Events;
 use crate::monitors::Monitors;
 use crate::payments::Payments;
+use crate::peer_storage::PeerStorage;
 use crate::resources::Resources;
 use crate::store::Store;
 
@@ -34,6 +37,9 @@ pub(super) enum Object {
     Payments(Payments),
     Monitors(Monitors),
     Resources(Resources),
+    PeerStorage(PeerStorage),
+    #[cfg(feature = "backup")]
+    Backup(Backup),
 }
 
 /// A store with the queue of its asynchronous answers.
@@ -52,6 +58,9 @@ pub(super) enum Tag {
     Payments = 0x54,
     Monitors = 0x55,
     Resources = 0x56,
+    PeerStorage = 0x57,
+    #[cfg(feature = "backup")]
+    Backup = 0x58,
 }
 
 impl Object {
@@ -63,6 +72,9 @@ impl Object {
             Object::Payments(_) => Tag::Payments,
             Object::Monitors(_) => Tag::Monitors,
             Object::Resources(_) => Tag::Resources,
+            Object::PeerStorage(_) => Tag::PeerStorage,
+            #[cfg(feature = "backup")]
+            Object::Backup(_) => Tag::Backup,
         }
     }
 }
@@ -194,6 +206,26 @@ pub(super) fn with_monitors<T>(bits: u64, run: impl FnOnce(&Monitors) -> Result<
 pub(super) fn with_resources<T>(bits: u64, run: impl FnOnce(&Resources) -> Result<T>) -> Result<T> {
     with_object(bits, Tag::Resources, |object| match object {
         Object::Resources(resources) => run(resources),
+        _ => Err(Status::BadHandle.into()),
+    })
+}
+
+/// Runs a call on open peer storage.
+pub(super) fn with_peer_storage<T>(
+    bits: u64,
+    run: impl FnOnce(&PeerStorage) -> Result<T>,
+) -> Result<T> {
+    with_object(bits, Tag::PeerStorage, |object| match object {
+        Object::PeerStorage(peer_storage) => run(peer_storage),
+        _ => Err(Status::BadHandle.into()),
+    })
+}
+
+/// Runs a call on an open backup.
+#[cfg(feature = "backup")]
+pub(super) fn with_backup<T>(bits: u64, run: impl FnOnce(&Backup) -> Result<T>) -> Result<T> {
+    with_object(bits, Tag::Backup, |object| match object {
+        Object::Backup(backup) => run(backup),
         _ => Err(Status::BadHandle.into()),
     })
 }

@@ -32,6 +32,19 @@ pub mod payments_read;
 pub mod payments_subscriptions;
 pub mod payments_upkeep;
 
+pub mod peer_storage;
+pub mod peer_storage_read;
+pub mod peer_types;
+pub mod wire;
+
+#[cfg(feature = "backup")]
+pub mod backup;
+#[cfg(feature = "backup")]
+pub mod backup_envelope;
+#[cfg(feature = "backup")]
+pub mod backup_read;
+pub mod backup_types;
+
 pub mod resource_types;
 pub mod resources;
 pub mod resources_htlcs;

@@ -2,8 +2,10 @@
 
 use std::ffi::c_char;
 
+pub use super::backup_types::*;
 pub use super::monitor_types::*;
 pub use super::payment_types::*;
+pub use super::peer_types::*;
 pub use super::resource_types::*;
 
 /// One open store. Zero is LNKEEP_STORE_NONE. Copies of the value are the same handle.

@@ -55,13 +55,16 @@ impl PeerStorage {
     /// errors.
     pub fn open(store: &Arc<Store>, options: PeerStorageOptions) -> Result<PeerStorage> {
         check(&options)?;
-        let is_over = |shared: &Shared| shared.state.hold_broken().is_over;
+        let has_ended = |shared: &Shared| shared.state.hold_broken().has_ended;
         let shared = loop {
-            store.check_usable()?;
-            let shared = store.component_unless(is_over, || Shared::open(store, options))?;
+            store.check_open()?;
+            let shared = store.component_unless(has_ended, || Shared::open(store, options))?;
             let mut state = shared.state.hold()?;
-            // The last handle may have gone since.
+            // The last handle went, and is still writing what this one would read.
             if state.is_over {
+                while !state.has_ended {
+                    shared.state.wait(&mut state)?;
+                }
                 continue;
             }
             if shared.options != options {
@@ -99,7 +102,7 @@ impl PeerStorage {
     }
 
     fn check_open<'held>(&self, state: Held<'held, State>) -> Result<Held<'held, State>> {
-        self.store.check_usable()?;
+        self.store.check_open()?;
         if state.is_over || self.is_closed.load(Ordering::Acquire) {
             return Err(Status::Closed.into());
         }
@@ -133,7 +136,7 @@ impl PeerStorage {
                 let ticked = self.shared.write_peers(&self.store, state, &[peer], now_ms)?;
                 match ticked.failed.into_iter().next() {
                     None => Ok(Stored::Committed),
-                    Some((_, error)) => self.deferred_by(now_ms, peer, error),
+                    Some((_, error)) => self.deferred_by(now_ms, peer, &sha256, error),
                 }
             }
             Err(refusal) => self.told_if_refused(state, peer, Err(refusal)),
@@ -158,12 +161,19 @@ impl PeerStorage {
     }
 
     /// A write that was due and definitely did not happen leaves the blob waiting.
-    fn deferred_by(&self, now_ms: u64, peer: NodeId, error: Error) -> Result<Stored> {
+    fn deferred_by(
+        &self,
+        now_ms: u64,
+        peer: NodeId,
+        sha256: &[u8; 32],
+        error: Error,
+    ) -> Result<Stored> {
         if error.class() != Class::Retry {
             return Err(error);
         }
         let state = self.shared.state.hold()?;
-        match state.provider.peer(peer).pending.is_some() {
+        let waiting = state.provider.peer(peer).pending;
+        match waiting.is_some_and(|pending| pending.sha256 == *sha256) {
             true => {
                 let due_ms = state.provider.due_ms(peer).max(now_ms);
                 Ok(Stored::Deferred { due_ms, failure: Some(error) })
@@ -403,7 +413,7 @@ impl PeerStorage {
         let is_last = state.handles == 0;
         state.is_over |= is_last;
         drop(state);
-        if is_last && self.store.check_usable().is_ok() { self.shared.end_all() } else { Ok(()) }
+        if is_last { self.shared.end_all() } else { Ok(()) }
     }
 }
 

@@ -17,7 +17,7 @@ pub struct PeerStorageOptions {
     pub is_off: bool,
     /// Shortest time between two writes for one peer with a channel.
     pub cooldown_ms: u64,
-    /// Shortest time between two writes for one peer without.
+    /// Shortest time between two writes for one peer without an open one.
     pub cooldown_without_channel_ms: u64,
     /// Shortest time between a write and one for a disconnection.
     pub disconnect_interval_ms: u64,
@@ -29,7 +29,7 @@ pub struct PeerStorageOptions {
     pub peers_max: u32,
     /// Most bytes of all blobs.
     pub total_bytes_max: u64,
-    /// Share of these bytes that peers without a channel may take, 0 to 100.
+    /// Share of these peers and bytes that peers without an open channel may take, 0 to 100.
     pub without_channel_percent: u8,
     /// Most bytes that wait in memory to be written.
     pub pending_bytes_max: u64,

@@ -29,6 +29,8 @@ pub(crate) struct Pending {
 pub(crate) struct Peer {
     pub(crate) stored: Option<Record>,
     pub(crate) pending: Option<Pending>,
+    /// While a blob that was due at once is written: what it replaced, if anything waited before it.
+    replaced: Option<Option<Pending>>,
     /// Time of the last write, or of the last one that was refused.
     last_write_ms: Option<u64>,
     open_channels: u32,
@@ -55,13 +57,14 @@ impl Peer {
         }
     }
 
-    fn has_channel(&self, options: &PeerStorageOptions) -> bool {
-        let pending_counts = !options.refuses_pending_channels && self.pending_channels != 0;
-        self.open_channels != 0 || pending_counts
+    /// A channel that costs its peer something: to have one that is never funded is free.
+    fn has_channel(&self) -> bool {
+        self.open_channels != 0
     }
 
     fn has_claim(&self, options: &PeerStorageOptions) -> bool {
-        self.is_allowed || self.has_channel(options)
+        let pending_counts = !options.refuses_pending_channels && self.pending_channels != 0;
+        self.is_allowed || pending_counts || self.has_channel()
     }
 
     fn is_known(&self) -> bool {
@@ -70,7 +73,7 @@ impl Peer {
     }
 
     fn cooldown_ms(&self, options: &PeerStorageOptions) -> u64 {
-        match self.has_channel(options) {
+        match self.has_channel() {
             true => options.cooldown_ms,
             false => options.cooldown_without_channel_ms,
         }
@@ -126,6 +129,7 @@ pub(crate) enum Accepted {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sums {
     peers: u64,
+    peers_without_channel: u64,
     bytes: u64,
     bytes_without_channel: u64,
     pending: u64,
@@ -215,9 +219,12 @@ impl Provider {
         let newest = peer.newest_bytes();
         let pending = peer.pending.as_ref().map(|pending| pending.blob.len() as u64);
         let bytes = newest.unwrap_or(0);
-        let without_channel = if peer.has_channel(&self.options) { 0 } else { bytes };
+        let has_channel = peer.has_channel();
+        let without_channel = if has_channel { 0 } else { bytes };
         let sums = &mut self.sums;
         sums.peers = add(sums.peers, u64::from(newest.is_some()));
+        let is_without = u64::from(newest.is_some() && !has_channel);
+        sums.peers_without_channel = add(sums.peers_without_channel, is_without);
         sums.bytes = add(sums.bytes, bytes);
         sums.bytes_without_channel = add(sums.bytes_without_channel, without_channel);
         sums.pending = add(sums.pending, u64::from(pending.is_some()));
@@ -253,7 +260,8 @@ impl Provider {
         }
         self.change(node, |peer| {
             peer.updates = peer.updates.saturating_add(1);
-            peer.pending = Some(pending);
+            let before = peer.pending.replace(pending);
+            peer.replaced = is_due.then_some(before);
         });
         if is_due {
             return Ok(Accepted::Due);
@@ -298,22 +306,30 @@ impl Provider {
         let options = &self.options;
         let sums = &self.sums;
         let newest = peer.newest_bytes();
-        if newest.is_none() && sums.peers >= u64::from(options.peers_max) {
-            let fact = format!("peer {node}: {} peers have a blob already", sums.peers);
-            return Err(Error::new(Status::QuotaPeers, fact));
+        let refuse = |status: Status, fact: String| {
+            Err(Error::new(status, format!("peer {node}: {fact}; nothing was changed")))
+        };
+        let percent = u64::from(options.without_channel_percent);
+        let peers_max = u64::from(options.peers_max);
+        let peers_share = peers_max * percent / 100;
+        if newest.is_none() && sums.peers >= peers_max {
+            return refuse(Status::QuotaPeers, format!("{peers_max} peers have a blob already"));
+        }
+        let is_without = !peer.has_channel();
+        if newest.is_none() && is_without && sums.peers_without_channel >= peers_share {
+            let fact = format!("{peers_share} peers without a channel have a blob already");
+            return refuse(Status::QuotaPeers, fact);
         }
         let with_this = |sum: u64| sum.saturating_sub(newest.unwrap_or(0)).saturating_add(bytes);
         let most = options.total_bytes_max;
         if with_this(sums.bytes) > most {
-            let fact = format!("peer {node}: {bytes} bytes more than the {most} of all peers");
-            return Err(Error::new(Status::QuotaTotal, fact));
+            return refuse(Status::QuotaTotal, format!("{bytes} bytes exceed the {most} of all"));
         }
-        let share = u128::from(most) * u128::from(options.without_channel_percent) / 100;
-        let without_channel = sums.bytes_without_channel;
+        let share = (u128::from(most) * u128::from(percent) / 100) as u64;
         let grows = newest.is_none_or(|newest| bytes > newest);
-        if grows && !peer.has_channel(options) && u128::from(with_this(without_channel)) > share {
-            let fact = format!("peer {node}: more than the {share} of peers without a channel");
-            return Err(Error::new(Status::QuotaTotal, fact));
+        if grows && is_without && with_this(sums.bytes_without_channel) > share {
+            let fact = format!("{bytes} bytes exceed the {share} of peers without a channel");
+            return refuse(Status::QuotaTotal, fact);
         }
         Ok(())
     }
@@ -374,6 +390,7 @@ impl Provider {
         self.change(node, |peer| {
             peer.stored = Some(record);
             peer.pending = None;
+            peer.replaced = None;
             peer.is_damaged = false;
             peer.damage_was_told = false;
             peer.is_remade = false;
@@ -382,13 +399,14 @@ impl Provider {
         self.counted.commits += 1;
     }
 
-    /// A waiting blob could not be written: it waits for another cooldown, if there is room for that.
+    /// A blob could not be written: it waits for another cooldown. One that came just now gives way to what
+    /// it replaced if there is no room for it to wait.
     pub(crate) fn not_written(&mut self, now_ms: u64, node: NodeId) {
         let has_room = self.sums.pending_bytes <= self.options.pending_bytes_max;
         self.change(node, |peer| {
             peer.last_write_ms = Some(now_ms);
-            if !has_room {
-                peer.pending = None;
+            if let Some(before) = peer.replaced.take().filter(|_| !has_room) {
+                peer.pending = before;
             }
         });
     }

@@ -13,7 +13,7 @@ use super::load;
 use super::options::{PeerStorageOptions, PeerStorageReport, Ticked};
 use super::record::Record;
 use super::rules::{Peer, Provider};
-use crate::error::Result;
+use crate::error::{Result, Status};
 use crate::events::EventKind;
 use crate::limits::{BATCH_OPS_MAX, BULK_BYTES_MAX};
 use crate::store::batch::Command;
@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) handles: u32,
     /// The last handle went, or the store is closing: nothing more is accepted.
     pub(super) is_over: bool,
+    /// And nothing is written any more.
+    pub(super) has_ended: bool,
 }
 
 /// What every opener of a store's peer storage shares.
@@ -87,6 +89,7 @@ impl Shared {
             waiting_for_all: 0,
             handles: 0,
             is_over: false,
+            has_ended: false,
         };
         let store = Arc::downgrade(store);
         Ok(Shared { store, options, report, state: Volatile::new(state) })
@@ -238,8 +241,10 @@ impl Shared {
     ) -> Result<Vec<NodeId>> {
         let mut removed = Vec::new();
         loop {
-            store.check_usable()?;
             let mut state = self.hold_all_idle()?;
+            if state.is_over {
+                return if removed.is_empty() { Err(Status::Closed.into()) } else { Ok(removed) };
+            }
             let mut peers = which(&state.provider)?;
             peers.truncate(REMOVALS_PER_COMMIT);
             if peers.is_empty() {
@@ -263,8 +268,11 @@ impl Shared {
             }
             drop(state);
             drop(busy);
-            if let Some(error) = failure {
-                return Err(error);
+            // What was removed is told; the next call meets the error again.
+            match failure {
+                Some(error) if removed.is_empty() => return Err(error),
+                Some(_) => return Ok(removed),
+                None => {}
             }
         }
     }
@@ -277,7 +285,10 @@ impl Shared {
     /// Takes no more calls, then SW2.
     pub(super) fn end_all(&self) -> Result<()> {
         self.state.hold_broken().is_over = true;
-        self.flush_all()
+        let flushed = self.flush_all();
+        self.state.hold_broken().has_ended = true;
+        self.state.notify();
+        flushed
     }
 
     /// SW2. The first failure, if there was one.

@@ -456,6 +456,12 @@ impl Store {
         }
     }
 
+    /// As [`Store::check_usable`], and whether calls are still taken: for what is answered from memory.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        self.check_usable()?;
+        if self.core.queue.is_closing() { Err(Status::Closed.into()) } else { Ok(()) }
+    }
+
     /// Makes the next batch meet a fault, or takes back a fault that no batch met.
     #[cfg(feature = "failpoints")]
     pub fn inject(&self, fault: Option<Fault>) {

@@ -95,6 +95,11 @@ impl Queue {
         Queue { waiting: Mutex::default(), changed: Condvar::new(), operations_max }
     }
 
+    /// Whether nothing more is accepted.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.waiting.lock().closing
+    }
+
     pub(crate) fn push(&self, submission: Submission) -> Result<()> {
         let mut waiting = self.waiting.lock();
         if waiting.closing {

@@ -2,16 +2,20 @@
 
 use serde_json::Value;
 
+use super::peer_storage_consumer::run_consumer;
+use super::peer_storage_envelope::run_envelope;
 use super::{Verdict, guarded, peer_storage_wire as wire};
 
 /// From a case to what is wrong with the library's answers.
 type CaseRunner = fn(&Value) -> Result<(), String>;
 
 /// What each file of cases is run by.
-const RUNNERS: [(&str, CaseRunner); 3] = [
+const RUNNERS: [(&str, CaseRunner); 5] = [
     ("wire_decode", wire::run_decode),
     ("wire_encode", wire::run_encode),
     ("features", wire::run_features),
+    ("envelope", run_envelope),
+    ("consumer_state", run_consumer),
 ];
 
 /// Files of what is built on peer storage: erasure coding, recovery, backups of other software.
