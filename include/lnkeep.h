@@ -481,6 +481,42 @@
 /** Returned in compat mode when the HTLC was released at an earlier time than it was added at. */
 #define LNKEEP_RESOLVED_BEFORE_ADDED (-83)
 
+/** We offer no storage: nothing is accepted and nothing is returned. */
+#define LNKEEP_STORAGE_NOT_OFFERED (-84)
+
+/** The peer has no channel with us and is not allowed otherwise. */
+#define LNKEEP_NO_CLAIM (-85)
+
+/** As many peers have data as may have. */
+#define LNKEEP_QUOTA_PEERS (-86)
+
+/** The blobs of all peers, or of those without a channel, would exceed their total. */
+#define LNKEEP_QUOTA_TOTAL (-87)
+
+/** Peers would look unclaimed that are not: report every claim first. */
+#define LNKEEP_CLAIMS_INCOMPLETE (-88)
+
+/** A peer holds a newer state than ours: we lost ours, and nothing is sent until that is acknowledged. */
+#define LNKEEP_STATE_LOSS (-89)
+
+/** The peer is not connected, or offers no storage. */
+#define LNKEEP_PEER_UNAVAILABLE (-90)
+
+/** The peer may still return what it holds: nothing is sent before. */
+#define LNKEEP_HOLD (-91)
+
+/** The peer holds a blob that we cannot read and did not send: it is never overwritten. */
+#define LNKEEP_UNREADABLE (-92)
+
+/** The blob is not one that was sealed for this peer with this secret. */
+#define LNKEEP_BAD_ENVELOPE (-93)
+
+/** The bytes are no message of peer storage. */
+#define LNKEEP_BAD_MESSAGE (-94)
+
+/** No payload was given that could be sealed. */
+#define LNKEEP_NO_PAYLOAD (-95)
+
 /** Returned when a queue or table is full; nothing was applied. */
 #define LNKEEP_BUSY (-100)
 
@@ -741,6 +777,24 @@
 
 /** An unreadable payment was quarantined; its hash stays refused. */
 #define LNKEEP_EVENT_PAYMENT_CORRUPT 14
+
+/** The blob that is kept for a peer is damaged: it is not returned. */
+#define LNKEEP_EVENT_PEER_BLOB_CORRUPT 15
+
+/** A peer's blob was refused for a quota; told once per peer while peer storage is open. */
+#define LNKEEP_EVENT_PEER_BLOB_REFUSED 16
+
+/** A peer's blob was removed, long enough after its last claim. */
+#define LNKEEP_EVENT_PEER_BLOB_COLLECTED 17
+
+/** A peer holds a newer state than ours: we lost ours. */
+#define LNKEEP_EVENT_BACKUP_STATE_LOSS 18
+
+/** A peer holds a blob that we cannot read and did not send. */
+#define LNKEEP_EVENT_BACKUP_UNREADABLE 19
+
+/** A peer lost, rolled back or damaged what it had confirmed. */
+#define LNKEEP_EVENT_BACKUP_STRIKE 20
 
 /** The payment ended with this event. Told once, but that LNKEEP_EVENT_PAYMENT_LATE_SETTLE may follow. */
 #define LNKEEP_EVENT_TERMINAL 1
@@ -3494,7 +3548,10 @@ typedef struct lnkeep_event {
     uint64_t sequence;
     /** LNKEEP_EVENT_*. */
     uint32_t kind;
-    /** LNKEEP_STATE_* of the attempt's record, or status of the payment, after the event. */
+    /**
+     * LNKEEP_STATE_* of the attempt's record, or status of the payment, after the event; the first byte of
+     * the node id where it is about a peer.
+     */
     uint32_t state;
     /** BOLT 4 failure code, 0 where there is none or it is not known. */
     uint32_t failure_code;
@@ -3502,7 +3559,10 @@ typedef struct lnkeep_event {
     uint32_t block_height;
     /** Time the host last told, milliseconds since 1970. */
     uint64_t unix_ms;
-    /** What it happened to: an attempt's namespace in the first 16 bytes, or a payment's hash. */
+    /**
+     * What it happened to: an attempt's namespace in the first 16 bytes, a payment's hash, or a peer's node
+     * id without its first byte, which is state then.
+     */
     uint8_t subject[32];
     /** Attempt id, 0 where it is about no attempt. */
     uint64_t attempt_id;

@@ -1,7 +1,7 @@
 //! Changes of the backup's rows as commands.
 //!
-//! BC1 in whatever order commits come, numbers only rise, a database that sent something is never fresh again,
-//! and one that is blocked stays so until an operator acknowledges it. Called by `mod` and `load`.
+//! BC1 in whatever order commits come, numbers only rise, a database that sent something is never fresh
+//! again, and one that is blocked stays so until an operator acknowledges it. Called by `mod` and `load`.
 
 use super::record::{PEER_BYTES, STATE_KEY, State};
 use crate::error::{Error, Status};

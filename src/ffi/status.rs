@@ -189,6 +189,30 @@ pub const LNKEEP_UNKNOWN_HTLC: i32 = -81;
 pub const LNKEEP_SLOT_ASSIGNMENT: i32 = -82;
 /// Returned in compat mode when the HTLC was released at an earlier time than it was added at.
 pub const LNKEEP_RESOLVED_BEFORE_ADDED: i32 = -83;
+/// We offer no storage: nothing is accepted and nothing is returned.
+pub const LNKEEP_STORAGE_NOT_OFFERED: i32 = -84;
+/// The peer has no channel with us and is not allowed otherwise.
+pub const LNKEEP_NO_CLAIM: i32 = -85;
+/// As many peers have data as may have.
+pub const LNKEEP_QUOTA_PEERS: i32 = -86;
+/// The blobs of all peers, or of those without a channel, would exceed their total.
+pub const LNKEEP_QUOTA_TOTAL: i32 = -87;
+/// Peers would look unclaimed that are not: report every claim first.
+pub const LNKEEP_CLAIMS_INCOMPLETE: i32 = -88;
+/// A peer holds a newer state than ours: we lost ours, and nothing is sent until that is acknowledged.
+pub const LNKEEP_STATE_LOSS: i32 = -89;
+/// The peer is not connected, or offers no storage.
+pub const LNKEEP_PEER_UNAVAILABLE: i32 = -90;
+/// The peer may still return what it holds: nothing is sent before.
+pub const LNKEEP_HOLD: i32 = -91;
+/// The peer holds a blob that we cannot read and did not send: it is never overwritten.
+pub const LNKEEP_UNREADABLE: i32 = -92;
+/// The blob is not one that was sealed for this peer with this secret.
+pub const LNKEEP_BAD_ENVELOPE: i32 = -93;
+/// The bytes are no message of peer storage.
+pub const LNKEEP_BAD_MESSAGE: i32 = -94;
+/// No payload was given that could be sealed.
+pub const LNKEEP_NO_PAYLOAD: i32 = -95;
 
 /// Returned when a queue or table is full; nothing was applied.
 pub const LNKEEP_BUSY: i32 = -100;

@@ -522,6 +522,18 @@ pub const LNKEEP_EVENT_PAYMENT_FORCED: u32 = 12;
 pub const LNKEEP_EVENT_PAYMENT_DELETED: u32 = 13;
 /// An unreadable payment was quarantined; its hash stays refused.
 pub const LNKEEP_EVENT_PAYMENT_CORRUPT: u32 = 14;
+/// The blob that is kept for a peer is damaged: it is not returned.
+pub const LNKEEP_EVENT_PEER_BLOB_CORRUPT: u32 = 15;
+/// A peer's blob was refused for a quota; told once per peer while peer storage is open.
+pub const LNKEEP_EVENT_PEER_BLOB_REFUSED: u32 = 16;
+/// A peer's blob was removed, long enough after its last claim.
+pub const LNKEEP_EVENT_PEER_BLOB_COLLECTED: u32 = 17;
+/// A peer holds a newer state than ours: we lost ours.
+pub const LNKEEP_EVENT_BACKUP_STATE_LOSS: u32 = 18;
+/// A peer holds a blob that we cannot read and did not send.
+pub const LNKEEP_EVENT_BACKUP_UNREADABLE: u32 = 19;
+/// A peer lost, rolled back or damaged what it had confirmed.
+pub const LNKEEP_EVENT_BACKUP_STRIKE: u32 = 20;
 
 /// The payment ended with this event. Told once, but that LNKEEP_EVENT_PAYMENT_LATE_SETTLE may follow.
 pub const LNKEEP_EVENT_TERMINAL: u32 = 1;
@@ -536,7 +548,8 @@ pub struct lnkeep_event {
     pub sequence: u64,
     /// LNKEEP_EVENT_*.
     pub kind: u32,
-    /// LNKEEP_STATE_* of the attempt's record, or status of the payment, after the event.
+    /// LNKEEP_STATE_* of the attempt's record, or status of the payment, after the event; the first byte of
+    /// the node id where it is about a peer.
     pub state: u32,
     /// BOLT 4 failure code, 0 where there is none or it is not known.
     pub failure_code: u32,
@@ -544,7 +557,8 @@ pub struct lnkeep_event {
     pub block_height: u32,
     /// Time the host last told, milliseconds since 1970.
     pub unix_ms: u64,
-    /// What it happened to: an attempt's namespace in the first 16 bytes, or a payment's hash.
+    /// What it happened to: an attempt's namespace in the first 16 bytes, a payment's hash, or a peer's node
+    /// id without its first byte, which is state then.
     pub subject: [u8; 32],
     /// Attempt id, 0 where it is about no attempt.
     pub attempt_id: u64,

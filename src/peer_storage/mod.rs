@@ -338,7 +338,8 @@ impl PeerStorage {
     /// told again, and may jump.
     ///
     /// # Errors
-    /// `ClaimsIncomplete`: nothing was removed; the store's errors: what was not removed is at the next block.
+    /// `ClaimsIncomplete`: nothing was removed; the store's errors: what was not removed is at the next
+    /// block.
     pub fn block_connected(&self, block_height: u32) -> Result<Vec<NodeId>> {
         let mut state = self.hold()?;
         state.provider.check_claims_complete()?;

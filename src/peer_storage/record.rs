@@ -49,13 +49,15 @@ impl Record {
         let blob_bytes = reader.u32()?;
         let flags = reader.u32()?;
         let height = reader.u32()?;
-        if flags & !CLOSED != 0 || reader.u32()? != 0 {
+        let is_closed = flags & CLOSED != 0;
+        let is_known = flags & !CLOSED == 0 && (is_closed || height == 0);
+        if !is_known || reader.u32()? != 0 {
             return None;
         }
         let record = Record {
             sha256,
             blob_bytes,
-            closed_at: (flags & CLOSED != 0).then_some(height),
+            closed_at: is_closed.then_some(height),
             received_ms: reader.u64()?,
             committed_ms: reader.u64()?,
             updates: reader.u64()?,
@@ -91,11 +93,14 @@ mod tests {
         };
         assert_eq!(Record::decode(&record.encode()), Some(record));
         record.closed_at = None;
-        let mut body = record.encode();
+        let body = record.encode();
         assert_eq!(Record::decode(&body), Some(record));
         assert_eq!(Record::decode(&body[..79]), None);
-        body[36] = 2;
-        assert_eq!(Record::decode(&body), None);
+        for (place, value) in [(36, 2), (40, 1), (44, 1)] {
+            let mut damaged = body;
+            damaged[place] = value;
+            assert_eq!(Record::decode(&damaged), None, "byte {place}");
+        }
         assert!(record.is_of(b"blob") && !record.is_of(b"blow") && !record.is_of(b""));
     }
 }
