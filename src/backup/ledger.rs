@@ -33,6 +33,8 @@ pub(super) struct Known {
     written_ms: Option<u64>,
     /// When it may have returned our blob at the latest.
     hold_until_ms: u64,
+    /// That was put off once.
+    was_put_off: bool,
     /// A blob was asked for since the last one was sent.
     is_wanted: bool,
 }
@@ -113,7 +115,7 @@ impl Ledger {
     }
 
     /// Time never goes back, so one that no clock shows is refused. After a pause in which nothing was told,
-    /// what peers returned may still wait to be handled: they get their time anew.
+    /// what peers returned may still wait to be handled: they get their time anew, once.
     pub(super) fn observe(&mut self, now_ms: u64) -> Result<u64> {
         if now_ms > UNIX_MS_MAX {
             let fact = format!("now_ms {now_ms} lies beyond the year 9999; nothing was changed");
@@ -121,7 +123,10 @@ impl Ledger {
         }
         let hold_ms = self.options.hold_ms;
         if now_ms.saturating_sub(self.now_ms) > hold_ms {
-            for known in self.peers.values_mut() {
+            let is_held =
+                |known: &&mut Known| known.peer.state == PeerState::Hold && !known.was_put_off;
+            for known in self.peers.values_mut().filter(is_held) {
+                known.was_put_off = true;
                 known.hold_until_ms = now_ms.saturating_add(hold_ms);
             }
         }
@@ -171,7 +176,7 @@ impl Ledger {
         self.check_room(node)?;
         let is_stranger = |known: &&Known| known.peer.is_protected && known.peer.sent_seq == 0;
         let strangers = self.peers.values().filter(is_stranger).count();
-        if self.peers.contains_key(&node) || strangers < self.options.peers_max as usize / 2 {
+        if self.known(node).peer.is_protected || strangers < self.options.peers_max as usize / 2 {
             return Ok(());
         }
         let fact = format!("peer {node}: {strangers} peers hold what cannot be read; forget some");
@@ -199,6 +204,7 @@ impl Ledger {
         match event {
             Event::Connected { .. } => {
                 known.hold_until_ms = self.now_ms.saturating_add(self.options.hold_ms);
+                known.was_put_off = false;
             }
             Event::Disconnected => {}
             Event::Deadline | Event::Retrieved(_) => self.conclude(before.peer, &mut known),
@@ -312,7 +318,10 @@ impl Ledger {
         let acknowledged = self.peers.iter().map(|(node, known)| {
             (*node, Known { peer: rules::acknowledge_peer(known.peer), ..*known })
         });
-        let changed = acknowledged.filter(|(node, after)| self.known(*node) != *after);
+        // The row of one that is connected again may still say what it was.
+        let differs = |after: &Known| after.row.is_some_and(|row| row != after.encode());
+        let changed =
+            acknowledged.filter(|(node, after)| self.known(*node) != *after || differs(after));
         (state, changed.collect())
     }
 

@@ -445,27 +445,28 @@ impl Backup {
         Ok(is_needed)
     }
 
-    /// Forgets a peer that is not connected: one that will not come back, or a stranger. What it holds may
-    /// be overwritten when it comes back after all. Answers whether anything was known.
+    /// Forgets a peer that is not connected and was never sent anything: a stranger. What it holds may be
+    /// overwritten when it comes back. Answers whether anything was known.
     ///
     /// # Errors
-    /// `Conflict` when it is connected; the store's errors: nothing was changed.
+    /// `Conflict` when it is connected, or was sent a blob, which it may return; the store's errors: nothing
+    /// was changed.
     pub fn forget(&self, peer: NodeId) -> Result<bool> {
         let mut state = self.hold_idle(peer)?;
         let known = state.ledger.known(peer);
-        if known.peer.is_connected {
-            let fact = format!("peer {peer} is connected; nothing was forgotten");
-            return Err(Error::new(Status::Conflict, fact));
+        if known.peer.is_connected || known.peer.sent_seq != 0 {
+            let fact = "is connected or may return a blob of ours; nothing was forgotten";
+            return Err(Error::new(Status::Conflict, format!("peer {peer} {fact}")));
         }
-        if known.row.is_some() {
-            let busy = self.shared.make_busy(&mut state, peer);
-            drop(state);
-            self.store.submit_one(Change { forgotten: vec![peer], ..Change::default() })?;
-            drop(busy);
-            state = self.hold_idle(peer)?;
+        if known.row.is_none() {
+            return Ok(false);
         }
-        state.ledger.forget(peer);
-        Ok(known.row.is_some())
+        let busy = self.shared.make_busy(&mut state, peer);
+        drop(state);
+        self.store.submit_one(Change { forgotten: vec![peer], ..Change::default() })?;
+        self.shared.state.hold()?.ledger.forget(peer);
+        drop(busy);
+        Ok(true)
     }
 
     /// What is known of peers, in the order of their ids, at most `limit` (capped at 1,000) after one of

@@ -369,11 +369,11 @@ pub unsafe extern "C" fn lnkeep_backup_acknowledge(
     }
 }
 
-/// Forgets a peer that is not connected: one that will not come back, or a stranger. What it holds may be
-/// overwritten when it comes back after all.
+/// Forgets a peer that is not connected and was never sent anything: a stranger. What it holds may be
+/// overwritten when it comes back.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing was known of it; LNKEEP_CONFLICT when it is connected:
-///   nothing was changed; LNKEEP_BUSY, LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT,
+/// Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing was known of it; LNKEEP_CONFLICT when it is connected,
+///   or was sent a blob, which it may return: nothing was changed; LNKEEP_BUSY, LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT,
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: node_id, 33 bytes.
 /// Durable: when it returns.

@@ -41,6 +41,90 @@ fn states_and_kinds_have_the_numbers_of_their_constants() {
     damages.into_iter().for_each(|(number, damage)| assert_eq!(number, damage as u32));
     assert_eq!(LNKEEP_EVENT_ATTEMPT_CORRUPT, EventKind::AttemptCorrupt as u32);
     assert_eq!(LNKEEP_EVENT_ATTEMPT_CONFLICT, EventKind::AttemptConflict as u32);
+    assert_eq!(LNKEEP_EVENT_PEER_BLOB_CORRUPT, EventKind::PeerBlobCorrupt as u32);
+    assert_eq!(LNKEEP_EVENT_BACKUP_STRIKE, EventKind::BackupStrike as u32);
+}
+
+#[test]
+fn numbers_of_storage_are_those_of_their_constants() {
+    use crate::peer_storage::ClaimChange;
+    use crate::wire::{Malformed, MessageKind, TlvFault};
+    let kinds = [
+        (LNKEEP_WIRE_PEER_STORAGE, MessageKind::PeerStorage),
+        (LNKEEP_WIRE_PEER_STORAGE_RETRIEVAL, MessageKind::PeerStorageRetrieval),
+    ];
+    kinds.into_iter().for_each(|(number, kind)| assert_eq!(number, u32::from(kind.number())));
+    let faults = [
+        (LNKEEP_WIRE_MESSAGE_TOO_LONG, Malformed::MessageTooLong),
+        (LNKEEP_WIRE_TRUNCATED_TYPE, Malformed::TruncatedType),
+        (LNKEEP_WIRE_UNKNOWN_TYPE, Malformed::UnknownType { number: 0 }),
+        (LNKEEP_WIRE_TRUNCATED_LENGTH, Malformed::TruncatedLength),
+        (LNKEEP_WIRE_TRUNCATED_BLOB, Malformed::TruncatedBlob { declared: 0, available: 0 }),
+        (LNKEEP_WIRE_TLV_TRUNCATED, Malformed::BadExtension(TlvFault::Truncated)),
+        (LNKEEP_WIRE_TLV_NON_MINIMAL, Malformed::BadExtension(TlvFault::NonMinimal)),
+        (LNKEEP_WIRE_TLV_ORDER, Malformed::BadExtension(TlvFault::Order)),
+        (LNKEEP_WIRE_TLV_UNKNOWN_EVEN, Malformed::BadExtension(TlvFault::UnknownEven)),
+    ];
+    faults.into_iter().for_each(|(number, fault)| assert_eq!(u64::from(number), fault.number()));
+    let changes = [
+        (LNKEEP_CLAIM_PENDING_CHANNEL, ClaimChange::PendingChannel),
+        (LNKEEP_CLAIM_OPEN_CHANNEL, ClaimChange::OpenChannel),
+        (LNKEEP_CLAIM_CLOSED_CHANNEL, ClaimChange::ClosedChannel),
+        (LNKEEP_CLAIM_FAILED_CHANNEL, ClaimChange::FailedChannel),
+        (LNKEEP_CLAIM_ALLOWED, ClaimChange::Allowed),
+        (LNKEEP_CLAIM_DISALLOWED, ClaimChange::Disallowed),
+    ];
+    changes.into_iter().for_each(|(number, change)| assert_eq!(number, change as u32));
+}
+
+#[cfg(feature = "backup")]
+#[test]
+fn numbers_of_the_backup_are_those_of_their_constants() {
+    use crate::backup::envelope::EnvelopeFault;
+    use crate::backup::{Action, Copy, PeerState};
+    let states = [
+        (LNKEEP_BACKUP_STATE_IDLE, PeerState::Idle),
+        (LNKEEP_BACKUP_STATE_HOLD, PeerState::Hold),
+        (LNKEEP_BACKUP_STATE_CLEAR, PeerState::Clear),
+        (LNKEEP_BACKUP_STATE_SENT, PeerState::Sent),
+        (LNKEEP_BACKUP_STATE_COMMITTED, PeerState::Committed),
+        (LNKEEP_BACKUP_STATE_LAGGING, PeerState::Lagging),
+        (LNKEEP_BACKUP_STATE_STALE, PeerState::Stale),
+        (LNKEEP_BACKUP_STATE_LOST, PeerState::Lost),
+        (LNKEEP_BACKUP_STATE_CORRUPT, PeerState::Corrupt),
+        (LNKEEP_BACKUP_STATE_UNCONFIRMED, PeerState::Unconfirmed),
+        (LNKEEP_BACKUP_STATE_AHEAD, PeerState::Ahead),
+        (LNKEEP_BACKUP_STATE_UNREADABLE, PeerState::Unreadable),
+        (LNKEEP_BACKUP_STATE_UNSUPPORTED, PeerState::Unsupported),
+    ];
+    assert_eq!(states.len(), PeerState::ALL.len());
+    states.into_iter().for_each(|(number, state)| assert_eq!(number, u32::from(state.number())));
+    let actions = [
+        (LNKEEP_BACKUP_ACTION_NONE, Action::None),
+        (LNKEEP_BACKUP_ACTION_FIRST_SEND_ALLOWED, Action::FirstSendAllowed),
+        (LNKEEP_BACKUP_ACTION_RESEND, Action::Resend),
+        (LNKEEP_BACKUP_ACTION_ALERT_UNREADABLE, Action::AlertUnreadable),
+        (LNKEEP_BACKUP_ACTION_ALERT_STATE_LOSS, Action::AlertStateLoss),
+        (LNKEEP_BACKUP_ACTION_SEND, Action::Send),
+    ];
+    assert_eq!(actions.len(), Action::ALL.len());
+    actions.into_iter().for_each(|(number, action)| assert_eq!(number, u32::from(action.number())));
+    let faults = [
+        (LNKEEP_ENVELOPE_TOO_SHORT, EnvelopeFault::TooShort),
+        (LNKEEP_ENVELOPE_AUTH_FAILED, EnvelopeFault::AuthFailed),
+        (LNKEEP_ENVELOPE_BAD_VERSION, EnvelopeFault::BadVersion),
+        (LNKEEP_ENVELOPE_BAD_LENGTH, EnvelopeFault::BadLength),
+        (LNKEEP_ENVELOPE_BAD_CHECKSUM, EnvelopeFault::BadChecksum),
+        (LNKEEP_ENVELOPE_BAD_PADDING, EnvelopeFault::BadPadding),
+    ];
+    assert_eq!(faults.len(), EnvelopeFault::ALL.len());
+    faults.into_iter().for_each(|(number, fault)| assert_eq!(u64::from(number), fault.number()));
+    let copies = [
+        (LNKEEP_COPY_NONE, Copy::None),
+        (LNKEEP_COPY_UNCONFIRMED, Copy::Unconfirmed),
+        (LNKEEP_COPY_CONFIRMED, Copy::Confirmed),
+    ];
+    copies.into_iter().for_each(|(number, copy)| assert_eq!(number, copy as u32));
 }
 
 #[test]

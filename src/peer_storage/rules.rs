@@ -379,6 +379,13 @@ impl Provider {
         })
     }
 
+    /// Forgets what waits.
+    pub(crate) fn drop_waiting(&mut self) {
+        for node in self.waiting() {
+            self.change(node, |peer| peer.pending = None);
+        }
+    }
+
     /// When the first waiting blob may be written.
     pub(crate) fn next_due_ms(&self) -> Option<u64> {
         let due_ms = |node: &NodeId| Some(self.peers.get(node)?.due_ms(&self.options));

@@ -286,7 +286,11 @@ impl Shared {
     pub(super) fn end_all(&self) -> Result<()> {
         self.state.hold_broken().is_over = true;
         let flushed = self.flush_all();
-        self.state.hold_broken().has_ended = true;
+        let mut state = self.state.hold_broken();
+        // What could not be written is lost now: later it would replace what came after it.
+        state.provider.drop_waiting();
+        state.has_ended = true;
+        drop(state);
         self.state.notify();
         flushed
     }
@@ -294,6 +298,9 @@ impl Shared {
     /// SW2. The first failure, if there was one.
     fn flush_all(&self) -> Result<()> {
         let Some(store) = self.store.upgrade() else { return Ok(()) };
+        if self.state.hold_broken().has_ended {
+            return Ok(());
+        }
         let ticked = self.write_all(&store, None)?;
         ticked.failed.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
     }
