@@ -115,8 +115,8 @@ pub const PAIR_SLOTS_MIN: u16 = 5;
 pub const SUPPLY_MSAT: u64 = 21_000_000 * 100_000_000 * 1_000;
 /// The last second of the year 9999: what is later is no time in seconds.
 pub const UNIX_SECS_MAX: u64 = 253_402_300_799;
-/// The last millisecond of the year 9999.
-pub const UNIX_MS_MAX: u64 = UNIX_SECS_MAX * 1_000 + 999;
+/// The greatest time that a host may tell in milliseconds: beyond it, nothing could be due later.
+pub const HOST_MS_MAX: u64 = i64::MAX as u64;
 /// Time that a block stands for.
 pub const SECS_PER_BLOCK: u64 = 600;
 /// Time for which an outgoing channel that held an HTLC too long may not use a congestion bucket.

@@ -16,7 +16,7 @@ use super::record::{PEER_BYTES, STRIKES_KEPT, Sent, State, encode_peer};
 use super::rules::{self, Action, Event, Peer, PeerState, Retrieval, Session};
 use crate::error::{Error, Result, Status};
 use crate::events::EventKind;
-use crate::limits::{BACKUP_SEQUENCE_JUMP, BACKUP_STRIKE_SECS, UNIX_MS_MAX};
+use crate::limits::{BACKUP_SEQUENCE_JUMP, BACKUP_STRIKE_SECS, HOST_MS_MAX};
 use crate::types::NodeId;
 
 /// Conclusions in a row that a long blob was not kept, until shorter ones are sent.
@@ -117,8 +117,8 @@ impl Ledger {
     /// Time never goes back, so one that no clock shows is refused. After a pause in which nothing was told,
     /// what peers returned may still wait to be handled: they get their time anew, once.
     pub(super) fn observe(&mut self, now_ms: u64) -> Result<u64> {
-        if now_ms > UNIX_MS_MAX {
-            let fact = format!("now_ms {now_ms} lies beyond the year 9999; nothing was changed");
+        if now_ms > HOST_MS_MAX {
+            let fact = format!("now_ms {now_ms} is no time in milliseconds; nothing was changed");
             return Err(Error::new(Status::InvalidArgument, fact));
         }
         let hold_ms = self.options.hold_ms;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::options::{ClaimChange, Claims, PeerEntry, PeerStorageOptions, PeerStorageStats};
 use super::record::Record;
 use crate::error::{Error, Result, Status};
-use crate::limits::UNIX_MS_MAX;
+use crate::limits::HOST_MS_MAX;
 use crate::types::NodeId;
 
 /// A blob that waits to be written.
@@ -187,8 +187,8 @@ impl Provider {
 
     /// Time never goes back, so one that no clock shows is refused: nothing would be due after it.
     pub(crate) fn observe(&mut self, now_ms: u64) -> Result<u64> {
-        if now_ms > UNIX_MS_MAX {
-            let fact = format!("now_ms {now_ms} lies beyond the year 9999; nothing was changed");
+        if now_ms > HOST_MS_MAX {
+            let fact = format!("now_ms {now_ms} is no time in milliseconds; nothing was changed");
             return Err(Error::new(Status::InvalidArgument, fact));
         }
         self.now_ms = self.now_ms.max(now_ms);
@@ -479,6 +479,8 @@ impl Provider {
             let mut right = peer.clone();
             match peer.has_claim(&self.options) {
                 true => right.closed_at = None,
+                // Whether its channel opens is not decided, and what became of it will be reported.
+                false if right.pending_channels != 0 => {}
                 false => self.mark(&mut right, height),
             }
             if right.closed_at != peer.closed_at || peer.is_remade {
