@@ -79,8 +79,9 @@ RUNNERS = test-c test-symbols test-link test-install test-readme test-rust test-
 
 test: build
 	@failed=; for runner in $(RUNNERS); do \
-	    printf '\n== %s\n' $$runner; \
+	    printf '\n== %s\n' $$runner; began=$$(date +%s); \
 	    $(MAKE) --no-print-directory $$runner || failed="$$failed $$runner"; \
+	    echo "$$runner took $$(($$(date +%s) - began)) s"; \
 	done; \
 	if [ -n "$$failed" ]; then printf '\nFAILED:%s\n' "$$failed"; exit 1; fi; \
 	printf '\nevery runner passed; what was skipped is marked SKIPPED above\n'

@@ -4,7 +4,8 @@
 # the time. LNKEEP_C_WAYS names other ways, valgrind-shared too; arguments name programs:
 #   LNKEEP_C_WAYS=static sh c-tests/run.sh test_misuse
 # LNKEEP_C_LIB names another folder with the library, LNKEEP_C_OUT another one for the programs,
-# LNKEEP_C_FLAGS more flags for compiling and linking: tests/sanitizers_test.sh sets them.
+# LNKEEP_C_FLAGS more flags for compiling and linking: tests/sanitizers_test.sh sets them. LNKEEP_C_JOBS
+# programs run at a time, 2 unless it is set.
 #
 # A program prints `ok NAME` or `not ok NAME` for each test, `SKIPPED: WHAT: WHY` for what it left
 # out, then `PROGRAM: N passed, N failed, N skipped`. LNKEEP_VALGRIND=1 tells it to do fewer rounds.
@@ -14,13 +15,14 @@ cd "$(dirname "$0")/.."
 
 WAYS=${LNKEEP_C_WAYS:-static shared valgrind-static}
 SECONDS_MAX=${LNKEEP_C_SECONDS:-300}
+JOBS=${LNKEEP_C_JOBS:-2}
 OUT=${LNKEEP_C_OUT:-build/c-tests}
 LIB=${LNKEEP_C_LIB:-$PWD/build/lib}
 WARN="-Wall -Wextra -Wpedantic -Werror -O1 -g -pthread -Iinclude -Ic-tests"
 WARN="$WARN ${LNKEEP_C_FLAGS:-}"
 NATIVE=$(cat "$LIB/native-libs")
 mkdir -p "$OUT"
-rm -f "$OUT"/*
+rm -rf "${OUT:?}"/*
 
 # shellcheck disable=SC2086 # the flags are words
 c() { ${CC:-gcc} -std=c11 $WARN "$@"; }
@@ -113,17 +115,50 @@ run_ways() {
     done
 }
 
-header_compiles
-if build_harness; then
-    programs=0
+# Usage: sources NAME... The programs of these names, or all.
+sources() {
     for source in c-tests/*.c c-tests/*.cpp; do
         name=$(basename "${source%.*}")
         if [ ! -e "$source" ] || [ "$name" = harness ]; then continue; fi
-        case " ${*:-$name} " in *" $name "*) ;; *) continue ;; esac
-        programs=$((programs + 1))
-        case $source in *.cpp) link cxx "$source" "$name" ;; *) link c "$source" "$name" ;; esac
-        run_ways "$name"
+        case " ${*:-$name} " in *" $name "*) echo "$source" ;; esac
     done
-    if [ "$programs" -eq 0 ]; then not_ok "no program was found in c-tests"; fi
+}
+
+# Usage: worker NUMBER SOURCE... Links and runs those programs that no other worker took, and leaves
+# its counts.
+worker() {
+    number=$1
+    shift
+    for source in "$@"; do
+        name=$(basename "${source%.*}")
+        mkdir "$OUT/$name.taken" 2> /dev/null || continue
+        {
+            case $source in *.cpp) link cxx "$source" "$name" ;; *) link c "$source" "$name" ;; esac
+            run_ways "$name"
+        } > "$OUT/$name.told" 2>&1
+        cat "$OUT/$name.told"
+    done
+    echo "$passed $failed $skipped" > "$OUT/worker.$number"
+}
+
+header_compiles
+if build_harness; then
+    # shellcheck disable=SC2046 # names of sources have no spaces
+    set -- $(sources "$@")
+    if [ $# -eq 0 ]; then not_ok "no program was found in c-tests"; fi
+    number=0
+    while [ "$number" -lt "$JOBS" ]; do
+        number=$((number + 1))
+        (passed=0 failed=0 skipped=0 && worker "$number" "$@") &
+    done
+    wait
+    while [ "$number" -gt 0 ]; do
+        if read -r good bad left < "$OUT/worker.$number"; then
+            passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left))
+        else
+            not_ok "worker $number of the C programs came to no end"
+        fi
+        number=$((number - 1))
+    done
 fi
 finish c
