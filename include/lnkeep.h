@@ -1245,6 +1245,12 @@
  */
 #define LNKEEP_PEER_STORAGE_ACCEPT_IN_GRACE 4
 
+/**
+ * Return what waits in memory without writing it first. A crash then brings back an older blob than the peer
+ * was shown, and took for confirmed.
+ */
+#define LNKEEP_PEER_STORAGE_RETURN_UNWRITTEN 16
+
 /** Every number of the options is meant as it is, also when it is 0. */
 #define LNKEEP_PEER_STORAGE_ZEROS_COUNT 8
 
@@ -2962,7 +2968,10 @@ typedef struct lnkeep_concluded {
     uint32_t state;
     /** One of LNKEEP_BACKUP_ACTION_*. */
     uint32_t action;
-    /** Why the conclusion could not be made durable, 0 if it is. It holds until the store is closed. */
+    /**
+     * Why the conclusion could not be made durable, 0 if that was not tried or went well. It holds until the
+     * store is closed.
+     */
     int32_t failure;
     /** 0. */
     uint32_t reserved;
@@ -5428,7 +5437,8 @@ lnkeep_status lnkeep_peer_storage_store(lnkeep_peer_storage peer_storage,
 
 /**
  * The blob to return to a peer that connected (peer_storage_retrieval): after init, before
- * channel_reestablish, before any message of this peer is handled, also when it has no channel left.
+ * channel_reestablish, before any message of this peer is handled, also when it has no channel left. What
+ * waits in memory is written first, as at a disconnection: a peer takes what it is returned for confirmed.
  *
  * Returns: LNKEEP_DONE; LNKEEP_CORRUPT_RECORD when the blob does not pass its check: send nothing;
  *   LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
@@ -5767,7 +5777,9 @@ lnkeep_status lnkeep_backup_disconnected(lnkeep_backup backup,
  * In: now_ms, the host's time; node_id, 33 bytes; blob, borrowed.
  * Out: concluded, start with LNKEEP_CONCLUDED_INIT; opened, NULL if not wanted, else what the blob held,
  *   NULL when it is none of ours. It is for closing and sweeping only: never resume a channel from it.
- * Durable: the conclusion, unless concluded.failure says otherwise.
+ * Durable: that state was lost, and that a peer holds what cannot be read, when it returns, unless
+ *   concluded.failure says otherwise; other conclusions at most once per resend interval and peer, else with
+ *   a later tick.
  * Threads: any.
  * Ownership: free opened with lnkeep_opened_free.
  */
@@ -5786,7 +5798,9 @@ lnkeep_status lnkeep_backup_retrieval(lnkeep_backup backup,
  * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: now_ms, the host's time; node_id, 33 bytes.
  * Out: concluded, start with LNKEEP_CONCLUDED_INIT.
- * Durable: the conclusion, unless concluded.failure says otherwise.
+ * Durable: that state was lost, and that a peer holds what cannot be read, when it returns, unless
+ *   concluded.failure says otherwise; other conclusions at most once per resend interval and peer, else with
+ *   a later tick.
  * Threads: any.
  */
 LNKEEP_WARN_UNUSED

@@ -217,7 +217,9 @@ pub unsafe extern "C" fn lnkeep_backup_disconnected(
 /// In: now_ms, the host's time; node_id, 33 bytes; blob, borrowed.
 /// Out: concluded, start with LNKEEP_CONCLUDED_INIT; opened, NULL if not wanted, else what the blob held,
 ///   NULL when it is none of ours. It is for closing and sweeping only: never resume a channel from it.
-/// Durable: the conclusion, unless concluded.failure says otherwise.
+/// Durable: that state was lost, and that a peer holds what cannot be read, when it returns, unless
+///   concluded.failure says otherwise; other conclusions at most once per resend interval and peer, else with
+///   a later tick.
 /// Threads: any.
 /// Ownership: free opened with lnkeep_opened_free.
 #[must_use]
@@ -261,7 +263,9 @@ fn c_concluded(found: &Concluded) -> lnkeep_concluded {
 /// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: now_ms, the host's time; node_id, 33 bytes.
 /// Out: concluded, start with LNKEEP_CONCLUDED_INIT.
-/// Durable: the conclusion, unless concluded.failure says otherwise.
+/// Durable: that state was lost, and that a peer holds what cannot be read, when it returns, unless
+///   concluded.failure says otherwise; other conclusions at most once per resend interval and peer, else with
+///   a later tick.
 /// Threads: any.
 #[must_use]
 #[unsafe(no_mangle)]

@@ -108,7 +108,8 @@ pub struct lnkeep_concluded {
     pub state: u32,
     /// One of LNKEEP_BACKUP_ACTION_*.
     pub action: u32,
-    /// Why the conclusion could not be made durable, 0 if it is. It holds until the store is closed.
+    /// Why the conclusion could not be made durable, 0 if that was not tried or went well. It holds until the
+    /// store is closed.
     pub failure: i32,
     /// 0.
     pub reserved: u32,

@@ -58,6 +58,7 @@ fn options_of(given: &lnkeep_peer_storage_options) -> Result<PeerStorageOptions>
     let known = LNKEEP_PEER_STORAGE_OFF
         | LNKEEP_PEER_STORAGE_REFUSE_PENDING_CHANNELS
         | LNKEEP_PEER_STORAGE_ACCEPT_IN_GRACE
+        | LNKEEP_PEER_STORAGE_RETURN_UNWRITTEN
         | LNKEEP_PEER_STORAGE_ZEROS_COUNT;
     args::flags(given.flags, known, "options.flags")?;
     args::reserved(given.reserved, "options.reserved")?;
@@ -83,6 +84,7 @@ fn options_of(given: &lnkeep_peer_storage_options) -> Result<PeerStorageOptions>
             .map_err(|_| invalid(format!("options.without_channel_percent is {percent}")))?,
         pending_bytes_max: or(given.pending_bytes_max, default.pending_bytes_max),
         refuses_pending_channels: has(LNKEEP_PEER_STORAGE_REFUSE_PENDING_CHANNELS),
+        returns_unwritten: has(LNKEEP_PEER_STORAGE_RETURN_UNWRITTEN),
         accepts_in_grace: has(LNKEEP_PEER_STORAGE_ACCEPT_IN_GRACE),
     })
 }
@@ -190,7 +192,8 @@ pub unsafe extern "C" fn lnkeep_peer_storage_store(
 }
 
 /// The blob to return to a peer that connected (peer_storage_retrieval): after init, before
-/// channel_reestablish, before any message of this peer is handled, also when it has no channel left.
+/// channel_reestablish, before any message of this peer is handled, also when it has no channel left. What
+/// waits in memory is written first, as at a disconnection: a peer takes what it is returned for confirmed.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_CORRUPT_RECORD when the blob does not pass its check: send nothing;
 ///   LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.

@@ -17,6 +17,9 @@ pub const LNKEEP_PEER_STORAGE_REFUSE_PENDING_CHANNELS: u32 = 2;
 /// Accept new blobs between the last claim's end and the collection: a peer that lost its disk then replaces
 /// its only useful copy.
 pub const LNKEEP_PEER_STORAGE_ACCEPT_IN_GRACE: u32 = 4;
+/// Return what waits in memory without writing it first. A crash then brings back an older blob than the peer
+/// was shown, and took for confirmed.
+pub const LNKEEP_PEER_STORAGE_RETURN_UNWRITTEN: u32 = 16;
 /// Every number of the options is meant as it is, also when it is 0.
 pub const LNKEEP_PEER_STORAGE_ZEROS_COUNT: u32 = 8;
 

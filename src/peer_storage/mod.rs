@@ -249,17 +249,25 @@ impl PeerStorage {
     }
 
     /// The blob to return to a peer that connected: after `init`, before `channel_reestablish`, before any
-    /// message of this peer is handled, also when it has no channel left. `None`: send nothing.
+    /// message of this peer is handled, also when it has no channel left. `None`: send nothing. What waits in
+    /// memory is written first, as at a disconnection: a peer takes what it is returned for confirmed.
     ///
     /// # Errors
     /// `CorruptRecord` when the blob does not pass its check: send nothing; the store's errors.
     pub fn connected(&self, now_ms: u64, peer: NodeId) -> Result<Option<Vec<u8>>> {
-        let mut state = self.hold()?;
-        state.provider.observe(now_ms)?;
+        let mut state = self.hold_idle(peer)?;
+        let now_ms = state.provider.observe(now_ms)?;
         if state.provider.is_off {
             return Ok(None);
         }
-        drop(state);
+        let is_written_first = !self.shared.options.returns_unwritten
+            && state.provider.is_due_at_disconnect(now_ms, peer);
+        if is_written_first {
+            // What cannot be written is returned all the same: it is the newest.
+            drop(self.shared.write_peers(&self.store, state, &[peer], now_ms)?);
+        } else {
+            drop(state);
+        }
         self.export(peer)
     }
 

@@ -35,6 +35,9 @@ pub struct PeerStorageOptions {
     pub pending_bytes_max: u64,
     /// A channel counts only once it is open.
     pub refuses_pending_channels: bool,
+    /// Return what waits in memory without writing it first. A crash then brings back an older blob than the
+    /// peer was shown, and took for confirmed.
+    pub returns_unwritten: bool,
     /// Accept new blobs between the last claim's end and the collection. A peer that lost its disk then
     /// replaces its only useful copy.
     pub accepts_in_grace: bool,
@@ -54,6 +57,7 @@ impl Default for PeerStorageOptions {
             without_channel_percent: PEER_WITHOUT_CHANNEL_PERCENT,
             pending_bytes_max: PEER_PENDING_BYTES_MAX,
             refuses_pending_channels: false,
+            returns_unwritten: false,
             accepts_in_grace: false,
         }
     }
