@@ -72,19 +72,27 @@ pub unsafe extern "C" fn lnkeep_resources_add(
                         grounds.set(index, c_grounds(&decided));
                     }
                 }
-                let durable = flags == LNKEEP_RESOURCES_DURABLE && outcome.applied != 0;
-                if let Some(error) = durable.then(|| resources.sync().err()).flatten() {
+                if let Some(error) = not_durable(resources, flags, &mut outcome) {
                     for index in 0..given.len() {
                         outputs.change(index, |decision| {
                             decision.status = doubted(decision.status, &error);
                         });
                     }
-                    outcome.note(Err(error));
                 }
                 outcome.answer(given.len())
             })
         })
     }
+}
+
+/// Why what was asked to be durable is not.
+fn not_durable(resources: &Resources, flags: u32, outcome: &mut Outcomes) -> Option<Error> {
+    if flags != LNKEEP_RESOURCES_DURABLE || outcome.applied == 0 {
+        return None;
+    }
+    let error = resources.sync().err()?;
+    outcome.note(Err(error.clone()));
+    Some(error)
 }
 
 type Decided = Result<(Decision, Option<Facts>)>;
@@ -332,14 +340,12 @@ pub unsafe extern "C" fn lnkeep_resources_resolve(
                     });
                     outputs.set(index, c_resolution(&resolved));
                 }
-                let durable = flags == LNKEEP_RESOURCES_DURABLE && outcome.applied != 0;
-                if let Some(error) = durable.then(|| resources.sync().err()).flatten() {
+                if let Some(error) = not_durable(resources, flags, &mut outcome) {
                     for index in 0..given.len() {
                         outputs.change(index, |resolution| {
                             resolution.status = doubted(resolution.status, &error);
                         });
                     }
-                    outcome.note(Err(error));
                 }
                 outcome.answer(given.len())
             })
