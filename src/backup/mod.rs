@@ -124,6 +124,7 @@ impl Backup {
     /// `WrongMode` with another secret than the store's backup was made with; `AlreadyOpen` with other
     /// options; `NoSpace`; the store's errors.
     pub fn open(store: &Arc<Store>, secret: &Secret, options: BackupOptions) -> Result<Backup> {
+        store.check_open()?;
         if options.peers_max > BACKUP_PEERS_MAX {
             let fact = format!("peers_max is {}, at most {BACKUP_PEERS_MAX}", options.peers_max);
             return Err(Error::new(Status::InvalidArgument, fact));
