@@ -185,7 +185,8 @@ impl Ledger {
 
     /// Takes over what an event led to. What is not worth remembering is forgotten.
     pub(super) fn set(&mut self, node: NodeId, known: Known) {
-        if known.is_worth_a_row() || known.peer.is_connected {
+        let may_store = known.peer.is_connected && known.peer.offers_storage;
+        if known.is_worth_a_row() || may_store {
             self.peers.insert(node, known);
         } else {
             self.peers.remove(&node);

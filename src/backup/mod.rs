@@ -430,7 +430,10 @@ impl Backup {
         if after == state.ledger.state && peers.is_empty() {
             return Ok(false);
         }
-        let is_needed = after.is_blocked != state.ledger.state.is_blocked || !peers.is_empty();
+        let is_changed =
+            |(peer, after): &(NodeId, Known)| state.ledger.known(*peer).peer != after.peer;
+        let was_blocked = after.is_blocked != state.ledger.state.is_blocked;
+        let is_needed = was_blocked || peers.iter().any(is_changed);
         let rows = peers.iter().filter(|(_, known)| known.row.is_some());
         let rows = rows.map(|(peer, known)| (*peer, known.encode())).collect();
         let change =

@@ -4,16 +4,18 @@ use serde_json::Value;
 
 use super::peer_storage_consumer::run_consumer;
 use super::peer_storage_envelope::run_envelope;
+use super::peer_storage_provider::run_provider;
 use super::{Verdict, guarded, peer_storage_wire as wire};
 
 /// From a case to what is wrong with the library's answers.
 type CaseRunner = fn(&Value) -> Result<(), String>;
 
 /// What each file of cases is run by.
-const RUNNERS: [(&str, CaseRunner); 5] = [
+const RUNNERS: [(&str, CaseRunner); 6] = [
     ("wire_decode", wire::run_decode),
     ("wire_encode", wire::run_encode),
     ("features", wire::run_features),
+    ("provider", run_provider),
     ("envelope", run_envelope),
     ("consumer_state", run_consumer),
 ];
