@@ -77,6 +77,7 @@ fn options_of(config: &Value) -> Result<PeerStorageOptions, String> {
     let mut options = PeerStorageOptions {
         disconnect_interval_ms: 0,
         without_channel_percent: 100,
+        returns_unwritten: true,
         ..PeerStorageOptions::default()
     };
     options.cooldown_without_channel_ms = options.cooldown_ms;

@@ -167,8 +167,8 @@ fn a_blob_without_room_leaves_the_one_that_waits() {
     world.store.inject(Some(Fault::NoSpace));
     let refused = storage.store_blob(1_000, node(0), &[9; 90]).unwrap_err();
     assert_eq!(refused.status(), Status::NoSpace);
-    assert_eq!(storage.connected(1_001, node(0)).unwrap().unwrap(), [7; 40]);
-    assert_eq!(storage.connected(1_001, node(1)).unwrap().unwrap(), [8; 40]);
+    assert_eq!(storage.export(node(0)).unwrap().unwrap(), [7; 40]);
+    assert_eq!(storage.export(node(1)).unwrap().unwrap(), [8; 40]);
     assert_eq!(storage.flush(1_002).unwrap().committed, [node(0), node(1)]);
     assert_eq!(storage.connected(1_003, node(0)).unwrap().unwrap(), [7; 40]);
 }
@@ -274,4 +274,21 @@ fn a_collection_that_fails_amid_tells_what_it_removed_and_goes_on_at_the_next_bl
         world.end(true);
         world.check();
     }
+}
+
+/// A peer takes what it is returned for confirmed, so it is written first; what cannot be is returned too.
+#[test]
+fn what_a_peer_is_shown_outlives_a_crash() {
+    let mut world = world(1, PeerStorageOptions::default());
+    let storage = world.storage();
+    storage.store_blob(0, node(0), b"first").unwrap();
+    storage.store_blob(1, node(0), b"second").unwrap();
+    world.store.inject(Some(Fault::NoSpace));
+    assert_eq!(storage.connected(101, node(0)).unwrap().unwrap(), b"second");
+    assert!(storage.list(None, 1).unwrap()[0].is_pending);
+    assert_eq!(storage.connected(202, node(0)).unwrap().unwrap(), b"second");
+    assert!(!storage.list(None, 1).unwrap()[0].is_pending);
+    world.end(true);
+    world.open();
+    assert_eq!(world.storage().export(node(0)).unwrap().unwrap(), b"second");
 }

@@ -164,7 +164,7 @@ fn an_equal_blob_heals_damage_that_nobody_has_met_yet() {
         edit(&world.store, node(1), &damage);
         let stored = world.storage().store_blob(500, node(1), BLOB).unwrap();
         assert!(matches!(stored, Stored::Deferred { due_ms: 1_001, failure: None }), "{stored:?}");
-        assert_eq!(world.storage().connected(501, node(1)).unwrap().unwrap(), BLOB);
+        assert_eq!(world.storage().export(node(1)).unwrap().unwrap(), BLOB);
         assert_eq!(world.storage().tick(1_001).unwrap().committed, [node(1)]);
         assert_eq!(told(&world, EventKind::PeerBlobCorrupt, node(1)), 1, "{damage:?}");
         assert_eq!(findings(&world), "[]");

@@ -137,9 +137,14 @@ impl Model {
                 let all = model.waiting(|_, _| true);
                 model.write(now, all, disk)
             }),
-            Op::Connect(t, node) => self.at(*t, |model, _| match model.is_off {
-                true => Answer::Blob(None),
-                false => model.export(*node),
+            Op::Connect(t, node) => self.at(*t, |model, now| {
+                if model.is_off {
+                    return Answer::Blob(None);
+                }
+                if !model.options.returns_unwritten {
+                    model.disconnect(now, *node, disk);
+                }
+                model.export(*node)
             }),
             Op::Export(node) => self.export(*node),
             Op::Disconnect(t, node) => self.at(*t, |model, now| model.disconnect(now, *node, disk)),

@@ -53,6 +53,7 @@ pub(super) fn option_sets() -> Vec<PeerStorageOptions> {
         disconnect_interval_ms: 0,
         retention_blocks: 3,
         without_channel_percent: 100,
+        returns_unwritten: true,
         ..PeerStorageOptions::default()
     };
     let grace = PeerStorageOptions {
@@ -246,9 +247,15 @@ impl Rules {
                 Ok(self.write(now_ms, &self.provider.waiting(), disk))
             }
             Op::Connect(t, node) => {
-                self.provider.observe(*t)?;
-                let is_off = self.provider.is_off;
-                Ok(if is_off { Answer::Blob(None) } else { self.export(*node) })
+                let now_ms = self.provider.observe(*t)?;
+                if self.provider.is_off {
+                    return Ok(Answer::Blob(None));
+                }
+                let is_first = !self.provider.options.returns_unwritten;
+                if is_first && self.provider.is_due_at_disconnect(now_ms, *node) {
+                    self.write(now_ms, &[*node], disk);
+                }
+                Ok(self.export(*node))
             }
             Op::Export(node) => Ok(self.export(*node)),
             Op::Disconnect(t, node) => {
