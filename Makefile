@@ -72,8 +72,8 @@ demo: build/demo/node
 # --- Tests. Each runner ends with a line `name: N passed, N failed, N skipped`; all of them run
 # even when one fails, and the last lines say which did.
 
-RUNNERS = test-c test-symbols test-link test-install test-readme test-rust test-conformance \
-          test-go test-lnd test-ldk test-hosts test-jamming test-demo test-go-demo test-sanitizers \
+RUNNERS = test-c test-symbols test-link test-install test-readme test-documents test-rust \
+          test-conformance test-go test-lnd test-ldk test-hosts test-jamming test-demo test-go-demo test-sanitizers \
           test-torture
 .PHONY: $(RUNNERS)
 
@@ -100,6 +100,10 @@ test-install: $(ARCHIVE)
 
 test-readme: $(ARCHIVE)
 	@sh tests/readme_test.sh
+
+# The decoder and the C of docs/backup.md and docs/peer-storage.md.
+test-documents: $(ARCHIVE)
+	@sh tests/documents_test.sh
 
 test-rust:
 	@sh tests/rust_test.sh

@@ -38,10 +38,10 @@
  * THREADS
  *
  * Every function may be called from any thread at any time unless its description says otherwise.
- * Calls that write return when their change is on disk, but for decisions about forwards (below);
- * threads that call at once share one commit. A child made by fork() cannot use its parent's
- * handles: LNKEEP_FORKED. The library installs no signal or exit handlers, and its descriptors are
- * closed on exec.
+ * Calls that write return when their change is on disk, but for decisions about forwards and blobs
+ * that wait for their cooldown (both below); threads that call at once share one commit. A child made
+ * by fork() cannot use its parent's handles: LNKEEP_FORKED. The library installs no signal or exit
+ * handlers, and its descriptors are closed on exec.
  *
  * OUTCOMES
  *
@@ -117,6 +117,27 @@
  * costs no funds. LNKEEP_RESOURCES_DURABLE waits for the disk. At the start, before forwarding:
  * lnkeep_resources_add_channel() for each channel, known ones are answered ALREADY, and then
  * lnkeep_resources_reconcile() with all HTLCs that were forwarded and are not resolved.
+ *
+ * PEER STORAGE AND BACKUP
+ *
+ * Other nodes' blobs (BOLT 1 messages 7 and 9, which lnkeep_wire_decode() and lnkeep_wire_encode()
+ * read and write):
+ *
+ *   1. claims      lnkeep_peer_storage_claims_complete() after every open: who has channels with us;
+ *                  then lnkeep_peer_storage_report_claim() for each change.
+ *   2. connected   lnkeep_peer_storage_connected() after init: return the blob before anything else.
+ *   3. a blob      lnkeep_peer_storage_store(). LNKEEP_STORED_COMMITTED: on disk. _DEFERRED: in memory
+ *                  until lnkeep_peer_storage_tick() at due_ms. A refusal is silence on the wire.
+ *   4. a block     lnkeep_peer_storage_block_connected(): removes what was kept long enough.
+ *
+ * Our own data at our peers, for closing and sweeping only, never to resume a channel from:
+ *
+ *   1. connected   lnkeep_backup_connected(). Nothing is sent to a peer that may still return a blob.
+ *   2. returned    lnkeep_backup_retrieval(), before channel_reestablish is answered: with
+ *                  LNKEEP_BACKUP_ACTION_ALERT_STATE_LOSS we lost state. Nothing returned:
+ *                  lnkeep_backup_reestablish_begun().
+ *   3. due         lnkeep_backup_tick() names who is to be sent a blob: lnkeep_backup_seal(), then
+ *                  send it. Its number is on disk before.
  *
  * After every start, before dispatching: lnkeep_attempts_recover(), with the circuits that exist.
  * It fails the attempts that certainly never left, also those whose init answered UNKNOWN, and
@@ -3762,11 +3783,12 @@ lnkeep_status lnkeep_store_tick(lnkeep_store store,
                                 lnkeep_error *err);
 
 /**
- * Waits until everything accepted before it is durable, asynchronous submissions and what resources
- * acknowledged from memory included.
+ * Waits until everything accepted before it is durable: asynchronous submissions, what resources
+ * acknowledged from memory, and blobs of peers that wait for their cooldown.
  *
  * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE; LNKEEP_POISONED when a commit failed; LNKEEP_NOT_DURABLE when
- *   what resources hold in memory cannot be written now: ask again.
+ *   what resources hold in memory, LNKEEP_NO_SPACE or LNKEEP_BUSY when what waits for peers cannot be
+ *   written now: ask again.
  * Durable: everything accepted before the call, when it returns LNKEEP_DONE.
  * Threads: any.
  */
@@ -5866,8 +5888,8 @@ lnkeep_status lnkeep_backup_acknowledge(lnkeep_backup backup,
  * overwritten when it comes back.
  *
  * Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing was known of it; LNKEEP_CONFLICT when it is connected,
- *   or was sent a blob, which it may return: nothing was changed; LNKEEP_BUSY, LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT,
- *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ *   or was sent a blob, which it may return: nothing was changed; LNKEEP_BUSY, LNKEEP_NO_SPACE,
+ *   LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: node_id, 33 bytes.
  * Durable: when it returns.
  * Threads: any.
@@ -5934,7 +5956,8 @@ lnkeep_status lnkeep_envelope_seal(const uint8_t *secret,
  * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: now_ms, the host's time.
  * Out: actions.
- * Durable: the conclusions, unless actions.failure says otherwise.
+ * Durable: conclusions of which none of the peer's was written within a resend interval, 1,024 at a time,
+ *   unless actions.failure says otherwise.
  * Threads: any.
  * Ownership: free it with lnkeep_backup_actions_free.
  */

@@ -19,7 +19,8 @@
 //! ```
 //!
 //! Layers, each calling only those below: [`ffi`] (the C ABI), [`maintenance`], [`payments`], [`monitors`],
-//! [`resources`], [`attempts`], [`events`], [`store`].
+//! [`resources`], [`peer_storage`], [`backup`] (with the feature of this name), [`attempts`], [`events`],
+//! [`store`]; [`wire`] beside them.
 //! Every error says by its [`Class`] what a caller may conclude.
 
 #![deny(unsafe_code)]

@@ -120,7 +120,7 @@ pub fn check(path: impl AsRef<Path>) -> Result<CheckReport> {
 }
 
 /// Writes the newest commit of an open store to a new file, flushed, checked, without free pages. What the
-/// resources acknowledged from memory before is in it.
+/// resources acknowledged from memory before, and blobs of peers that waited, are in it.
 ///
 /// Reads and commits go on meanwhile, but that a growth of the map waits for it, and calls for the growth.
 /// The file appears under its name only when it is whole; until then it lies in a directory `NAME.partial-`

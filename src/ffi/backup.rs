@@ -377,8 +377,8 @@ pub unsafe extern "C" fn lnkeep_backup_acknowledge(
 /// overwritten when it comes back.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing was known of it; LNKEEP_CONFLICT when it is connected,
-///   or was sent a blob, which it may return: nothing was changed; LNKEEP_BUSY, LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT,
-///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+///   or was sent a blob, which it may return: nothing was changed; LNKEEP_BUSY, LNKEEP_NO_SPACE,
+///   LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: node_id, 33 bytes.
 /// Durable: when it returns.
 /// Threads: any.

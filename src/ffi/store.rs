@@ -204,11 +204,12 @@ pub unsafe extern "C" fn lnkeep_store_tick(
     }
 }
 
-/// Waits until everything accepted before it is durable, asynchronous submissions and what resources
-/// acknowledged from memory included.
+/// Waits until everything accepted before it is durable: asynchronous submissions, what resources
+/// acknowledged from memory, and blobs of peers that wait for their cooldown.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE; LNKEEP_POISONED when a commit failed; LNKEEP_NOT_DURABLE when
-///   what resources hold in memory cannot be written now: ask again.
+///   what resources hold in memory, LNKEEP_NO_SPACE or LNKEEP_BUSY when what waits for peers cannot be
+///   written now: ask again.
 /// Durable: everything accepted before the call, when it returns LNKEEP_DONE.
 /// Threads: any.
 #[must_use]

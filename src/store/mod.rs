@@ -240,7 +240,8 @@ impl Store {
 
     /// Writes what components acknowledged and did not write yet.
     pub(crate) fn flush_journals(&self) -> Result<()> {
-        self.journals().iter().try_for_each(|journal| journal.flush())
+        let flushed: Vec<_> = self.journals().iter().map(|journal| journal.flush()).collect();
+        flushed.into_iter().collect()
     }
 
     fn end_journals(&self) -> Result<()> {
@@ -279,14 +280,15 @@ impl Store {
         self.core.clock()
     }
 
-    /// Returns when everything accepted before it is durable, the journal of the resources included.
+    /// Returns when everything accepted before it is durable, the journal of the resources and blobs of peers
+    /// that wait for their cooldown included.
     ///
     /// # Errors
-    /// `Unknown` or `Poisoned` when a commit before it failed; `NotDurable` when the journal cannot be
-    /// written now and is kept in memory; `Closed`, `Forked`.
+    /// `Unknown` or `Poisoned` when a commit before it failed; `NotDurable` when the journal, `NoSpace` or
+    /// `Busy` when waiting blobs cannot be written now and are kept in memory; `Closed`, `Forked`.
     pub fn sync(&self) -> Result<()> {
         self.check_usable()?;
-        self.flush_journals()?;
+        let flushed = self.flush_journals();
         let (sender, receiver) = mpsc::channel();
         for lane in [Lane::Urgent, Lane::Bulk] {
             let sender = sender.clone();
@@ -295,7 +297,8 @@ impl Store {
         }
         drop(sender);
         while receiver.recv().is_ok() {}
-        self.check_usable()
+        self.check_usable()?;
+        flushed
     }
 
     /// Large values of the host's own, tens of megabytes each, beside what the components keep.
