@@ -3,8 +3,8 @@
 //! Keys BK1 to BK3 are in [`keys`], the envelope BE1 to BE5 in [`envelope`], the states BR1 to BR7 in
 //! [`rules`], what is known of all peers BL1 to BL3 in `ledger`, the rows BC1 in `commands`. Here:
 //! BW1 a blob leaves only after its number and what it holds are durable: a crash may skip numbers, none that
-//! left is given again, and what a peer returns is never taken for a state that we lost. BW2 that we lost state stops
-//! all sending at once, before it is durable. BW3 the lock is never held over a commit.
+//! left is given again, and what a peer returns is never taken for a state that we lost. BW2 that we lost
+//! state stops all sending at once, before it is durable. BW3 the lock is never held over a commit.
 //! No clock, no thread, no lmdb here. Called by `ffi` and Rust hosts; calls `store` and `events`.
 
 mod commands;

@@ -193,7 +193,8 @@ pub unsafe extern "C" fn lnkeep_peer_storage_store(
 
 /// The blob to return to a peer that connected (peer_storage_retrieval): after init, before
 /// channel_reestablish, before any message of this peer is handled, also when it has no channel left. What
-/// waits in memory is written first, as at a disconnection: a peer takes what it is returned for confirmed.
+/// waits in memory is written first, as at a disconnection and at most as often: a peer takes what it is
+/// returned for confirmed. What cannot be written is returned all the same.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_CORRUPT_RECORD when the blob does not pass its check: send nothing;
 ///   LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.

@@ -234,6 +234,18 @@ impl Rules {
         Ok(Answer::Peers(nodes))
     }
 
+    fn connect(&mut self, t: u64, node: NodeId, disk: Disk) -> Result<Answer> {
+        let now_ms = self.provider.observe(t)?;
+        if self.provider.is_off {
+            return Ok(Answer::Blob(None));
+        }
+        let is_first = !self.provider.options.returns_unwritten;
+        if is_first && self.provider.is_due_at_disconnect(now_ms, node) {
+            self.write(now_ms, &[node], disk);
+        }
+        Ok(self.export(node))
+    }
+
     fn try_step(&mut self, op: &Op, disk: Disk) -> Result<Answer> {
         match op {
             Op::Store(t, node, blob) => self.store(*t, *node, blob, disk),
@@ -246,17 +258,7 @@ impl Rules {
                 let now_ms = self.provider.observe(*t)?;
                 Ok(self.write(now_ms, &self.provider.waiting(), disk))
             }
-            Op::Connect(t, node) => {
-                let now_ms = self.provider.observe(*t)?;
-                if self.provider.is_off {
-                    return Ok(Answer::Blob(None));
-                }
-                let is_first = !self.provider.options.returns_unwritten;
-                if is_first && self.provider.is_due_at_disconnect(now_ms, *node) {
-                    self.write(now_ms, &[*node], disk);
-                }
-                Ok(self.export(*node))
-            }
+            Op::Connect(t, node) => self.connect(*t, *node, disk),
             Op::Export(node) => Ok(self.export(*node)),
             Op::Disconnect(t, node) => {
                 let now_ms = self.provider.observe(*t)?;
