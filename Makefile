@@ -73,8 +73,8 @@ demo: build/demo/node
 # even when one fails, and the last lines say which did.
 
 RUNNERS = test-c test-symbols test-link test-install test-readme test-documents test-rust \
-          test-conformance test-go test-lnd test-ldk test-hosts test-jamming test-demo test-go-demo test-sanitizers \
-          test-torture
+          test-conformance test-go test-lnd test-ldk test-hosts test-jamming test-demo test-go-demo \
+          test-sanitizers test-torture test-fuzz
 .PHONY: $(RUNNERS)
 
 test: build
@@ -141,6 +141,10 @@ test-sanitizers: $(ARCHIVE)
 
 test-torture: $(ARCHIVE)
 	@sh tests/torture_test.sh
+
+# Whatever reads a peer's bytes, a minute each, guided by coverage.
+test-fuzz:
+	@sh tests/fuzz_test.sh
 
 bench: build
 	@sh benches/run.sh

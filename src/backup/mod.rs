@@ -130,9 +130,12 @@ impl Backup {
             return Err(Error::new(Status::InvalidArgument, fact));
         }
         let shared = store.component(|| Shared::open(store, secret, options.clone()))?;
-        let is_same = shared.keys.matches(&BackupKeys::new(secret).check_value());
-        if !is_same || shared.options != options {
-            let fact = "the backup of this store is open with another secret or other options";
+        if !shared.keys.matches(&BackupKeys::new(secret).check_value()) {
+            let fact = "the backup of this store is open with another secret";
+            return Err(Error::new(Status::WrongMode, fact));
+        }
+        if shared.options != options {
+            let fact = "the backup of this store is open with other options";
             return Err(Error::new(Status::AlreadyOpen, fact));
         }
         Ok(Backup { store: Arc::clone(store), shared })
