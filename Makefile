@@ -19,7 +19,7 @@ SOURCES := Cargo.toml $(wildcard Cargo.lock) $(shell find src -name '*.rs')
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make demo      a small node is killed again and again; shows that nothing is lost or repeated'
+	@echo 'make demo      small nodes are killed again and again; shows that nothing is lost or repeated'
 	@echo 'make test      everything: C, Rust, conformance vectors, installed tree, Go, demo'
 	@echo 'make build     build/lib and build/demo'
 	@echo 'make bench     comparison tables'
@@ -58,9 +58,11 @@ build/demo/%: examples/c/%.c $(PARTS) $(wildcard examples/c/*.h) include/lnkeep.
 	$(CC) $(STRICT) $(CFLAGS) -Iinclude -pthread -o $@ $< $(PARTS) $(ARCHIVE) \
 	    $$(cat build/lib/native-libs)
 
-demo: build/demo/node
+demo: build/demo/node build/demo/peers
 	@echo 'A node in C:'
 	@build/demo/node
+	@printf '\nTwo nodes in C, one keeping data for the other:\n'
+	@build/demo/peers
 	@printf '\nA node in Go, with the messages of lnd:\n'
 	@status=0; sh examples/go/build.sh || status=$$?; \
 	case $$status in \
@@ -73,8 +75,9 @@ demo: build/demo/node
 # even when one fails, and the last lines say which did.
 
 RUNNERS = test-c test-symbols test-link test-install test-readme test-documents test-rust \
-          test-conformance test-go test-lnd test-ldk test-hosts test-jamming test-demo test-go-demo \
-          test-sanitizers test-torture test-fuzz
+RUNNERS = test-c test-symbols test-link test-install test-readme test-documents test-rust \
+          test-conformance test-go test-lnd test-ldk test-hosts test-jamming test-demo \
+          test-peers-demo test-go-demo test-sanitizers test-torture test-fuzz
 .PHONY: $(RUNNERS)
 
 test: build
@@ -132,6 +135,9 @@ test-jamming:
 
 test-demo: build
 	@sh tests/demo_test.sh
+
+test-peers-demo: build
+	@sh tests/peers_demo_test.sh
 
 test-go-demo: $(ARCHIVE)
 	@sh tests/go_demo_test.sh
