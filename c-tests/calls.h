@@ -19,6 +19,8 @@ typedef enum handle_kind {
     ON_PAYMENTS,
     ON_MONITORS,
     ON_RESOURCES,
+    ON_PEER_STORAGE,
+    ON_BACKUP,
     KINDS_OF_HANDLE
 } handle_kind;
 
@@ -42,6 +44,8 @@ static struct {
     lnkeep_payments payments;
     lnkeep_monitors monitors;
     lnkeep_resources resources;
+    lnkeep_peer_storage peer_storage;
+    lnkeep_backup backup;
     const char *directory;
     /* Where nothing is, nor may come to be. */
     const char *target;
@@ -199,6 +203,8 @@ static void fill_resource_arguments(void) {
     arg.row.fee_msat = 1000;
 }
 
+static void fill_storage_arguments(void);
+
 /* Valid arguments: what a mistake is made in must be right in everything else. */
 static void fill_arguments(void) {
     static const lnkeep_store_options store_options = LNKEEP_STORE_OPTIONS_INIT;
@@ -225,6 +231,7 @@ static void fill_arguments(void) {
     fill_payment_arguments();
     fill_monitor_arguments();
     fill_resource_arguments();
+    fill_storage_arguments();
 }
 
 static void *p(int number, void *good) { return number == world.bad ? world.bad_pointer : good; }
@@ -358,6 +365,8 @@ CALL(resources_take_snapshot, (R, 1, p(0, &arg.resources_snapshot), ERR))
 CALL(resources_decisions, (R, 0, 1, p(0, &arg.buf), p(1, &arg.number), ERR))
 CALL(resources_read_stats, (R, p(0, &arg.resources_stats), ERR))
 
+#include "calls_storage.h"
+
 #undef S
 #undef A
 #undef E
@@ -482,6 +491,7 @@ static const call_row CALLS[] = {
     ROW(resources_take_snapshot, ON_RESOURCES, 1, 1, 0, 0),
     ROW(resources_decisions, ON_RESOURCES, 2, 2, 0, 0),
     ROW(resources_read_stats, ON_RESOURCES, 1, 1, 0, 0),
+    STORAGE_ROWS,
 };
 
 /* Functions that cannot fail; the tests that use them are named behind them. */
@@ -500,6 +510,10 @@ static const char *const CANNOT_FAIL[] = {
     "lnkeep_monitor_free", "lnkeep_buf_free", /* test_monitors_read */
     "lnkeep_resources_is_open", /* test_misuse */
     "lnkeep_resources_snapshot_free", /* test_resources_read */
+    "lnkeep_peer_storage_is_open", "lnkeep_backup_is_open", /* test_storage_misuse */
+    "lnkeep_node_ids_free", "lnkeep_peer_page_free", /* test_peer_storage */
+    "lnkeep_backup_actions_free", "lnkeep_backup_peers_free", /* test_backup */
+    "lnkeep_opened_free", /* test_envelope */
 };
 
 /* Opens the world's monitors; a channel under the hash of ones was committed when this is the first time. */
@@ -526,7 +540,7 @@ static void open_world_resources(void) {
 
 /*
  * A store with attempt 1 registered, under the hash of ones a payment of 10 msat and a channel, two channels
- * that may forward, a handle of each kind.
+ * that may forward, a peer with a blob, a handle of each kind.
  */
 static void make_world(void) {
     memset(&world, 0, sizeof world);
@@ -544,6 +558,7 @@ static void make_world(void) {
     CHECK_DONE(lnkeep_events_open(world.store, h_text("world"), 0, &world.events, NULL));
     open_world_monitors();
     open_world_resources();
+    open_world_storage();
     fill_arguments();
 }
 
@@ -551,6 +566,7 @@ static void end_world(void) {
     CHECK_DONE(lnkeep_events_close(&world.events, NULL));
     CHECK_DONE(lnkeep_monitors_close(&world.monitors, 0, NULL));
     CHECK_DONE(lnkeep_resources_close(&world.resources, NULL));
+    close_world_storage();
     h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
     h_close(&world.store);

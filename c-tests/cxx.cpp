@@ -74,6 +74,18 @@ void init_macros_are_expressions() {
     CHECK_EQUAL((LNKEEP_RECONCILED_INIT).size, sizeof(lnkeep_reconciled));
     CHECK_EQUAL((LNKEEP_IMPORTED_INIT).size, sizeof(lnkeep_imported));
     CHECK_EQUAL((LNKEEP_RESOURCES_STATS_INIT).size, sizeof(lnkeep_resources_stats));
+    CHECK_EQUAL((LNKEEP_PEER_STORAGE_NONE).bits | (LNKEEP_BACKUP_NONE).bits, 0);
+    CHECK_EQUAL((LNKEEP_PEER_STORAGE_OPTIONS_INIT).size, sizeof(lnkeep_peer_storage_options));
+    CHECK_EQUAL((LNKEEP_PEER_STORAGE_REPORT_INIT).size, sizeof(lnkeep_peer_storage_report));
+    CHECK_EQUAL((LNKEEP_STORED_INIT).size, sizeof(lnkeep_stored));
+    CHECK_EQUAL((LNKEEP_TICKED_INIT).size, sizeof(lnkeep_ticked));
+    CHECK_EQUAL((LNKEEP_PEER_STORAGE_STATS_INIT).size, sizeof(lnkeep_peer_storage_stats));
+    CHECK_EQUAL((LNKEEP_WIRE_MESSAGE_INIT).size, sizeof(lnkeep_wire_message));
+    CHECK_EQUAL((LNKEEP_BACKUP_OPTIONS_INIT).size, sizeof(lnkeep_backup_options));
+    CHECK_EQUAL((LNKEEP_BACKUP_REPORT_INIT).size, sizeof(lnkeep_backup_report));
+    CHECK_EQUAL((LNKEEP_CONCLUDED_INIT).size, sizeof(lnkeep_concluded));
+    CHECK_EQUAL((LNKEEP_ENVELOPE_HEADER_INIT).size, sizeof(lnkeep_envelope_header));
+    CHECK_EQUAL((LNKEEP_BACKUP_STANDING_INIT).size, sizeof(lnkeep_backup_standing));
     auto query = LNKEEP_ATTEMPT_QUERY_INIT;
     query.limit = 3;
     static_assert(std::is_same<decltype(query), lnkeep_attempt_query>::value, "a macro has its structure's type");
@@ -217,6 +229,45 @@ void a_vector_of_htlcs_is_decided_and_resolved() {
     CHECK_DONE(lnkeep_resources_close(&resources, nullptr));
 }
 
+// Both ends in one store: sealed, kept, returned and opened, by owners that free themselves.
+void a_blob_goes_to_a_peer_and_back() {
+    using Buf = std::unique_ptr<lnkeep_buf, Free<lnkeep_buf, lnkeep_buf_free>>;
+    using Opened = std::unique_ptr<lnkeep_opened, Free<lnkeep_opened, lnkeep_opened_free>>;
+    Store store(h_directory());
+    lnkeep_peer_storage provider = LNKEEP_PEER_STORAGE_NONE;
+    lnkeep_backup backup = LNKEEP_BACKUP_NONE;
+    const std::vector<std::uint8_t> secret(32, 7);
+    lnkeep_peer_claims claims{};
+    claims.node_id[0] = 2;
+    claims.open_channels = 1;
+    CHECK_DONE(lnkeep_peer_storage_open(store.store(), nullptr, &provider, nullptr, nullptr));
+    CHECK_DONE(lnkeep_peer_storage_claims_complete(provider, &claims, 1, 1, nullptr));
+    CHECK_DONE(lnkeep_backup_open(store.store(), secret.data(), nullptr, &backup, nullptr, nullptr));
+    CHECK_DONE(lnkeep_backup_set_payload(backup, h_text("state"), nullptr));
+    CHECK_DONE(lnkeep_backup_connected(backup, 1, claims.node_id, 1, nullptr));
+    lnkeep_concluded concluded = LNKEEP_CONCLUDED_INIT;
+    CHECK_DONE(lnkeep_backup_reestablish_begun(backup, 1, claims.node_id, &concluded, nullptr));
+    CHECK_EQUAL(concluded.action, LNKEEP_BACKUP_ACTION_FIRST_SEND_ALLOWED);
+    lnkeep_buf *raw = nullptr;
+    CHECK_DONE(lnkeep_backup_seal(backup, 1, claims.node_id, 1, &raw, nullptr, nullptr));
+    const Buf sent(raw);
+    if (!CHECK(sent != nullptr)) return;
+    CHECK_DONE(lnkeep_peer_storage_store(provider, 1, claims.node_id, h_bytes(sent->ptr, sent->len), nullptr,
+                                         nullptr));
+    raw = nullptr;
+    CHECK_DONE(lnkeep_peer_storage_connected(provider, 1, claims.node_id, &raw, nullptr));
+    const Buf kept(raw);
+    if (!CHECK(kept != nullptr)) return;
+    lnkeep_opened *opened = nullptr;
+    CHECK_DONE(lnkeep_backup_retrieval(backup, 1, claims.node_id, h_bytes(kept->ptr, kept->len), &concluded,
+                                       &opened, nullptr));
+    const Opened held(opened);
+    CHECK_EQUAL(concluded.state, LNKEEP_BACKUP_STATE_COMMITTED);
+    if (CHECK(held != nullptr)) CHECK(std::memcmp(held->payload.ptr, "state", 5) == 0);
+    CHECK_DONE(lnkeep_backup_close(&backup, nullptr));
+    CHECK_DONE(lnkeep_peer_storage_close(&provider, nullptr));
+}
+
 void a_vector_of_operations_is_one_commit() {
     Store store(h_directory());
     std::vector<lnkeep_op> ops(100);
@@ -260,6 +311,7 @@ int main(int argc, char **argv) {
         H_TEST(a_payment_lives_and_ends),
         H_TEST(a_channel_is_committed_with_its_manager),
         H_TEST(a_vector_of_htlcs_is_decided_and_resolved),
+        H_TEST(a_blob_goes_to_a_peer_and_back),
         H_TEST(a_vector_of_operations_is_one_commit),
         H_TEST(standard_threads_may_call),
     };

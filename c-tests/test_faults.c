@@ -23,6 +23,8 @@ static void reopen(void) {
     CHECK_DONE(lnkeep_monitors_close(&world.monitors, LNKEEP_MONITORS_DISCARD, NULL));
     /* Nothing waited in its journal. */
     CHECK_DONE(lnkeep_resources_close(&world.resources, NULL));
+    /* No blob waited. */
+    close_world_storage();
     h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
     CHECK_STATUS(lnkeep_store_close(&world.store, NULL), LNKEEP_POISONED);
@@ -35,6 +37,7 @@ static void reopen(void) {
     CHECK_DONE(lnkeep_events_open(world.store, h_text("world"), 0, &world.events, NULL));
     open_world_monitors();
     open_world_resources();
+    open_world_storage();
 }
 
 static void a_failed_flush_is_unknown(void) {

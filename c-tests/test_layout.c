@@ -1,35 +1,6 @@
 /* Sizes and offsets: they are the ABI. A field that moves, or a hole between two, breaks compiled programs. */
 
-#include "harness.h"
-
-#include <stdio.h>
-
-typedef struct field {
-    const char *name;
-    size_t offset;
-    size_t size;
-} field;
-
-#define FIELD(type, name) { #type "." #name, offsetof(type, name), sizeof(((type *)0)->name) }
-
-/* Every byte belongs to a field: fields follow each other and the last one ends the structure. */
-static void check_layout(const char *type, size_t size, size_t wanted, const field *fields, size_t len) {
-    size_t end = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (!CHECK_EQUAL(fields[i].offset, end)) printf("%s follows a hole\n", fields[i].name);
-        end = fields[i].offset + fields[i].size;
-    }
-    if (!CHECK_EQUAL(size, end)) printf("%s ends with a hole\n", type);
-    if (!CHECK_EQUAL(size, wanted)) printf("%s has another size than in ABI 1\n", type);
-}
-
-#define CHECK_LAYOUT(type, wanted, ...)                                           \
-    do {                                                                          \
-        static const field fields[] = {__VA_ARGS__};                              \
-        check_layout(#type, sizeof(type), wanted, fields, H_COUNT(fields));       \
-    } while (0)
-
-#define F(name) FIELD(T, name)
+#include "layout.h"
 
 static void store_structures(void) {
 #define T lnkeep_store
@@ -455,13 +426,6 @@ static void maintenance_flags_keep_their_values(void) {
     CHECK_EQUAL(LNKEEP_REPORT_COMPACTED, 64);
 }
 
-typedef struct number {
-    const char *name;
-    uint64_t value, wanted;
-} number;
-
-#define N(name, wanted) { #name, LNKEEP_##name, wanted }
-
 static const number PAYMENT_NUMBERS[] = {
     N(PAYMENTS_CHECK_TOTALS, 1),
     N(PAYMENT_HAS_INTENT, 1), N(PAYMENT_HAS_DESTINATION, 2), N(PAYMENT_HAS_AMP_ROOT_SHARE, 4),
@@ -533,12 +497,6 @@ static const number RESOURCE_NUMBERS[] = {
     N(RESOURCES_IS_CLOSING, 1), N(PENDING_ACCOUNTABLE, 1), N(PENDING_WOULD_FAIL, 2),
 };
 
-static void check_numbers(const number *numbers, size_t len) {
-    for (size_t i = 0; i < len; i++) {
-        if (!CHECK_EQUAL(numbers[i].value, numbers[i].wanted)) printf("%s\n", numbers[i].name);
-    }
-}
-
 static void numbers_of_payments_keep_their_values(void) {
     check_numbers(PAYMENT_NUMBERS, H_COUNT(PAYMENT_NUMBERS));
 }
@@ -550,14 +508,6 @@ static void numbers_of_monitors_keep_their_values(void) {
 static void numbers_of_resources_keep_their_values(void) {
     check_numbers(RESOURCE_NUMBERS, H_COUNT(RESOURCE_NUMBERS));
 }
-
-#define CHECK_INIT(type, macro)                                                                   \
-    do {                                                                                          \
-        type started = macro;                                                                     \
-        const unsigned char *bytes = (const unsigned char *)&started;                             \
-        CHECK_EQUAL(started.size, sizeof started);                                                \
-        for (size_t i = sizeof started.size; i < sizeof started; i++) CHECK_EQUAL(bytes[i], 0);   \
-    } while (0)
 
 static void init_macros_of_payments_set_the_size_and_nothing_else(void) {
     CHECK_INIT(lnkeep_payments_options, LNKEEP_PAYMENTS_OPTIONS_INIT);

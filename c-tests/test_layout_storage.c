@@ -1,0 +1,159 @@
+/* Sizes, offsets and numbers of peer storage, its messages, envelopes and backups: they are the ABI. */
+
+#include "layout.h"
+
+static void peer_storage_structures(void) {
+#define T lnkeep_peer_storage
+    CHECK_LAYOUT(T, 8, F(bits));
+#undef T
+#define T lnkeep_peer_storage_options
+    CHECK_LAYOUT(T, 72, F(size), F(flags), F(without_channel_percent), F(cooldown_ms),
+                 F(cooldown_without_channel_ms), F(disconnect_interval_ms), F(total_bytes_max),
+                 F(pending_bytes_max), F(retention_blocks), F(blob_bytes_max), F(peers_max), F(reserved));
+#undef T
+#define T lnkeep_peer_storage_report
+    CHECK_LAYOUT(T, 32, F(size), F(peers), F(bytes), F(damaged));
+#undef T
+#define T lnkeep_stored
+    CHECK_LAYOUT(T, 24, F(size), F(result), F(failure), F(due_ms));
+#undef T
+#define T lnkeep_ticked
+    CHECK_LAYOUT(T, 40, F(size), F(committed), F(failed), F(next_due_ms), F(flags), F(failure));
+#undef T
+#define T lnkeep_node_ids
+    CHECK_LAYOUT(T, 24, F(size), F(ids), F(ids_len));
+#undef T
+#define T lnkeep_peer_claims
+    CHECK_LAYOUT(T, 48, F(node_id), F(reserved_bytes), F(open_channels), F(pending_channels), F(flags));
+#undef T
+}
+
+static void peer_storage_views(void) {
+#define T lnkeep_peer_entry
+    CHECK_LAYOUT(T, 128, F(node_id), F(reserved_bytes), F(flags), F(sha256), F(blob_bytes), F(open_channels),
+                 F(pending_channels), F(closed_at), F(blocks_left), F(reserved), F(received_ms),
+                 F(committed_ms), F(updates), F(commits));
+#undef T
+#define T lnkeep_peer_page
+    CHECK_LAYOUT(T, 32, F(size), F(peer_stride), F(peers), F(peers_len));
+#undef T
+#define T lnkeep_peer_storage_stats
+    CHECK_LAYOUT(T, 112, F(size), F(peers), F(bytes), F(bytes_without_channel), F(pending), F(pending_bytes),
+                 F(damaged), F(commits), F(deferred), F(unchanged), F(refused_no_claim), F(refused_too_big),
+                 F(refused_quota), F(collected));
+#undef T
+#define T lnkeep_wire_message
+    CHECK_LAYOUT(T, 48, F(size), F(kind), F(reserved), F(blob), F(extension));
+#undef T
+}
+
+static void backup_structures(void) {
+#define T lnkeep_backup
+    CHECK_LAYOUT(T, 8, F(bits));
+#undef T
+#define T lnkeep_backup_options
+    CHECK_LAYOUT(T, 72, F(size), F(flags), F(size_class), F(hold_ms), F(resend_interval_ms), F(peers_max),
+                 F(reserved), F(entropy));
+#undef T
+#define T lnkeep_backup_report
+    CHECK_LAYOUT(T, 32, F(size), F(peers), F(damaged), F(flags), F(reserved));
+#undef T
+#define T lnkeep_concluded
+    CHECK_LAYOUT(T, 24, F(size), F(state), F(action), F(failure), F(reserved));
+#undef T
+#define T lnkeep_opened
+    CHECK_LAYOUT(T, 120, F(size), F(payload), F(seq), F(created_unix_secs), F(block_height), F(kind),
+                 F(flags), F(reserved), F(instance), F(set_id), F(payload_sha256));
+#undef T
+#define T lnkeep_envelope_header
+    CHECK_LAYOUT(T, 72, F(size), F(seq), F(created_unix_secs), F(block_height), F(kind), F(flags),
+                 F(reserved), F(instance), F(set_id));
+#undef T
+}
+
+static void backup_views(void) {
+#define T lnkeep_backup_action
+    CHECK_LAYOUT(T, 44, F(node_id), F(reserved_bytes), F(state), F(action));
+#undef T
+#define T lnkeep_backup_actions
+    CHECK_LAYOUT(T, 48, F(size), F(action_stride), F(actions), F(actions_len), F(next_due_ms), F(flags),
+                 F(failure));
+#undef T
+#define T lnkeep_backup_peer
+    CHECK_LAYOUT(T, 88, F(node_id), F(reserved_bytes), F(state), F(sent_seq), F(committed_seq), F(strikes),
+                 F(recent_strikes), F(flags), F(copy), F(size_class), F(reserved), F(sent_ms));
+#undef T
+#define T lnkeep_backup_peers
+    CHECK_LAYOUT(T, 32, F(size), F(peer_stride), F(peers), F(peers_len));
+#undef T
+#define T lnkeep_backup_standing
+    CHECK_LAYOUT(T, 72, F(size), F(instance), F(next_seq), F(payload_bytes), F(peers), F(confirmed_copies),
+                 F(unconfirmed_copies), F(flags), F(reserved));
+#undef T
+}
+
+static const number STORAGE_NUMBERS[] = {
+    N(PEER_STORAGE_OFF, 1), N(PEER_STORAGE_REFUSE_PENDING_CHANNELS, 2), N(PEER_STORAGE_ACCEPT_IN_GRACE, 4),
+    N(PEER_STORAGE_ZEROS_COUNT, 8), N(PEER_STORAGE_RETURN_UNWRITTEN, 16), N(STORED_COMMITTED, 1),
+    N(STORED_DEFERRED, 2), N(STORED_UNCHANGED, 3),
+    N(TICK_ALL, 1), N(TICKED_HAS_NEXT_DUE, 1), N(PEER_ALLOWED, 1), N(PEER_PENDING, 2), N(PEER_DAMAGED, 4),
+    N(PEER_HAS_CLOSED_AT, 8), N(CLAIM_PENDING_CHANNEL, 1), N(CLAIM_OPEN_CHANNEL, 2),
+    N(CLAIM_CLOSED_CHANNEL, 3), N(CLAIM_FAILED_CHANNEL, 4), N(CLAIM_ALLOWED, 5), N(CLAIM_DISALLOWED, 6),
+    N(WIRE_PEER_STORAGE, 7), N(WIRE_PEER_STORAGE_RETRIEVAL, 9), N(WIRE_STRICT, 1), N(STORAGE_OFFERED, 1),
+    N(STORAGE_REQUIRED, 2), N(WIRE_MESSAGE_TOO_LONG, 1), N(WIRE_TRUNCATED_TYPE, 2), N(WIRE_UNKNOWN_TYPE, 3),
+    N(WIRE_TRUNCATED_LENGTH, 4), N(WIRE_TRUNCATED_BLOB, 5), N(WIRE_TLV_TRUNCATED, 6),
+    N(WIRE_TLV_NON_MINIMAL, 7), N(WIRE_TLV_ORDER, 8), N(WIRE_TLV_UNKNOWN_EVEN, 9),
+    N(EVENT_PEER_BLOB_CORRUPT, 15), N(EVENT_PEER_BLOB_REFUSED, 16), N(EVENT_PEER_BLOB_COLLECTED, 17),
+    N(EVENT_BACKUP_STATE_LOSS, 18), N(EVENT_BACKUP_UNREADABLE, 19), N(EVENT_BACKUP_STRIKE, 20),
+};
+
+static const number BACKUP_NUMBERS[] = {
+    N(BACKUP_HAS_ENTROPY, 1), N(BACKUP_FRESH, 1), N(BACKUP_BLOCKED, 2), N(BACKUP_STATE_IDLE, 0),
+    N(BACKUP_STATE_HOLD, 1), N(BACKUP_STATE_CLEAR, 2), N(BACKUP_STATE_SENT, 3),
+    N(BACKUP_STATE_COMMITTED, 4), N(BACKUP_STATE_LAGGING, 5), N(BACKUP_STATE_STALE, 6),
+    N(BACKUP_STATE_LOST, 7), N(BACKUP_STATE_CORRUPT, 8), N(BACKUP_STATE_UNCONFIRMED, 9),
+    N(BACKUP_STATE_AHEAD, 10), N(BACKUP_STATE_UNREADABLE, 11), N(BACKUP_STATE_UNSUPPORTED, 12),
+    N(BACKUP_ACTION_NONE, 0), N(BACKUP_ACTION_FIRST_SEND_ALLOWED, 1), N(BACKUP_ACTION_RESEND, 2),
+    N(BACKUP_ACTION_ALERT_UNREADABLE, 3), N(BACKUP_ACTION_ALERT_STATE_LOSS, 4), N(BACKUP_ACTION_SEND, 5),
+    N(ENVELOPE_TOO_SHORT, 1), N(ENVELOPE_AUTH_FAILED, 2), N(ENVELOPE_BAD_VERSION, 3),
+    N(ENVELOPE_BAD_LENGTH, 4), N(ENVELOPE_BAD_CHECKSUM, 5), N(ENVELOPE_BAD_PADDING, 6),
+    N(BACKUP_HAS_NEXT_DUE, 1), N(BACKUP_PEER_PROTECTED, 1), N(BACKUP_PEER_CONNECTED, 2),
+    N(BACKUP_PEER_OFFERS, 4), N(COPY_NONE, 0), N(COPY_UNCONFIRMED, 1), N(COPY_CONFIRMED, 2),
+};
+
+static void numbers_keep_their_values(void) {
+    check_numbers(STORAGE_NUMBERS, H_COUNT(STORAGE_NUMBERS));
+    check_numbers(BACKUP_NUMBERS, H_COUNT(BACKUP_NUMBERS));
+}
+
+static void init_macros_set_the_size_and_nothing_else(void) {
+    CHECK_INIT(lnkeep_peer_storage_options, LNKEEP_PEER_STORAGE_OPTIONS_INIT);
+    CHECK_INIT(lnkeep_peer_storage_report, LNKEEP_PEER_STORAGE_REPORT_INIT);
+    CHECK_INIT(lnkeep_stored, LNKEEP_STORED_INIT);
+    CHECK_INIT(lnkeep_ticked, LNKEEP_TICKED_INIT);
+    CHECK_INIT(lnkeep_node_ids, LNKEEP_NODE_IDS_INIT);
+    CHECK_INIT(lnkeep_peer_page, LNKEEP_PEER_PAGE_INIT);
+    CHECK_INIT(lnkeep_peer_storage_stats, LNKEEP_PEER_STORAGE_STATS_INIT);
+    CHECK_INIT(lnkeep_wire_message, LNKEEP_WIRE_MESSAGE_INIT);
+    CHECK_INIT(lnkeep_backup_options, LNKEEP_BACKUP_OPTIONS_INIT);
+    CHECK_INIT(lnkeep_backup_report, LNKEEP_BACKUP_REPORT_INIT);
+    CHECK_INIT(lnkeep_concluded, LNKEEP_CONCLUDED_INIT);
+    CHECK_INIT(lnkeep_opened, LNKEEP_OPENED_INIT);
+    CHECK_INIT(lnkeep_envelope_header, LNKEEP_ENVELOPE_HEADER_INIT);
+    CHECK_INIT(lnkeep_backup_actions, LNKEEP_BACKUP_ACTIONS_INIT);
+    CHECK_INIT(lnkeep_backup_peers, LNKEEP_BACKUP_PEERS_INIT);
+    CHECK_INIT(lnkeep_backup_standing, LNKEEP_BACKUP_STANDING_INIT);
+    CHECK_EQUAL(LNKEEP_PEER_STORAGE_NONE.bits | LNKEEP_BACKUP_NONE.bits, 0);
+}
+
+int main(int argc, char **argv) {
+    static const h_test tests[] = {
+        H_TEST(peer_storage_structures),
+        H_TEST(peer_storage_views),
+        H_TEST(backup_structures),
+        H_TEST(backup_views),
+        H_TEST(numbers_keep_their_values),
+        H_TEST(init_macros_set_the_size_and_nothing_else),
+    };
+    return h_main(argc, argv, tests, H_COUNT(tests), NULL, 0);
+}
