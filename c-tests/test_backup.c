@@ -150,7 +150,7 @@ static void a_blob_comes_back(void) {
     CHECK(peer.sent_seq == seq && peer.committed_seq == 0 && peer.sent_ms == T0);
     CHECK_EQUAL(peer.flags, LNKEEP_BACKUP_PEER_CONNECTED | LNKEEP_BACKUP_PEER_OFFERS);
     CHECK_EQUAL(standing_now().unconfirmed_copies, 1);
-    CHECK_DONE(leave(1));
+    CHECK_DONE(lnkeep_backup_disconnected(backup, node(1).bytes, NULL));
     CHECK_EQUAL(known_of(1).flags, LNKEEP_BACKUP_PEER_OFFERS);
     CHECK_DONE(arrive(T0 + 1000, 1));
     lnkeep_opened *opened = NULL;

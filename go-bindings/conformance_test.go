@@ -153,7 +153,7 @@ const (
 )
 
 func runWorker() {
-	all := append([]suite{deferredSuite}, suites...)
+	all := append([]suite{deferredSuite, providerSuite}, suites...)
 	i := slices.IndexFunc(all, func(s suite) bool { return s.folder == os.Getenv(suiteVariable) })
 	h := all[i].newHarness(os.Getenv(workerVariable), os.Getenv(compatVariable) == "true")
 	input := json.NewDecoder(os.Stdin)

@@ -106,6 +106,28 @@
 // Add and Resolve decide in memory, in a fraction of a microsecond, and are written soon after; a repeat is
 // Already. What a crash takes of them costs no funds. ResourcesOptions.OnlyWatch shows what would happen.
 //
+// # Blobs of peers, and our own at peers
+//
+// Store.OpenPeerStorage keeps the blobs of other nodes (BOLT 1 option_provide_storage).
+//
+//  1. After every start PeerStorage.ClaimsComplete with the channels that exist; ReportClaim as they come and
+//     go, and BlockConnected for each block.
+//  2. When a peer connects: PeerStorage.Connected, and send the blob that it answers, unless it is nil, before
+//     channel_reestablish.
+//  3. DecodeWire and PeerStorage.Store for each peer_storage; Tick when Stored.Due or StorageTick.NextDue has
+//     come; Disconnected. Whatever is refused is silence on the wire.
+//
+// Store.OpenBackup is the other end: the node's own data, sealed, at its peers.
+//
+//  1. Backup.SetPayload, after every start and whenever the data changed.
+//  2. When a peer connects: Backup.Connected, with what StorageFeature finds in its init.
+//  3. Backup.Retrieval for peer_storage_retrieval, and ReestablishBegun when the peer begins
+//     channel_reestablish without one. After ActionAlertStateLoss this node is the one that lost state: recover,
+//     and let no channel go on from what is left. Then Backup.Acknowledge.
+//  4. Backup.Tick when BackupTick.NextDue has come; for each ActionSend Backup.Seal, EncodePeerStorage, send.
+//
+// OpenEnvelope opens a blob without a store: what recovery begins with.
+//
 // # Copies
 //
 // Store.Backup writes a file, Restore makes a store of it, Check tells whether either is sound. A backup

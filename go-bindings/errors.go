@@ -300,6 +300,33 @@ var (
 	// ErrResolvedBeforeAdded is returned in compat mode when the HTLC was released at an earlier time than it
 	// was added at.
 	ErrResolvedBeforeAdded error = statusSentinel(StatusResolvedBeforeAdded)
+	// ErrStorageNotOffered is returned when no storage is offered to peers; nothing was changed.
+	ErrStorageNotOffered error = statusSentinel(StatusStorageNotOffered)
+	// ErrNoClaim is returned when the peer has no channel with this node, and is not allowed otherwise.
+	ErrNoClaim error = statusSentinel(StatusNoClaim)
+	// ErrQuotaPeers is returned when as many peers are kept as may be.
+	ErrQuotaPeers error = statusSentinel(StatusQuotaPeers)
+	// ErrQuotaTotal is returned when the blobs of all peers, or of those without a channel, would exceed their
+	// total.
+	ErrQuotaTotal error = statusSentinel(StatusQuotaTotal)
+	// ErrClaimsIncomplete is returned before PeerStorage.ClaimsComplete: peers would look unclaimed that are
+	// not.
+	ErrClaimsIncomplete error = statusSentinel(StatusClaimsIncomplete)
+	// ErrStateLoss is returned when a peer holds a newer state than this node: recover, then Backup.Acknowledge.
+	ErrStateLoss error = statusSentinel(StatusStateLoss)
+	// ErrPeerUnavailable is returned when the peer is not connected, or offers no storage.
+	ErrPeerUnavailable error = statusSentinel(StatusPeerUnavailable)
+	// ErrHold is returned while the peer may still return what it holds: nothing is sent before.
+	ErrHold error = statusSentinel(StatusHold)
+	// ErrUnreadable is returned when the peer holds a blob that cannot be read and was not sent by this node: it
+	// is never overwritten before Backup.Acknowledge.
+	ErrUnreadable error = statusSentinel(StatusUnreadable)
+	// ErrBadEnvelope is returned when a blob was not sealed for this peer with this secret: EnvelopeFaultOf.
+	ErrBadEnvelope error = statusSentinel(StatusBadEnvelope)
+	// ErrBadMessage is returned when bytes are no message of peer storage: WireFaultOf.
+	ErrBadMessage error = statusSentinel(StatusBadMessage)
+	// ErrNoPayload is returned when no payload was given that could be sealed: Backup.SetPayload.
+	ErrNoPayload error = statusSentinel(StatusNoPayload)
 	// ErrBusy is returned when a queue or table is full; nothing was applied.
 	ErrBusy error = statusSentinel(StatusBusy)
 	// ErrNoSpace is returned when disk, quota or map is full; nothing was applied.

@@ -45,6 +45,19 @@ const (
 	EventPaymentDeleted EventKind = 13
 	// EventPaymentCorrupt: an unreadable payment was quarantined; its hash stays refused.
 	EventPaymentCorrupt EventKind = 14
+	// EventPeerBlobCorrupt: the blob that is kept for a peer is damaged, and is not returned.
+	EventPeerBlobCorrupt EventKind = 15
+	// EventPeerBlobRefused: a peer's blob was refused for a quota; told once per peer while peer storage is
+	// open.
+	EventPeerBlobRefused EventKind = 16
+	// EventPeerBlobCollected: a peer's blob was removed, long enough after its last claim.
+	EventPeerBlobCollected EventKind = 17
+	// EventBackupStateLoss: a peer holds a newer state than this node, which lost its own.
+	EventBackupStateLoss EventKind = 18
+	// EventBackupUnreadable: a peer holds a blob that this node cannot read and did not send.
+	EventBackupUnreadable EventKind = 19
+	// EventBackupStrike: a peer lost, rolled back or damaged what it had confirmed.
+	EventBackupStrike EventKind = 20
 )
 
 // EventTruncated is of this package alone and comes only through Events.Channel: unread events were cut
@@ -59,11 +72,15 @@ func (k EventKind) String() string {
 	return named(uint32(k), "event kind", "attempt_init", "attempt_handed_off", "attempt_resolved",
 		"attempt_conflict", "attempt_deleted", "attempt_corrupt", "payment_initiated",
 		"payment_attempt_registered", "payment_attempt_settled", "payment_attempt_failed", "payment_failed",
-		"payment_late_settle", "payment_forced", "payment_deleted", "payment_corrupt")
+		"payment_late_settle", "payment_forced", "payment_deleted", "payment_corrupt", "peer_blob_corrupt",
+		"peer_blob_refused", "peer_blob_collected", "backup_state_loss", "backup_unreadable", "backup_strike")
 }
 
 // OfPayment reports whether the event is about a payment and not about an attempt's record.
 func (k EventKind) OfPayment() bool { return k >= EventPaymentInitiated && k <= EventPaymentCorrupt }
+
+// OfPeer reports whether the event is about a peer's blob, kept here or there.
+func (k EventKind) OfPeer() bool { return k >= EventPeerBlobCorrupt && k <= EventBackupStrike }
 
 // EventMask is a set of kinds of event.
 type EventMask uint64
@@ -92,9 +109,9 @@ type Event struct {
 	Sequence uint64
 	// Kind is what happened.
 	Kind EventKind
-	// State is that of the attempt's record after the event; 0 for an event of a payment.
+	// State is that of the attempt's record after the event; 0 for an event of a payment or of a peer.
 	State State
-	// PaymentStatus is that of the payment after its event; 0 for an event of an attempt's record.
+	// PaymentStatus is that of the payment after its event; 0 for any other event.
 	PaymentStatus PaymentStatus
 	// AttemptState is that of the payment's attempt after the event; 0 where it is about none.
 	AttemptState PaymentAttemptState
@@ -110,8 +127,8 @@ type Event struct {
 	BlockHeight uint32
 	// Time is what Tick last told, to the millisecond.
 	Time time.Time
-	// Subject is what it happened to, as stored: an attempt's namespace in the first 16 bytes, or a
-	// payment's hash.
+	// Subject is what it happened to, as stored: an attempt's namespace in the first 16 bytes, a payment's
+	// hash, or a peer's id without its first byte.
 	Subject [32]byte
 	// Key is the attempt it happened to; zero for an event of a payment alone.
 	Key Key
@@ -122,9 +139,21 @@ type Event struct {
 	RemainingMsat uint64
 	// FeesMsat are the fees of the payment's attempts that did not fail, in millisatoshi.
 	FeesMsat uint64
+
+	// peerPrefix is the first byte of the id of the peer it happened to.
+	peerPrefix byte
 }
 
-// PaymentHash is that of the payment an event is about; zero for an event of an attempt's record.
+// Peer is whose blob an event is about; zero for an event of an attempt or a payment.
+func (e *Event) Peer() (peer NodeID) {
+	if e.Kind.OfPeer() {
+		peer[0] = e.peerPrefix
+		copy(peer[1:], e.Subject[:])
+	}
+	return peer
+}
+
+// PaymentHash is that of the payment an event is about; zero for any other event.
 func (e *Event) PaymentHash() PaymentHash {
 	if !e.Kind.OfPayment() {
 		return PaymentHash{}

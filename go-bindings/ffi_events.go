@@ -57,9 +57,12 @@ func eventOf(c *C.lnkeep_event) Event {
 		RemainingMsat: uint64(c.remaining_msat),
 		FeesMsat:      uint64(c.fees_msat),
 	}
-	if event.Kind.OfPayment() {
+	switch {
+	case event.Kind.OfPayment():
 		event.PaymentStatus = PaymentStatus(c.state)
-	} else {
+	case event.Kind.OfPeer():
+		event.peerPrefix = byte(c.state)
+	default:
 		event.State = State(c.state)
 	}
 	return event

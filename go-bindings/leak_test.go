@@ -29,25 +29,29 @@ func TestLeaks_AreToldAndOnlyLeaks(t *testing.T) {
 		must(t, err)
 		resources, _, err := store.OpenResources(nil)
 		must(t, err)
+		storage, _, err := store.OpenPeerStorage(nil)
+		must(t, err)
+		backup, _, err := store.OpenBackup(&testSecret, nil)
+		must(t, err)
 		must(t, store.Close())
-		runtime.KeepAlive([]any{attempts, following, payments, events, monitors, resources})
+		runtime.KeepAlive([]any{attempts, following, payments, events, monitors, resources, storage, backup})
 	}()
 	attempts := forgotten(t, path)
 	told := map[string]lnkeep.Leak{}
-	eventually(t, "seven leaks", func() bool {
+	eventually(t, "nine leaks", func() bool {
 		runtime.GC()
 		select {
 		case leak := <-leaks:
 			told[leak.Kind] = leak
 		default:
 		}
-		return len(told) == 7
+		return len(told) == 9
 	})
 	initDone(t, attempts, 1)
 	for kind, name := range map[string]string{
 		"Store": path, "Events": "forgotten", "Subscription": "attempt 4", "Payments": "payments",
 		"PaymentSubscription": "all payments", "Monitors": "monitors",
-		"Resources": "resources",
+		"Resources": "resources", "PeerStorage": "peer storage", "Backup": "backup",
 	} {
 		leak := told[kind]
 		if leak.Name != name || !strings.Contains(leak.Opened, "leak_test.go:") {
@@ -77,6 +81,10 @@ func forgotten(t *testing.T, path string) *lnkeep.Attempts {
 	_, _, err = store.OpenMonitors(nil)
 	must(t, err)
 	_, _, err = store.OpenResources(nil)
+	must(t, err)
+	_, _, err = store.OpenPeerStorage(nil)
+	must(t, err)
+	_, _, err = store.OpenBackup(&testSecret, nil)
 	must(t, err)
 	return attempts
 }

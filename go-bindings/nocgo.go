@@ -210,3 +210,57 @@ func cResourcesLookup(uint64, ShortChannelID, uint64) (ResourceChannel, error) {
 func cResourcesSnapshot(uint64, uint64) (*ResourcesSnapshot, error)   { return nil, ErrNoCgo }
 func cResourcesDecisions(uint64, uint64, int) ([]byte, uint64, error) { return nil, 0, ErrNoCgo }
 func cResourcesStats(uint64) (ResourcesStats, error)                  { return ResourcesStats{}, ErrNoCgo }
+
+func cWireEncode(MessageKind, []byte) ([]byte, error)           { return nil, ErrNoCgo }
+func cWireDecode([]byte, bool) (WireMessage, error)             { return WireMessage{}, ErrNoCgo }
+func cWireStorageFeature([]byte) (offered, req bool, err error) { return false, false, ErrNoCgo }
+func cEnvelopeOpen(*Secret, *NodeID, []byte) (*Opened, error)   { return nil, ErrNoCgo }
+func cEnvelopeSeal(
+	*Secret, *NodeID, *EnvelopeHeader, []byte, SizeClass, *[16]byte,
+) ([]byte, error) {
+	return nil, ErrNoCgo
+}
+
+func cPeerStorageOpen(uint64, *PeerStorageOptions) (uint64, PeerStorageReport, error) {
+	return 0, PeerStorageReport{}, ErrNoCgo
+}
+func cPeerStorageClose(uint64) error { return ErrNoCgo }
+func cPeerStorageIsOpen(uint64) bool { return false }
+func cPeerStorageStore(uint64, uint64, *NodeID, []byte) (Stored, error) {
+	return Stored{}, ErrNoCgo
+}
+func cPeerStorageConnected(uint64, uint64, *NodeID) ([]byte, error)      { return nil, ErrNoCgo }
+func cPeerStorageDisconnected(uint64, uint64, *NodeID) (bool, error)     { return false, ErrNoCgo }
+func cPeerStorageTick(uint64, uint64, bool) (StorageTick, error)         { return StorageTick{}, ErrNoCgo }
+func cPeerStorageReportClaim(uint64, *NodeID, ClaimChange, uint32) error { return ErrNoCgo }
+func cPeerStorageClaimsComplete(uint64, []PeerClaims, uint32) error      { return ErrNoCgo }
+func cPeerStorageBlockConnected(uint64, uint32) ([]NodeID, error)        { return nil, ErrNoCgo }
+func cPeerStoragePrune(uint64, *NodeID) ([]NodeID, error)                { return nil, ErrNoCgo }
+func cPeerStorageSetOffered(uint64, bool) error                          { return ErrNoCgo }
+func cPeerStorageList(uint64, *NodeID, int) ([]StoredPeer, error)        { return nil, ErrNoCgo }
+func cPeerStorageExport(uint64, *NodeID) ([]byte, error)                 { return nil, ErrNoCgo }
+func cPeerStorageStats(uint64) (PeerStorageStats, error) {
+	return PeerStorageStats{}, ErrNoCgo
+}
+
+func cBackupOpen(uint64, *Secret, *BackupOptions) (uint64, BackupReport, error) {
+	return 0, BackupReport{}, ErrNoCgo
+}
+func cBackupClose(uint64) error                              { return ErrNoCgo }
+func cBackupIsOpen(uint64) bool                              { return false }
+func cBackupSetPayload(uint64, []byte) error                 { return ErrNoCgo }
+func cBackupConnected(uint64, uint64, *NodeID, bool) error   { return ErrNoCgo }
+func cBackupDisconnected(uint64, *NodeID) error              { return ErrNoCgo }
+func cBackupChannelReady(uint64, *NodeID) error              { return ErrNoCgo }
+func cBackupTick(uint64, uint64) (BackupTick, error)         { return BackupTick{}, ErrNoCgo }
+func cBackupAcknowledge(uint64) (Outcome, error)             { return Outcome{}, ErrNoCgo }
+func cBackupForget(uint64, *NodeID) (Outcome, error)         { return Outcome{}, ErrNoCgo }
+func cBackupStanding(uint64) (BackupStanding, error)         { return BackupStanding{}, ErrNoCgo }
+func cBackupList(uint64, *NodeID, int) ([]BackupPeer, error) { return nil, ErrNoCgo }
+func cBackupRetrieval(uint64, uint64, *NodeID, []byte) (Concluded, *Opened, error) {
+	return Concluded{}, nil, ErrNoCgo
+}
+func cBackupReestablishBegun(uint64, uint64, *NodeID) (Concluded, error) {
+	return Concluded{}, ErrNoCgo
+}
+func cBackupSeal(uint64, uint64, *NodeID, uint32) (Sealed, error) { return Sealed{}, ErrNoCgo }

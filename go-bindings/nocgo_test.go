@@ -29,6 +29,21 @@ func TestNoCgo_EverythingAnswersOneError(t *testing.T) {
 	_, err = lnkeep.PaymentState{}.Allows()
 	want(t, err, lnkeep.ErrNoCgo)
 	want(t, lnkeep.VerifyAttempt(lnkeep.Verification{}, lnkeep.PaymentAttemptRequest{}), lnkeep.ErrNoCgo)
+	_, err = lnkeep.EncodePeerStorage(nil)
+	want(t, err, lnkeep.ErrNoCgo)
+	_, err = lnkeep.EncodePeerStorageRetrieval(nil)
+	want(t, err, lnkeep.ErrNoCgo)
+	_, err = lnkeep.DecodeWire(nil)
+	want(t, err, lnkeep.ErrNoCgo)
+	_, err = lnkeep.DecodeWireStrict(nil)
+	want(t, err, lnkeep.ErrNoCgo)
+	_, _, err = lnkeep.StorageFeature(nil)
+	want(t, err, lnkeep.ErrNoCgo)
+	_, err = lnkeep.OpenEnvelope(&testSecret, lnkeep.NodeID{}, nil)
+	want(t, err, lnkeep.ErrNoCgo)
+	_, err = lnkeep.SealEnvelope(&testSecret, lnkeep.NodeID{}, lnkeep.EnvelopeHeader{}, nil, lnkeep.SizeClass1024,
+		[16]byte{})
+	want(t, err, lnkeep.ErrNoCgo)
 	if lnkeep.Version() != "" || lnkeep.ABIVersion() != 0 {
 		t.Fatal(lnkeep.Version(), lnkeep.ABIVersion())
 	}

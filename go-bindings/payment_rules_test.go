@@ -168,7 +168,7 @@ func TestPaymentNumbers_HaveNames(t *testing.T) {
 		"failed_final": lnkeep.AnswerFailedFinal, "answer 0": lnkeep.AnswerKind(0),
 		"may_send": lnkeep.ResumeMaySend, "resume outcome 6": lnkeep.ResumeOutcome(6),
 		"result_not_collected": lnkeep.StuckResultNotCollected, "stuck reason 0": lnkeep.StuckReason(0),
-		"payment_late_settle": lnkeep.EventPaymentLateSettle, "event kind 15": lnkeep.EventKind(15),
+		"payment_late_settle": lnkeep.EventPaymentLateSettle, "event kind 62": lnkeep.EventKind(62),
 		"PAYMENT_IN_FLIGHT": lnkeep.StatusPaymentInFlight, "PAYMENT_INTERNAL": lnkeep.StatusPaymentInternal,
 	} {
 		if number.String() != name {

@@ -23,6 +23,7 @@ func TestStatus_ClassFollowsFromTheNumber(t *testing.T) {
 	for status, name := range map[lnkeep.Status]string{
 		0: "DONE", 2: "ALREADY_EXISTS", 3: "ALREADY_QUEUED", -75: "NOT_ARCHIVED", -103: "QUEUE_FULL",
 		lnkeep.StatusResolvedBeforeAdded: "RESOLVED_BEFORE_ADDED", -76: "CHANNEL_LIMITS",
+		lnkeep.StatusStorageNotOffered: "STORAGE_NOT_OFFERED", lnkeep.StatusNoPayload: "NO_PAYLOAD",
 		-6: "NOT_FOUND", -28: "TARGET_EXISTS", -250: "status -250", lnkeep.StatusCanceled: "CANCELED",
 	} {
 		if status.String() != name || status.Message() == "" {

@@ -33,13 +33,15 @@ type core struct {
 	result error
 
 	// mu guards the children below.
-	mu        sync.Mutex
-	async     *asynchronous
-	attempts  *sharedAttempts
-	payments  *sharedPayments
-	cursors   map[*cursor]struct{}
-	monitors  map[*monitorsHandle]struct{}
-	resources map[*resourcesHandle]struct{}
+	mu           sync.Mutex
+	async        *asynchronous
+	attempts     *sharedAttempts
+	payments     *sharedPayments
+	cursors      map[*cursor]struct{}
+	monitors     map[*monitorsHandle]struct{}
+	resources    map[*resourcesHandle]struct{}
+	backups      map[*backupHandle]struct{}
+	peerStorages map[*peerStorageHandle]struct{}
 }
 
 // turnsMax is how many calls may wait for the disk in C at once, beside the submitter. The library
@@ -71,7 +73,8 @@ func Open(path string, options *StoreOptions) (*Store, error) {
 	c := &core{
 		handle: handle, report: report, turns: make(chan struct{}, turnsMax), commits: make(chan struct{}, 1),
 		cursors: map[*cursor]struct{}{}, monitors: map[*monitorsHandle]struct{}{},
-		resources: map[*resourcesHandle]struct{}{},
+		resources: map[*resourcesHandle]struct{}{}, backups: map[*backupHandle]struct{}{},
+		peerStorages: map[*peerStorageHandle]struct{}{},
 	}
 	c.submitter = newSubmitter(handle, options)
 	store := &Store{core: c}
@@ -90,8 +93,9 @@ func (s *Store) IsOpen() bool { return !s.core.closed.Load() && cStoreIsOpen(s.c
 // in Monitors and was not committed is lost, as in a crash: close those first. Calling it again, also at the
 // same time, gives the same answer and does nothing else.
 //
-// Errors: ErrPoisoned when an earlier commit had failed; ErrNoSpace when the last decisions of Resources
-// could not be written and are lost, as in a crash. The files are released all the same.
+// Errors: ErrPoisoned when an earlier commit had failed; ErrNoSpace when the last decisions of Resources, or
+// blobs that waited in PeerStorage, could not be written and are lost, as in a crash. The files are released
+// all the same.
 func (s *Store) Close() error {
 	s.alarm.Stop()
 	s.core.once.Do(func() { s.core.result = s.core.close() })
@@ -107,8 +111,8 @@ func (c *core) close() error {
 	c.mu.Lock()
 	async, attempts, payments, cursors, monitors := c.async, c.attempts, c.payments, c.cursors, c.monitors
 	c.async, c.attempts, c.payments, c.cursors, c.monitors = nil, nil, nil, nil, nil
-	resources := c.resources
-	c.resources = nil
+	resources, peerStorages, backups := c.resources, c.peerStorages, c.backups
+	c.resources, c.peerStorages, c.backups = nil, nil, nil
 	c.mu.Unlock()
 	if async != nil {
 		async.close()
@@ -125,9 +129,17 @@ func (c *core) close() error {
 	for monitor := range monitors {
 		_ = monitor.close(true)
 	}
+	for backup := range backups {
+		_ = backup.close()
+	}
 	var lost error
 	for resource := range resources {
 		if err := resource.close(); err != nil {
+			lost = err
+		}
+	}
+	for peerStorage := range peerStorages {
+		if err := peerStorage.close(); err != nil {
 			lost = err
 		}
 	}
@@ -153,11 +165,11 @@ func (s *Store) Tick(now time.Time, blockHeight uint32) error {
 	return cStoreTick(s.core.handle, milli, blockHeight)
 }
 
-// Sync waits until everything accepted before it is durable, asynchronous submissions included. The
-// context bounds the wait for a turn, not the commit.
+// Sync waits until everything accepted before it is durable, asynchronous submissions and blobs that wait in
+// PeerStorage included. The context bounds the wait for a turn, not the commit.
 //
-// Errors: ErrClosed; ErrPoisoned when a commit failed; ErrNotDurable when what Resources acknowledged cannot
-// be written yet: ask again; ErrCanceled.
+// Errors: ErrClosed; ErrPoisoned when a commit failed; ErrNotDurable when what Resources acknowledged,
+// ErrNoSpace or ErrBusy when what waits in PeerStorage cannot be written yet: ask again; ErrCanceled.
 func (s *Store) Sync(ctx context.Context) error {
 	return s.core.turn(ctx, "sync", func() error { return cStoreSync(s.core.handle) })
 }

@@ -211,7 +211,9 @@ impl Backup {
     /// `Poisoned`, `Forked`.
     pub fn connected(&self, now_ms: u64, peer: NodeId, offers_storage: bool) -> Result<PeerStatus> {
         let mut state = self.hold_idle(peer)?;
-        state.ledger.check_room(peer)?;
+        if offers_storage {
+            state.ledger.check_room(peer)?;
+        }
         state.ledger.observe(now_ms)?;
         let plan = state.ledger.plan(peer, Event::Connected { offers_storage });
         state.ledger.set(peer, plan.known);
