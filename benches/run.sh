@@ -10,6 +10,7 @@
 #   attempts   Rust API and C ABI beside the same rows put by hand in bare LMDB
 #   files      check, backup, compaction; an init while 50 MiB are staged or committed
 #   resources  HTLC decisions beside a port of the reference's structure; restores, memory
+#   peers      peers' blobs: 10,000 peers, a flood, attempts beside them; seals and envelopes
 #   memory     what lnkeep holds in memory with a million attempts
 #   calls      single calls under criterion, to compare two builds; runs only when named
 #
@@ -129,12 +130,12 @@ rust() {
     fi
 }
 
-[ $# -gt 0 ] || set -- callers payments monitors million payments_million attempts files resources memory
+[ $# -gt 0 ] || set -- callers payments monitors million payments_million attempts files resources peers memory
 tables=
 for bench in "$@"; do
     case $bench in
     callers | payments | monitors | million | payments_million) tables=${tables:+$tables,}$bench ;;
-    attempts | files | resources | memory | calls) ;;
+    attempts | files | resources | peers | memory | calls) ;;
     *) echo "there is no bench $bench" >&2; exit 2 ;;
     esac
 done
@@ -152,6 +153,12 @@ for bench in "$@"; do
         rust resources resources resources
         [ -e "$out/slow_flush.so" ] || check shim_builds shim_builds
         rust resources_slow "resources, $delay_us us added to each flush" resources \
+            "LNKEEP_FLUSH_DELAY_US=$delay_us" "LD_PRELOAD=$out/slow_flush.so"
+        ;;
+    peers)
+        rust peers peers peers
+        [ -e "$out/slow_flush.so" ] || check shim_builds shim_builds
+        rust peers_slow "peers, $delay_us us added to each flush" peers \
             "LNKEEP_FLUSH_DELAY_US=$delay_us" "LD_PRELOAD=$out/slow_flush.so"
         ;;
     memory) rust memory "memory" million ;;
