@@ -118,7 +118,6 @@ impl PeerStorage {
     /// too much waits in memory. On the wire all of these are silence: never disconnect for them. `Unknown`
     /// and the store's errors.
     pub fn store_blob(&self, now_ms: u64, peer: NodeId, blob: &[u8]) -> Result<Stored> {
-        drop(self.hold()?);
         // Who may not store does not make us look at its bytes.
         let mut state = self.hold()?;
         let now_ms = state.provider.observe(now_ms)?;
