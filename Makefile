@@ -71,10 +71,13 @@ demo: build/demo/node build/demo/peers
 	*) exit $$status ;; \
 	esac
 
+# Each of the Rust tests' programs would be linked with LTO, for minutes: the library that is shipped has it,
+# and is what C and Go test.
+QUICK_LINK = CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+
 # --- Tests. Each runner ends with a line `name: N passed, N failed, N skipped`; all of them run
 # even when one fails, and the last lines say which did.
 
-RUNNERS = test-c test-symbols test-link test-install test-readme test-documents test-rust \
 RUNNERS = test-c test-symbols test-link test-install test-readme test-documents test-rust \
           test-conformance test-go test-lnd test-ldk test-hosts test-jamming test-demo \
           test-peers-demo test-go-demo test-sanitizers test-torture test-fuzz
@@ -109,10 +112,11 @@ test-documents: $(ARCHIVE)
 	@sh tests/documents_test.sh
 
 test-rust:
-	@sh tests/rust_test.sh
+	@$(QUICK_LINK) sh tests/rust_test.sh
 
+# As the other Rust tests, so that what they built is used again.
 test-conformance:
-	cargo test --release --locked --test conformance -- --nocapture
+	$(QUICK_LINK) cargo test --release --locked --test conformance -- --nocapture
 
 test-go: $(ARCHIVE)
 	@sh tests/go_test.sh
