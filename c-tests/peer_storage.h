@@ -170,8 +170,9 @@ static inline int gave(lnkeep_status status, lnkeep_buf *blob, const lnkeep_byte
     int held = h_check_status(status, LNKEEP_DONE, file, line, "the newest blob");
     held &= h_check((blob != NULL) == (wanted != NULL), file, line, blob ? "is something" : "is nothing");
     if (blob && wanted) {
-        int is_same = blob->len == wanted->len && memcmp(blob->ptr, wanted->ptr, wanted->len) == 0;
-        held &= h_check(is_same && blob->ptr != NULL, file, line, "is the newest blob");
+        int is_same = blob->len == wanted->len;
+        if (is_same && wanted->len) is_same = memcmp(blob->ptr, wanted->ptr, wanted->len) == 0;
+        held &= h_check(is_same, file, line, "is the newest blob");
     }
     lnkeep_buf_free(blob);
     return held;
