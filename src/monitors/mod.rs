@@ -24,11 +24,10 @@ mod tests;
 use std::collections::hash_map::RandomState;
 use std::ffi::c_int;
 use std::hash::BuildHasher;
-use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use self::channel::Payload;
 pub use self::channel::{Block, Damage, OutputClass, RESERVED_UPDATE_ID, Stage, Urgency};
@@ -47,17 +46,16 @@ use crate::limits::{BLOB_BYTES_MAX, MONITOR_UPDATE_BYTES_MAX};
 use crate::os::{self, Doorbell};
 use crate::store::batch::Command;
 use crate::store::heads::Heads;
+use crate::store::volatile::{Held, Volatile};
 use crate::store::{CommitListener, Grouping, Operation, Store, refuse_forked_child};
 use crate::types::ChannelId;
 
-struct Volatile {
+struct Live {
     session: Session,
     commit_is_under_way: bool,
     handles: u32,
     /// The last handle went: what is still queued is lost, and the next open begins another session.
     has_ended: bool,
-    /// A caller panicked while it changed the session: nothing more is decided from it.
-    broken: bool,
 }
 
 /// What every opener of a store's monitors shares.
@@ -69,8 +67,7 @@ pub(crate) struct Shared {
     session: u64,
     /// Tells captures of this session from invented ones.
     seal: RandomState,
-    volatile: Mutex<Volatile>,
-    commit_ended: Condvar,
+    live: Volatile<Live>,
     doorbell: Doorbell,
     redelivery: Mutex<load::Redelivery>,
     /// Outputs of earlier sessions are left to deliver.
@@ -79,59 +76,21 @@ pub(crate) struct Shared {
     store_has_ended: AtomicBool,
 }
 
-/// The session, locked. A panic that begins while it is held breaks it.
-struct Held<'shared> {
-    volatile: MutexGuard<'shared, Volatile>,
-    was_panicking: bool,
-}
-
-impl Deref for Held<'_> {
-    type Target = Volatile;
-    fn deref(&self) -> &Volatile {
-        &self.volatile
-    }
-}
-
-impl DerefMut for Held<'_> {
-    fn deref_mut(&mut self) -> &mut Volatile {
-        &mut self.volatile
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() && !self.was_panicking {
-            self.volatile.broken = true;
-        }
-    }
-}
-
-impl Volatile {
+impl Live {
     fn end_handle(&mut self) {
         self.handles -= 1;
         self.has_ended = self.handles == 0;
     }
-
-    fn check_whole(&self) -> Result<()> {
-        if !self.broken {
-            return Ok(());
-        }
-        let fact = "a bug was caught while the session was changed; close the store and reopen it";
-        Err(Error::new(Status::Poisoned, fact))
-    }
 }
 
 impl Shared {
-    fn hold(&self) -> Result<Held<'_>> {
-        let held = self.hold_broken();
-        held.check_whole()?;
-        Ok(held)
+    fn hold(&self) -> Result<Held<'_, Live>> {
+        self.live.hold()
     }
 
     /// Whatever the session's state: for those who only end something.
-    fn hold_broken(&self) -> Held<'_> {
-        let was_panicking = std::thread::panicking();
-        Held { volatile: self.volatile.lock(), was_panicking }
+    fn hold_broken(&self) -> Held<'_, Live> {
+        self.live.hold_broken()
     }
 
     fn check_of(&self, number: u64, upto_ticket: u64) -> u64 {
@@ -154,9 +113,8 @@ impl Shared {
             if !may_wait {
                 return Err(commit::busy());
             }
-            shared.commit_ended.wait(&mut held.volatile);
+            shared.live.wait(&mut held)?;
         }
-        held.check_whole()?;
         // Whoever waited may find that another thread closed the last handle, and discarded what is queued.
         if held.has_ended {
             return Err(Status::Closed.into());
@@ -169,7 +127,7 @@ impl Shared {
 
     fn end_commit(&self) {
         self.hold_broken().commit_is_under_way = false;
-        self.commit_ended.notify_all();
+        self.live.notify();
     }
 
     fn committed(&self, plan: &Plan, unix_ms: u64) {
@@ -311,7 +269,7 @@ impl Monitors {
         Ok(())
     }
 
-    fn hold(&self) -> Result<Held<'_>> {
+    fn hold(&self) -> Result<Held<'_, Live>> {
         self.usable()?;
         self.shared.hold()
     }
@@ -549,7 +507,7 @@ impl Monitors {
     }
 
     /// Silences the descriptor once nothing is left to take.
-    fn quiet(&self, held: &Held<'_>) {
+    fn quiet(&self, held: &Held<'_, Live>) {
         if !held.session.has_news() && !self.shared.redelivers.load(Ordering::Acquire) {
             self.shared.doorbell.silence();
         }
@@ -654,16 +612,14 @@ fn begin(store: &Arc<Store>, options: MonitorsOptions) -> Result<Shared> {
         doorbell.ring();
     }
     let session = Session::new(options, recovered.found);
-    let (commit_is_under_way, has_ended, broken) = (false, false, false);
-    let volatile = Volatile { session, commit_is_under_way, handles: 0, has_ended, broken };
+    let live = Live { session, commit_is_under_way: false, handles: 0, has_ended: false };
     Ok(Shared {
         options,
         report,
         epoch,
         session: state.session,
         seal: RandomState::new(),
-        volatile: Mutex::new(volatile),
-        commit_ended: Condvar::new(),
+        live: Volatile::new(live),
         doorbell,
         redelivery,
         redelivers,

@@ -59,7 +59,8 @@ impl<T> Volatile<T> {
 }
 
 impl<T> Held<'_, T> {
-    fn check_whole(&self) -> Result<()> {
+    /// Whether what is locked can still be trusted.
+    pub(crate) fn check_whole(&self) -> Result<()> {
         if !self.inner.is_broken {
             return Ok(());
         }
