@@ -5,12 +5,13 @@
 #include "peers_table.h"
 
 #include "clock.h"
+#include "rows.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { NAME_CHARS = 52, TERMINAL_EVERY_MS = 200, LOG_EVERY_MS = 5000 };
+enum { TERMINAL_EVERY_MS = 200, LOG_EVERY_MS = 5000 };
 
 static uint64_t last_progress_us;
 
@@ -52,19 +53,6 @@ void peers_progress_end(void)
         printf("\r\033[K");
         fflush(stdout);
     }
-}
-
-static void row(const char *name, uint64_t number)
-{
-    printf("%-*s %10" PRIu64 "\n", NAME_CHARS, name, number);
-}
-
-/* A number that must be 0. */
-static bool zero(const char *name, uint64_t number)
-{
-    printf("%-*s %10" PRIu64 "   %s\n", NAME_CHARS, name, number,
-           number == 0 ? "as it must be" : "WRONG, must be 0");
-    return number == 0;
 }
 
 static void print_breaks(const struct peers_run *run)
@@ -110,7 +98,7 @@ bool peers_table_print(const struct peers_run *run)
     print_breaks(run);
     print_blobs(&run->judge);
     const bool good = print_promises(&run->judge);
-    printf("%-*s %10.1f\n", NAME_CHARS, "seconds", (double)(run->ended_us - run->began_us) / 1e6);
+    row_of_tenths("seconds", (double)(run->ended_us - run->began_us) / 1e6);
     row("seed", run->options.seed);
     if (good) {
         printf("\nEvery number is as it must be: no backup was overwritten, no loss went "

@@ -6,12 +6,13 @@
 
 #include "broken.h"
 #include "clock.h"
+#include "rows.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { TERMINAL_EVERY_MS = 200, LOG_EVERY_MS = 5000, NAME_CHARS = 54 };
+enum { TERMINAL_EVERY_MS = 200, LOG_EVERY_MS = 5000 };
 
 static uint64_t last_progress_us;
 
@@ -57,19 +58,6 @@ void table_progress_end(void)
         printf("\r\033[K");
         fflush(stdout);
     }
-}
-
-static void row(const char *name, uint64_t number)
-{
-    printf("%-*s %10" PRIu64 "\n", NAME_CHARS, name, number);
-}
-
-/* A number that must be 0. */
-static bool zero(const char *name, uint64_t number)
-{
-    printf("%-*s %10" PRIu64 "   %s\n", NAME_CHARS, name, number,
-           number == 0 ? "as it must be" : "WRONG, must be 0");
-    return number == 0;
 }
 
 static void print_payments(const struct tally *tally)
@@ -174,10 +162,9 @@ static void print_run(const struct run *run)
 {
     row("commits", run->commit_number);
     if (run->commits > 0) {
-        printf("%-*s %10.1f\n", NAME_CHARS, "operations per commit",
-               (double)run->operations / (double)run->commits);
+        row_of_tenths("operations per commit", (double)run->operations / (double)run->commits);
     }
-    printf("%-*s %10.1f\n", NAME_CHARS, "seconds", (double)(run->ended_us - run->began_us) / 1e6);
+    row_of_tenths("seconds", (double)(run->ended_us - run->began_us) / 1e6);
     row("seed", run->options.seed);
 }
 
