@@ -327,6 +327,14 @@ var (
 	ErrBadMessage error = statusSentinel(StatusBadMessage)
 	// ErrNoPayload is returned when no payload was given that could be sealed: Backup.SetPayload.
 	ErrNoPayload error = statusSentinel(StatusNoPayload)
+	// ErrTooFewPeers is returned when too few peers are suitable to keep shares of the payload.
+	ErrTooFewPeers error = statusSentinel(StatusTooFewPeers)
+	// ErrBadShare is returned when bytes are no records of shares.
+	ErrBadShare error = statusSentinel(StatusBadShare)
+	// ErrNotEnoughShares is returned when too few shares are there to restore from.
+	ErrNotEnoughShares error = statusSentinel(StatusNotEnoughShares)
+	// ErrBadForeign is returned when bytes are no backup of that software, or another key sealed them.
+	ErrBadForeign error = statusSentinel(StatusBadForeign)
 	// ErrBusy is returned when a queue or table is full; nothing was applied.
 	ErrBusy error = statusSentinel(StatusBusy)
 	// ErrNoSpace is returned when disk, quota or map is full; nothing was applied.

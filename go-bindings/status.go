@@ -107,6 +107,10 @@ const (
 	StatusBadEnvelope             Status = -93
 	StatusBadMessage              Status = -94
 	StatusNoPayload               Status = -95
+	StatusTooFewPeers             Status = -96
+	StatusBadShare                Status = -97
+	StatusNotEnoughShares         Status = -98
+	StatusBadForeign              Status = -99
 	StatusBusy                    Status = -100
 	StatusNoSpace                 Status = -101
 	StatusLocked                  Status = -102

@@ -538,6 +538,18 @@
 /** No payload was given that could be sealed. */
 #define LNKEEP_NO_PAYLOAD (-95)
 
+/** Too few peers are suitable to keep shares of this payload. */
+#define LNKEEP_TOO_FEW_PEERS (-96)
+
+/** The bytes are no records of shares, or what stands beside them is none. */
+#define LNKEEP_BAD_SHARE (-97)
+
+/** Too few shares to restore from. */
+#define LNKEEP_NOT_ENOUGH_SHARES (-98)
+
+/** The bytes are no backup of that software, or another key sealed them. */
+#define LNKEEP_BAD_FOREIGN (-99)
+
 /** Returned when a queue or table is full; nothing was applied. */
 #define LNKEEP_BUSY (-100)
 

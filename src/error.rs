@@ -293,6 +293,14 @@ statuses! {
     BadMessage = -94, "BAD_MESSAGE", "the bytes are no message of peer storage";
     /// No payload was given that could be sealed.
     NoPayload = -95, "NO_PAYLOAD", "no payload was given";
+    /// Too few peers are suitable to keep shares of this payload.
+    TooFewPeers = -96, "TOO_FEW_PEERS", "too few peers are suitable to keep shares of this payload";
+    /// The bytes are no records of shares, or what stands beside them is none.
+    BadShare = -97, "BAD_SHARE", "the bytes are no records of shares";
+    /// Too few shares to restore from.
+    NotEnoughShares = -98, "NOT_ENOUGH_SHARES", "too few shares to restore from";
+    /// The bytes are no backup of that software, or another key sealed them.
+    BadForeign = -99, "BAD_FOREIGN", "the bytes are no backup that this key of other software opens";
 
     /// A queue or table is full; nothing was applied.
     Busy = -100, "BUSY", "a queue is full";

@@ -213,6 +213,14 @@ pub const LNKEEP_BAD_ENVELOPE: i32 = -93;
 pub const LNKEEP_BAD_MESSAGE: i32 = -94;
 /// No payload was given that could be sealed.
 pub const LNKEEP_NO_PAYLOAD: i32 = -95;
+/// Too few peers are suitable to keep shares of this payload.
+pub const LNKEEP_TOO_FEW_PEERS: i32 = -96;
+/// The bytes are no records of shares, or what stands beside them is none.
+pub const LNKEEP_BAD_SHARE: i32 = -97;
+/// Too few shares to restore from.
+pub const LNKEEP_NOT_ENOUGH_SHARES: i32 = -98;
+/// The bytes are no backup of that software, or another key sealed them.
+pub const LNKEEP_BAD_FOREIGN: i32 = -99;
 
 /// Returned when a queue or table is full; nothing was applied.
 pub const LNKEEP_BUSY: i32 = -100;
