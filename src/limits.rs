@@ -167,6 +167,12 @@ pub const BACKUP_RESEND_INTERVAL_MS: u64 = 60_000;
 pub const BACKUP_SEQUENCE_JUMP: u64 = 1 << 20;
 /// How far it jumps in a restored or copied store.
 pub const BACKUP_RESTORED_SEQUENCE_JUMP: u64 = 1 << 32;
+/// Time between two batches of shares of one generation.
+pub const BACKUP_SPREAD_MS: u64 = 5_000;
+/// Most bytes of HTLCs in a generation, beside the payload.
+pub const BACKUP_SNAPSHOT_BYTES_MAX: usize = 65_536;
+/// Peers that keep journals of HTLCs.
+pub const BACKUP_JOURNAL_KEEPERS: u32 = 3;
 /// Most peers that a backup may be told to know: one commit acknowledges all of them.
 pub const BACKUP_PEERS_MAX: u32 = 10_000;
 /// Time for which a strike counts.

@@ -22,6 +22,9 @@ const SALT: &[u8] = b"peer-storage-envelope v1";
 const FIRST_BLOCK: &[u8] = &[0x01];
 const CHECK_LABEL: &[u8] = b"check";
 
+/// What the set of the channels' backup is named by.
+pub const SET_CHANNELS: u8 = 0;
+
 /// Bytes of a check value.
 pub const CHECK_BYTES: usize = 16;
 
@@ -68,6 +71,15 @@ impl BackupKeys {
         let seal = mac(&self.0.0[..], &[b"seal", &peer.0, FIRST_BLOCK]);
         let nonce = mac(&self.0.0[..], &[b"nonce", &peer.0, FIRST_BLOCK]);
         PeerKeys { peer, seal, nonce }
+    }
+
+    /// Name of a set of shares, the same over all its generations: an object's shares are found by it, and
+    /// a peer that keeps one learns nothing from it.
+    pub fn set_id(&self, purpose: u8, counter: u32) -> [u8; 16] {
+        let whole = mac(&self.0.0[..], &[b"set", &[purpose], &counter.to_be_bytes()]);
+        let mut set_id = [0; 16];
+        set_id.copy_from_slice(&whole.0[..16]);
+        set_id
     }
 
     /// What a store keeps to notice that it is opened with another secret.

@@ -3,20 +3,21 @@
 //!
 //! BL1 that we lost state and that a peer holds what we cannot read are made durable at once; other
 //! conclusions at most once per `resend_interval_ms` and peer, or what a peer sends would be our writing.
-//! What is not durable yet is written by a tick. BL2 a blob is due when the
-//! peer's copy is not the payload of now or was asked for again, at most once per `resend_interval_ms`.
-//! BL3 a peer that twice in a row did not keep a long blob is sent the shortest ones, if the payload fits:
-//! LDK keeps 1,024 bytes and has no way to say so. Called by `mod`.
+//! What is not durable yet is written by a tick. BL3 a peer that twice in a row did not keep a long blob is
+//! one that takes the shortest ones: LDK keeps 1,024 bytes and has no way to say so.
+//! What is sent and when is in `sends`, what is told of it in `views`. Called by `mod`.
 
 use std::collections::BTreeMap;
 
+use super::content::Content;
 use super::envelope::SizeClass;
-use super::options::{BackupOptions, Copy, PeerStatus, Standing};
-use super::record::{PEER_BYTES, STRIKES_KEPT, Sent, State, encode_peer};
+use super::options::BackupOptions;
+use super::record::{History, PEER_BYTES, State, encode_peer};
 use super::rules::{self, Action, Event, Peer, PeerState, Retrieval, Session};
+use super::sends::Sends;
 use crate::error::{Error, Result, Status};
 use crate::events::EventKind;
-use crate::limits::{BACKUP_SEQUENCE_JUMP, BACKUP_STRIKE_SECS, HOST_MS_MAX};
+use crate::limits::{BACKUP_SEQUENCE_JUMP, HOST_MS_MAX};
 use crate::types::NodeId;
 
 /// Conclusions in a row that a long blob was not kept, until shorter ones are sent.
@@ -26,31 +27,35 @@ const MISSES_MAX: u8 = 2;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Known {
     pub(super) peer: Peer,
-    pub(super) sent: Sent,
+    pub(super) history: History,
     /// What its row says.
     pub(super) row: Option<[u8; PEER_BYTES]>,
     /// When the row was last written, or tried to.
-    written_ms: Option<u64>,
+    pub(super) written_ms: Option<u64>,
     /// When it may have returned our blob at the latest.
-    hold_until_ms: u64,
+    pub(super) hold_until_ms: u64,
     /// That was put off once.
-    was_put_off: bool,
+    pub(super) was_put_off: bool,
     /// A blob was asked for since the last one was sent.
-    is_wanted: bool,
+    pub(super) is_wanted: bool,
+    /// The host told facts about it: its row is worth keeping.
+    pub(super) has_facts: bool,
+    /// It was connected since the open.
+    pub(super) was_connected: bool,
 }
 
 impl Known {
     /// What its row has to say: a peer that may still return a blob is as if it were gone.
     pub(super) fn encode(&self) -> [u8; PEER_BYTES] {
-        encode_peer(&rules::disconnected(self.peer), &self.sent)
+        encode_peer(&rules::disconnected(self.peer), &self.history)
     }
 
     fn is_worth_a_row(&self) -> bool {
-        self.row.is_some() || self.peer != forgotten(self.peer)
+        self.row.is_some() || self.has_facts || self.peer != forgotten(self.peer)
     }
 
     /// Its row does not say what is concluded.
-    fn is_dirty(&self) -> bool {
+    pub(super) fn is_dirty(&self) -> bool {
         let is_held = self.peer.state == PeerState::Hold;
         self.is_worth_a_row() && !is_held && self.row != Some(self.encode())
     }
@@ -87,22 +92,23 @@ pub(super) struct Ledger {
     pub(super) state: State,
     /// What the row of the database says.
     pub(super) durable_state: State,
-    peers: BTreeMap<NodeId, Known>,
-    now_ms: u64,
-    /// Length and SHA-256 of the payload of now.
-    payload: Option<(usize, [u8; 32])>,
+    pub(super) peers: BTreeMap<NodeId, Known>,
+    pub(super) now_ms: u64,
+    pub(super) sends: Sends,
+    /// When places were last looked at.
+    pub(super) reviewed_ms: u64,
 }
 
 impl Ledger {
-    pub(super) fn new(options: BackupOptions, state: State) -> Ledger {
+    pub(super) fn new(options: BackupOptions, state: State, sends: Sends) -> Ledger {
         let peers = BTreeMap::new();
-        Ledger { options, state, durable_state: state, peers, now_ms: 0, payload: None }
+        Ledger { options, state, durable_state: state, peers, now_ms: 0, sends, reviewed_ms: 0 }
     }
 
     /// A peer's row, at open: whatever it was doing ended with the process.
-    pub(super) fn load(&mut self, node: NodeId, peer: Peer, sent: Sent) {
+    pub(super) fn load(&mut self, node: NodeId, peer: Peer, history: History) {
         let peer = rules::apply(self.session(), peer, Event::Disconnected).peer;
-        self.peers.insert(node, Known { peer, sent, ..Known::default() }.durable());
+        self.peers.insert(node, Known { peer, history, ..Known::default() }.durable());
     }
 
     /// A peer whose row cannot be read: any blob of ours that it returns is one that we sent, and nothing is
@@ -111,7 +117,7 @@ impl Ledger {
         let sent_seq = self.state.next_seq - 1;
         let state = PeerState::Unreadable;
         let peer = Peer { state, sent_seq, is_protected: true, ..Peer::default() };
-        self.load(node, peer, Sent::default());
+        self.load(node, peer, History::default());
     }
 
     /// Time never goes back, so one that no clock shows is refused. After a pause in which nothing was told,
@@ -151,10 +157,6 @@ impl Ledger {
             is_fresh: self.state.is_fresh,
             is_blocked: self.state.is_blocked,
         }
-    }
-
-    pub(super) fn set_payload(&mut self, payload: Option<(usize, [u8; 32])>) {
-        self.payload = payload;
     }
 
     pub(super) fn known(&self, node: NodeId) -> Known {
@@ -198,7 +200,7 @@ impl Ledger {
     }
 
     /// What follows from an event. That we lost state blocks at once, whatever becomes of the plan.
-    pub(super) fn plan(&mut self, node: NodeId, event: Event) -> Plan {
+    pub(super) fn plan(&mut self, node: NodeId, event: Event, shown: Content) -> Plan {
         let before = self.known(node);
         let step = rules::apply(self.session(), before.peer, event);
         let mut known = Known { peer: step.peer, ..before };
@@ -206,9 +208,11 @@ impl Ledger {
             Event::Connected { .. } => {
                 known.hold_until_ms = self.now_ms.saturating_add(self.options.hold_ms);
                 known.was_put_off = false;
+                known.was_connected = true;
+                self.needs_review();
             }
             Event::Disconnected => {}
-            Event::Deadline | Event::Retrieved(_) => self.conclude(before.peer, &mut known),
+            Event::Deadline | Event::Retrieved(_) => self.conclude(before.peer, &mut known, shown),
         }
         known.is_wanted |= step.action == Action::Resend;
         if step.action == Action::AlertStateLoss {
@@ -250,60 +254,33 @@ impl Ledger {
         dirty.take(limit).map(|(node, known)| (*node, *known)).collect()
     }
 
-    /// What a conclusion says about the peer beside its state (BL3).
-    fn conclude(&self, before: Peer, known: &mut Known) {
-        let sent = &mut known.sent;
+    /// What a conclusion says about the peer beside its state (BL3, BT1).
+    fn conclude(&self, before: Peer, known: &mut Known, shown: Content) {
+        let history = &mut known.history;
         if known.peer.strikes > before.strikes {
-            sent.strike_secs.rotate_right(1);
-            sent.strike_secs[0] = (self.now_ms / 1_000).max(1);
+            history.strike_secs.rotate_right(1);
+            history.strike_secs[0] = (self.now_ms / 1_000).max(1);
+        }
+        history.held = match known.peer.state {
+            PeerState::Committed => history.sent,
+            _ => shown,
+        };
+        if known.peer.state == PeerState::Committed && before.committed_seq < before.sent_seq {
+            history.commits = history.commits.saturating_add(1);
         }
         // Only the first conclusion after a blob was sent says something about that blob.
         let is_first = known.peer != before && !known.is_wanted;
-        if sent.blob_bytes as usize <= SizeClass::Bytes1024.bytes() || !is_first {
+        if history.blob_bytes as usize <= SizeClass::Bytes1024.bytes() || !is_first {
             return;
         }
         match known.peer.state {
-            PeerState::Committed => (sent.misses, sent.is_small) = (0, false),
+            PeerState::Committed => (history.misses, history.is_small) = (0, false),
             PeerState::Lagging | PeerState::Stale | PeerState::Lost | PeerState::Unconfirmed => {
-                sent.misses = sent.misses.saturating_add(1);
-                sent.is_small |= sent.misses >= MISSES_MAX;
+                history.misses = history.misses.saturating_add(1);
+                history.is_small |= history.misses >= MISSES_MAX;
             }
             _ => {}
         }
-    }
-
-    /// The class of the next blob for a peer: the shortest for those who keep no other, if that is enough.
-    pub(super) fn class_for(&self, known: &Known) -> SizeClass {
-        let payload_bytes = self.payload.map_or(0, |(bytes, _)| bytes);
-        let fits = payload_bytes <= SizeClass::Bytes1024.payload_max();
-        match known.sent.is_small && fits {
-            true => SizeClass::Bytes1024,
-            false => self.options.size_class,
-        }
-    }
-
-    /// What sending the payload of now leads to. The number is taken: no other blob gets it.
-    pub(super) fn plan_send(&mut self, node: NodeId) -> Result<(Known, SizeClass, u64)> {
-        let before = self.known(node);
-        let seq = self.state.next_seq;
-        let step = rules::send(self.session(), before.peer, seq)
-            .map_err(|refusal| Error::new(refusal.status(), format!("peer {node}: {refusal}")))?;
-        let Some((_, payload_sha256)) = self.payload else {
-            return Err(Error::new(Status::NoPayload, "set a payload before it is sealed"));
-        };
-        let Some(next_seq) = seq.checked_add(1) else {
-            return Err(Error::new(Status::TooBig, "the sequence numbers are used up"));
-        };
-        let class = self.class_for(&before);
-        self.state.next_seq = next_seq;
-        let sent = Sent {
-            payload_sha256,
-            sent_ms: self.now_ms,
-            blob_bytes: class.bytes() as u32,
-            ..before.sent
-        };
-        let known = Known { peer: step.peer, sent, is_wanted: false, ..before };
-        Ok((known, class, seq))
     }
 
     /// Everything after an operator's acknowledgement: the row of the database, and those peers that change.
@@ -326,9 +303,22 @@ impl Ledger {
         (state, changed.collect())
     }
 
-    pub(super) fn want(&mut self, node: NodeId) {
-        if let Some(known) = self.peers.get_mut(&node) {
-            known.is_wanted = true;
+    /// As [`Ledger::plan_acknowledge`], for a former database whose state was recovered.
+    pub(super) fn plan_adopt(&self, seq_floor: u64) -> (State, Vec<(NodeId, Known)>) {
+        let (mut state, peers) = self.plan_acknowledge();
+        state.next_seq = state.next_seq.max(seq_floor);
+        state.adopted_seq = state.adopted_seq.max(seq_floor);
+        state.is_fresh = false;
+        (state, peers)
+    }
+
+    /// Takes over what an operator let us do, once it is durable.
+    pub(super) fn settle(&mut self, after: State, peers: Vec<(NodeId, Known)>) {
+        self.state = after;
+        self.is_durable(after);
+        for (peer, known) in peers {
+            let known = if known.row.is_some() { known.durable() } else { known };
+            self.set(peer, known);
         }
     }
 
@@ -345,111 +335,6 @@ impl Ledger {
     pub(super) fn silent(&self) -> Vec<NodeId> {
         let silent = self.peers.iter().filter(|(_, known)| self.is_up(known));
         silent.map(|(node, _)| *node).collect()
-    }
-
-    /// When a peer is to be sent a blob (BL2), `None` if it needs none or takes none.
-    fn send_due_ms(&self, known: &Known) -> Option<u64> {
-        let (_, payload_sha256) = self.payload?;
-        let probe = known.peer.sent_seq.checked_add(1)?;
-        rules::send(self.session(), known.peer, probe).ok()?;
-        if known.peer.state == PeerState::Ahead {
-            return None;
-        }
-        let has_it = known.peer.sent_seq != 0 && known.sent.payload_sha256 == payload_sha256;
-        if has_it && !known.is_wanted {
-            return None;
-        }
-        // A time that has not come is of a clock that was put back since: nothing is known then.
-        let sent_ms = Some(known.sent.sent_ms).filter(|sent_ms| *sent_ms <= self.now_ms);
-        let interval_ms =
-            if known.peer.sent_seq == 0 { 0 } else { self.options.resend_interval_ms };
-        Some(sent_ms.map_or(0, |sent_ms| sent_ms.saturating_add(interval_ms)))
-    }
-
-    /// Peers that are due for a blob.
-    pub(super) fn due(&self) -> Vec<(NodeId, PeerState)> {
-        let is_due =
-            |known: &Known| self.send_due_ms(known).is_some_and(|due_ms| self.now_ms >= due_ms);
-        let due = self.peers.iter().filter(|(_, known)| is_due(known));
-        due.map(|(node, known)| (*node, known.peer.state)).collect()
-    }
-
-    /// When the next tick has something to do.
-    pub(super) fn next_due_ms(&self) -> Option<u64> {
-        let interval_ms = self.options.resend_interval_ms;
-        let write_ms = |known: &Known| {
-            let due_ms = known.written_ms.map_or(0, |ms| ms.saturating_add(interval_ms));
-            known.is_dirty().then_some(due_ms)
-        };
-        let of_peer = |known: &Known| match known.peer.state {
-            PeerState::Hold => Some(known.hold_until_ms),
-            _ => [self.send_due_ms(known), write_ms(known)].into_iter().flatten().min(),
-        };
-        self.peers.values().filter_map(of_peer).min()
-    }
-
-    pub(super) fn status(&self, node: NodeId) -> PeerStatus {
-        self.status_of(node, &self.known(node))
-    }
-
-    pub(super) fn status_of(&self, node: NodeId, known: &Known) -> PeerStatus {
-        let Known { peer, sent, .. } = known;
-        let now_secs = self.now_ms / 1_000;
-        let is_recent =
-            |secs: &&u64| **secs != 0 && now_secs.saturating_sub(**secs) < BACKUP_STRIKE_SECS;
-        debug_assert!(sent.strike_secs.len() == STRIKES_KEPT);
-        PeerStatus {
-            peer: node,
-            state: peer.state,
-            sent_seq: peer.sent_seq,
-            committed_seq: peer.committed_seq,
-            strikes: peer.strikes,
-            recent_strikes: sent.strike_secs.iter().filter(is_recent).count() as u32,
-            is_protected: peer.is_protected,
-            is_connected: peer.is_connected,
-            offers_storage: peer.offers_storage,
-            copy: self.copy_of(known),
-            size_class: if sent.is_small { SizeClass::Bytes1024 } else { self.options.size_class },
-            sent_ms: sent.sent_ms,
-        }
-    }
-
-    fn copy_of(&self, known: &Known) -> Copy {
-        let Known { peer, sent, .. } = known;
-        let is_this = self.payload.is_some_and(|(_, sha256)| sha256 == sent.payload_sha256);
-        let is_gone = matches!(
-            peer.state,
-            PeerState::Lost | PeerState::Corrupt | PeerState::Stale | PeerState::Ahead
-        );
-        match is_this && peer.sent_seq != 0 && !is_gone {
-            true if peer.committed_seq == peer.sent_seq => Copy::Confirmed,
-            true => Copy::Unconfirmed,
-            false => Copy::None,
-        }
-    }
-
-    /// Peers in the order of their ids, after one of them.
-    pub(super) fn statuses(&self, after: Option<NodeId>, limit: usize) -> Vec<PeerStatus> {
-        use std::ops::Bound;
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let peers = self.peers.range((from, Bound::Unbounded)).take(limit);
-        peers.map(|(node, known)| self.status_of(*node, known)).collect()
-    }
-
-    pub(super) fn standing(&self) -> Standing {
-        let count = |copy: Copy| {
-            self.peers.values().filter(|known| self.copy_of(known) == copy).count() as u64
-        };
-        Standing {
-            instance: self.state.instance,
-            next_seq: self.state.next_seq,
-            payload_bytes: self.payload.map_or(0, |(bytes, _)| bytes as u64),
-            peers: self.peers.len() as u64,
-            confirmed_copies: count(Copy::Confirmed),
-            unconfirmed_copies: count(Copy::Unconfirmed),
-            is_fresh: self.state.is_fresh,
-            is_blocked: self.state.is_blocked,
-        }
     }
 }
 

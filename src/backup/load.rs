@@ -2,27 +2,36 @@
 
 use std::sync::Arc;
 
-use super::commands::Change;
+use zeroize::Zeroizing;
+
+use super::commands::{Change, base_key};
+use super::generation::{PURPOSE_CHANNELS, STRIPE_KEY, Stripe};
+use super::journals::Journals;
 use super::keys::BackupKeys;
 use super::ledger::Ledger;
 use super::options::{BackupOptions, BackupReport};
-use super::record::{STATE_KEY, Sent, State, decode_peer};
+use super::record::{History, STATE_KEY, State, decode_peer};
 use super::rules::{Peer, PeerState};
+use super::sends::{Bytes, Sends, digest};
 use crate::error::{Error, Result, Status};
 use crate::limits::BACKUP_RESTORED_SEQUENCE_JUMP;
 use crate::store::Store;
 use crate::store::batch::Rows;
+use crate::store::blob;
 use crate::store::tables::Table;
 use crate::types::NodeId;
 
 /// A peer's row, `None` when it does not decode.
-type Row = (NodeId, Option<(Peer, Sent)>);
+type Row = (NodeId, Option<(Peer, History)>);
 
 struct Found {
     /// `None` when there is none, or it is damaged.
     state: Option<State>,
     state_is_damaged: bool,
     peers: Vec<Row>,
+    stripe: Option<Stripe>,
+    stripe_is_damaged: bool,
+    base_object: Option<Bytes>,
 }
 
 /// Everything that is durable. A new database gets its instance, durably, before this answers; so does one
@@ -46,6 +55,7 @@ pub(super) fn load(
         check: keys.check_value(),
         next_seq: greatest.unwrap_or(0).saturating_add(1),
         foreign_seq: 0,
+        adopted_seq: 0,
         jumped_below_epoch: 0,
         is_fresh: true,
         is_blocked: false,
@@ -62,16 +72,20 @@ pub(super) fn load(
         store.submit_one(Change { state: Some(state), ..Change::default() })?;
     }
     let damaged = found.peers.iter().filter(|(_, row)| row.is_none()).count();
-    let mut ledger = Ledger::new(options.clone(), state);
+    let journals = Journals::new(options, keys.set_id(PURPOSE_CHANNELS, 0))?;
+    let sends = Sends::new(found.stripe.unwrap_or_default(), found.base_object, journals);
+    let mut ledger = Ledger::new(options.clone(), state, sends);
     for (node, row) in &found.peers {
         match row {
-            Some((peer, sent)) => ledger.load(*node, *peer, *sent),
+            Some((peer, history)) => ledger.load(*node, *peer, *history),
             None => ledger.load_damaged(*node),
         }
     }
     let report = BackupReport {
         peers: found.peers.len() as u64,
-        damaged: damaged as u64 + u64::from(found.state_is_damaged),
+        damaged: damaged as u64
+            + u64::from(found.state_is_damaged)
+            + u64::from(found.stripe_is_damaged),
         is_fresh: state.is_fresh,
         is_blocked: state.is_blocked,
     };
@@ -80,12 +94,9 @@ pub(super) fn load(
 
 fn read(store: &Store) -> Result<Found> {
     store.read(|view| {
-        let had_row = view.heads()?.of(Table::BackupState).rows != 0;
-        let state = match view.row(Table::BackupState, STATE_KEY) {
-            Ok(body) => body.as_deref().and_then(State::decode),
-            Err(error) if error.status() == Status::CorruptRecord => None,
-            Err(error) => return Err(error),
-        };
+        let rows = view.heads()?.of(Table::BackupState).rows;
+        let state = decoded(view.row(Table::BackupState, STATE_KEY), State::decode)?;
+        let stripe = decoded(view.row(Table::BackupState, STRIPE_KEY), Stripe::decode)?;
         let mut peers = Vec::new();
         view.scan(Table::BackupPeers, &[], |key, body| {
             if let Ok(node) = key.try_into() {
@@ -93,6 +104,45 @@ fn read(store: &Store) -> Result<Found> {
             }
             true
         })?;
-        Ok(Found { state_is_damaged: had_row && state.is_none(), state, peers })
+        let (stripe, stripe_is_damaged) = (stripe.row, stripe.is_damaged);
+        let (base_object, base_is_damaged) = match stripe.as_ref().and_then(|it| it.base) {
+            None => (None, false),
+            Some(base) => {
+                let object = match blob::read(view, &base_key()?) {
+                    Ok(object) => object.map(|bytes| Arc::new(Zeroizing::new(bytes))),
+                    Err(error) if error.status() == Status::CorruptRecord => None,
+                    Err(error) => return Err(error),
+                };
+                let object = object.filter(|object| digest(object) == base.object_sha256);
+                let is_damaged = object.is_none();
+                (object, is_damaged)
+            }
+        };
+        Ok(Found {
+            state_is_damaged: state.is_damaged || (state.row.is_none() && rows != 0),
+            state: state.row,
+            peers,
+            stripe,
+            stripe_is_damaged: stripe_is_damaged || base_is_damaged,
+            base_object,
+        })
     })
+}
+
+struct Decoded<T> {
+    row: Option<T>,
+    is_damaged: bool,
+}
+
+fn decoded<T, B: AsRef<[u8]>>(
+    body: Result<Option<B>>,
+    decode: fn(&[u8]) -> Option<T>,
+) -> Result<Decoded<T>> {
+    let row = match body {
+        Ok(None) => return Ok(Decoded { row: None, is_damaged: false }),
+        Ok(Some(body)) => decode(body.as_ref()),
+        Err(error) if error.status() == Status::CorruptRecord => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Decoded { is_damaged: row.is_none(), row })
 }

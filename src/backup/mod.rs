@@ -7,48 +7,71 @@
 //! state stops all sending at once, before it is durable. BW3 the lock is never held over a commit.
 //! No clock, no thread, no lmdb here. Called by `ffi` and Rust hosts; calls `store` and `events`.
 
+pub mod budget;
+mod cadence;
+pub mod choose;
 mod commands;
+mod compose;
+mod content;
+mod diversity;
+mod due;
 pub mod envelope;
+mod generation;
+mod hosted;
+pub mod htlcs;
+pub mod journal;
+mod journals;
 pub mod keys;
 mod ledger;
 mod load;
+pub mod object;
 mod options;
 mod record;
 pub(crate) mod references;
+pub mod roster;
 pub mod rules;
+pub mod score;
+mod sends;
+pub mod share;
+pub mod stripe;
+mod stripes;
 #[cfg(test)]
 mod tests;
+pub mod uptime;
+mod views;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use self::commands::{Change, no_entropy};
-use self::envelope::{Header, KIND_PAYLOAD, Opened};
+use self::compose::{Frame, compose};
+use self::content::Content;
+use self::envelope::Opened;
+use self::generation::PURPOSE_CHANNELS;
 use self::keys::{BackupKeys, Secret};
 use self::ledger::{Known, Ledger};
 pub use self::options::{
     BackupOptions, BackupReport, Concluded, Copy, PeerStatus, Sealed, Standing, Ticked,
 };
 
+pub use self::content::{Content as BlobContent, ShareId};
+pub use self::generation::Generation;
 pub use self::rules::{Action, PeerState};
 use self::rules::{Event, Retrieval};
+use self::sends::{Made, Payload};
 use crate::error::{Error, Result, Status};
 use crate::limits::{BACKUP_PEERS_MAX, BATCH_OPS_MAX, PAGE_ROWS_MAX};
 use crate::store::Store;
+use crate::store::batch::Space;
 use crate::store::volatile::{Held, Volatile};
 use crate::types::NodeId;
 
-/// A payload, zeroized when the last who needs it is done.
-type Payload = Arc<Zeroizing<Vec<u8>>>;
-
 struct State {
     ledger: Ledger,
-    payload: Option<Payload>,
     /// Peers about whom something is being written (BW3).
     busy: BTreeSet<NodeId>,
     /// Somebody waits until nothing is written: nobody begins to write meanwhile.
@@ -95,8 +118,7 @@ impl Shared {
         let mut entropy = options.entropy.map(ChaCha20Rng::from_seed);
         let instance = draw(entropy.as_mut())?;
         let (ledger, report) = load::load(store, &keys, &options, instance)?;
-        let state =
-            State { ledger, payload: None, busy: BTreeSet::new(), waits_for_all: false, entropy };
+        let state = State { ledger, busy: BTreeSet::new(), waits_for_all: false, entropy };
         Ok(Shared { keys, options, report, state: Volatile::new(state) })
     }
 
@@ -106,9 +128,16 @@ impl Shared {
     }
 }
 
-/// 16 random bytes.
-fn draw(entropy: Option<&mut ChaCha20Rng>) -> Result<[u8; 16]> {
-    let mut drawn = [0; 16];
+/// What an operator lets us do, as rows.
+fn acknowledged(peers: &[(NodeId, Known)], after: record::State) -> Change {
+    let rows = peers.iter().filter(|(_, known)| known.row.is_some());
+    let peers = rows.map(|(peer, known)| (*peer, known.encode())).collect();
+    Change { peers, state: Some(after), acknowledges: true, ..Change::default() }
+}
+
+/// Random bytes.
+fn draw<const BYTES: usize>(entropy: Option<&mut ChaCha20Rng>) -> Result<[u8; BYTES]> {
+    let mut drawn = [0; BYTES];
     match entropy {
         Some(entropy) => entropy.fill_bytes(&mut drawn),
         None => getrandom::fill(&mut drawn).map_err(|error| no_entropy(&error))?,
@@ -181,14 +210,17 @@ impl Backup {
         waited.map(|()| state)
     }
 
-    /// What is to be kept by peers from now on: the host's own bytes, for which every peer is due. It is kept
-    /// in memory only: set it again after each open. An equal one changes nothing.
+    /// What is to be kept by peers from now on: the host's own bytes, for which every peer is due. What fits
+    /// into one blob goes whole to all of them; what is longer is cut into shares, for peers that the host told
+    /// facts of. It is kept in memory only: set it again after each open. An equal one changes nothing.
     ///
     /// # Errors
-    /// `TooBig` when it does not fit the size class; `InvalidArgument` when it is empty; `Closed`,
-    /// `Poisoned`, `Forked`.
+    /// `TooBig` when no shares of this size class hold it; `InvalidArgument` when it is empty; `Closed`,
+    /// `Poisoned`, `Forked`. That too few peers could keep it is no error here: [`Standing::needed_peers`].
     pub fn set_payload(&self, payload: &[u8]) -> Result<()> {
-        let most = self.shared.options.size_class.payload_max();
+        let class = self.shared.options.size_class;
+        let cut = choose::object_bytes_max(class).saturating_sub(object::OBJECT_TAIL_BYTES);
+        let most = class.payload_max().max(cut);
         if payload.len() > most {
             let fact = format!("a payload of {} bytes, at most {most}", payload.len());
             return Err(Error::new(Status::TooBig, fact));
@@ -196,10 +228,9 @@ impl Backup {
         if payload.is_empty() {
             return Err(Error::new(Status::InvalidArgument, "an empty payload restores nothing"));
         }
-        let sha256 = Sha256::digest(payload).into();
-        let mut state = self.hold()?;
-        state.ledger.set_payload(Some((payload.len(), sha256)));
-        state.payload = Some(Arc::new(Zeroizing::new(payload.to_vec())));
+        let sha256 = sends::digest(payload);
+        let bytes = Arc::new(Zeroizing::new(payload.to_vec()));
+        self.hold()?.ledger.set_payload(Payload { bytes, sha256 });
         Ok(())
     }
 
@@ -215,8 +246,9 @@ impl Backup {
             state.ledger.check_room(peer)?;
         }
         state.ledger.observe(now_ms)?;
-        let plan = state.ledger.plan(peer, Event::Connected { offers_storage });
+        let plan = state.ledger.plan(peer, Event::Connected { offers_storage }, Content::Nothing);
         state.ledger.set(peer, plan.known);
+        state.ledger.observe_uptime(peer);
         Ok(state.ledger.status_of(peer, &plan.known))
     }
 
@@ -226,8 +258,9 @@ impl Backup {
     /// `Closed`, `Poisoned`, `Forked`.
     pub fn disconnected(&self, peer: NodeId) -> Result<PeerStatus> {
         let mut state = self.hold_idle(peer)?;
-        let plan = state.ledger.plan(peer, Event::Disconnected);
+        let plan = state.ledger.plan(peer, Event::Disconnected, Content::Nothing);
         state.ledger.set(peer, plan.known);
+        state.ledger.observe_uptime(peer);
         Ok(state.ledger.status_of(peer, &plan.known))
     }
 
@@ -241,7 +274,11 @@ impl Backup {
     pub fn retrieval(&self, now_ms: u64, peer: NodeId, blob: &[u8]) -> Result<Concluded> {
         drop(self.hold()?);
         let opened = envelope::open(&self.shared.keys.peer(peer), blob).ok();
+        let shown = opened.as_ref().map_or(Content::Nothing, Content::of);
         let event = match &opened {
+            Some(Opened { header, .. }) if self.hold()?.ledger.is_adopted(header) => {
+                Event::Deadline
+            }
             Some(Opened { header, .. }) => {
                 let (instance, seq) = (header.instance, header.seq);
                 Event::Retrieved(Retrieval::Authentic { instance, seq })
@@ -249,7 +286,7 @@ impl Backup {
             None if blob.is_empty() => Event::Deadline,
             None => Event::Retrieved(Retrieval::Unauthentic),
         };
-        let mut concluded = self.conclude(now_ms, peer, event)?;
+        let mut concluded = self.conclude(now_ms, peer, event, shown)?;
         concluded.opened = opened;
         Ok(concluded)
     }
@@ -259,13 +296,19 @@ impl Backup {
     /// # Errors
     /// As [`Backup::retrieval`].
     pub fn reestablish_begun(&self, now_ms: u64, peer: NodeId) -> Result<Concluded> {
-        self.conclude(now_ms, peer, Event::Deadline)
+        self.conclude(now_ms, peer, Event::Deadline, Content::Nothing)
     }
 
-    fn conclude(&self, now_ms: u64, peer: NodeId, event: Event) -> Result<Concluded> {
+    fn conclude(
+        &self,
+        now_ms: u64,
+        peer: NodeId,
+        event: Event,
+        shown: Content,
+    ) -> Result<Concluded> {
         let mut state = self.hold_idle(peer)?;
         state.ledger.observe(now_ms)?;
-        self.conclude_held(state, peer, event)
+        self.conclude_held(state, peer, event, shown)
     }
 
     /// BW2, BW3, BL1.
@@ -274,11 +317,12 @@ impl Backup {
         mut state: Held<'held, State>,
         peer: NodeId,
         event: Event,
+        shown: Content,
     ) -> Result<Concluded> {
         if event == Event::Retrieved(Retrieval::Unauthentic) {
             state.ledger.check_room_for_stranger(peer)?;
         }
-        let plan = state.ledger.plan(peer, event);
+        let plan = state.ledger.plan(peer, event, shown);
         let failure = match plan.is_written {
             false => {
                 state.ledger.set(peer, plan.known);
@@ -309,8 +353,10 @@ impl Backup {
     /// Makes a change durable and remembers what rows say then.
     fn write(&self, change: Change, peers: &[(NodeId, Known)]) -> Result<()> {
         let wrote = change.state;
+        let revision = change.stripe.as_ref().map(|stripe| stripe.revision);
         self.store.submit_one(change)?;
         let mut state = self.shared.state.hold()?;
+        state.ledger.sends.is_durable(revision);
         if let Some(wrote) = wrote {
             state.ledger.is_durable(wrote);
         }
@@ -346,17 +392,43 @@ impl Backup {
             if !state.ledger.is_silent(peer) {
                 continue;
             }
-            let concluded = self.conclude_held(state, peer, Event::Deadline)?;
+            let concluded = self.conclude_held(state, peer, Event::Deadline, Content::Nothing)?;
             ticked.actions.push((peer, concluded.peer.state, concluded.action));
             ticked.failure = ticked.failure.or(concluded.failure);
         }
-        let caught_up = self.write_dirty();
+        let caught_up = self.write_dirty().and_then(|()| self.secure());
         ticked.failure = ticked.failure.or(caught_up.err());
-        let state = self.hold()?;
-        let due = state.ledger.due().into_iter();
-        ticked.actions.extend(due.map(|(peer, known)| (peer, known, Action::Send)));
-        ticked.next_due_ms = state.ledger.next_due_ms();
+        let mut state = self.hold()?;
+        let random = match state.ledger.sends.journals.is_active() {
+            true => u64::from_le_bytes(draw(state.entropy.as_mut())?),
+            false => 0,
+        };
+        state.ledger.begin_round(random);
+        let (due, send_ms) = state.ledger.due();
+        ticked.actions.extend(due.into_iter().map(|(peer, known)| (peer, known, Action::Send)));
+        let look_ms = state.ledger.next_look_ms();
+        ticked.next_due_ms = [send_ms, look_ms].into_iter().flatten().min();
         Ok(ticked)
+    }
+
+    /// Makes the newest generation the base, durably, once enough of it came back (BS3).
+    fn secure(&self) -> Result<()> {
+        let Some(made) = self.hold()?.ledger.secured() else { return Ok(()) };
+        let staged = self.store.blobs().stage(&made.object, Space::Grows)?;
+        let mut state = self.hold_all_idle()?;
+        let is_still = |now: Made| now.generation == made.generation;
+        if !state.ledger.secured().is_some_and(is_still) {
+            return Ok(());
+        }
+        let mut stripe = state.ledger.sends.stripe.clone();
+        stripe.revision = stripe.revision.saturating_add(1);
+        stripe.base = Some(made.generation);
+        let (of_row, base) = (Some(stripe.clone()), Some(staged));
+        let change = Change { stripe: of_row, base, grows: true, ..Change::default() };
+        // BW3 does not hold here: nobody may give places from the stripe before, and nobody waits long.
+        self.store.submit_one(change)?;
+        state.ledger.sends.set_base(stripe, &made);
+        Ok(())
     }
 
     /// Conclusions that were not worth a commit of their own (BL1), or met a full disk.
@@ -364,7 +436,7 @@ impl Backup {
         let mut state = self.hold_all_idle()?;
         let now_ms = state.ledger.now_ms();
         let dirty = state.ledger.dirty_peers(BATCH_OPS_MAX);
-        if dirty.is_empty() && !state.ledger.is_dirty() {
+        if dirty.is_empty() && !state.ledger.is_dirty() && !state.ledger.sends.is_dirty() {
             return Ok(());
         }
         let tried: Vec<_> =
@@ -373,7 +445,12 @@ impl Backup {
             state.ledger.set(*peer, *known);
         }
         let rows = tried.iter().map(|(peer, known)| (*peer, known.encode())).collect();
-        let change = Change { peers: rows, state: Some(state.ledger.state), ..Change::default() };
+        let change = Change {
+            peers: rows,
+            state: Some(state.ledger.state),
+            stripe: state.ledger.sends.dirty_stripe(),
+            ..Change::default()
+        };
         let busy: Vec<_> =
             tried.iter().map(|(peer, _)| self.shared.make_busy(&mut state, *peer)).collect();
         drop(state);
@@ -392,26 +469,25 @@ impl Backup {
         let mut state = self.hold_idle(peer)?;
         let now_ms = state.ledger.observe(now_ms)?;
         let entropy = draw(state.entropy.as_mut())?;
-        let (known, class, seq) = state.ledger.plan_send(peer)?;
-        let payload = state.payload.clone().ok_or(Status::NoPayload)?;
-        let header = Header {
-            kind: KIND_PAYLOAD,
-            flags: 0,
-            seq,
+        let plan = state.ledger.plan_send(peer)?;
+        let (known, seq) = (plan.known, plan.seq);
+        let frame = Frame {
             created_unix_secs: now_ms / 1_000,
             block_height,
             instance: state.ledger.state.instance,
-            set_id: [0; 16],
+            set_id: self.shared.keys.set_id(PURPOSE_CHANNELS, 0),
+            entropy,
         };
         let change = Change {
             peers: vec![(peer, known.encode())],
             state: Some(record::State { is_fresh: false, ..state.ledger.state }),
+            stripe: state.ledger.sends.dirty_stripe(),
             grows: true,
             ..Change::default()
         };
         let busy = self.shared.make_busy(&mut state, peer);
         drop(state);
-        let blob = envelope::seal(&self.shared.keys.peer(peer), &header, &payload, class, entropy)?;
+        let blob = compose(&self.shared.keys.peer(peer), &plan, &frame)?;
         self.write(change, &[(peer, known)])?;
         drop(busy);
         let mut state = self.shared.state.hold()?;
@@ -439,18 +515,9 @@ impl Backup {
             |(peer, after): &(NodeId, Known)| state.ledger.known(*peer).peer != after.peer;
         let was_blocked = after.is_blocked != state.ledger.state.is_blocked;
         let is_needed = was_blocked || peers.iter().any(is_changed);
-        let rows = peers.iter().filter(|(_, known)| known.row.is_some());
-        let rows = rows.map(|(peer, known)| (*peer, known.encode())).collect();
-        let change =
-            Change { peers: rows, state: Some(after), acknowledges: true, ..Change::default() };
         // BW3 does not hold here: nobody may decide from the state before, and nobody waits long.
-        self.store.submit_one(change)?;
-        state.ledger.state = after;
-        state.ledger.is_durable(after);
-        for (peer, known) in peers {
-            let known = if known.row.is_some() { known.durable() } else { known };
-            state.ledger.set(peer, known);
-        }
+        self.store.submit_one(acknowledged(&peers, after))?;
+        state.ledger.settle(after, peers);
         Ok(is_needed)
     }
 

@@ -2,10 +2,15 @@
 //!
 //! Called by `mod`, `ledger` and `ffi`.
 
+use super::budget::BudgetOptions;
+use super::content::Content;
 use super::envelope::{Opened, SizeClass};
+use super::generation::Generation;
+use super::htlcs::Coverage;
+use super::journal::JournalOptions;
 use super::rules::{Action, PeerState};
 use crate::error::Error;
-use crate::limits::{BACKUP_HOLD_MS, BACKUP_RESEND_INTERVAL_MS, PEERS_MAX};
+use crate::limits::{BACKUP_HOLD_MS, BACKUP_JOURNAL_KEEPERS, BACKUP_RESEND_INTERVAL_MS, PEERS_MAX};
 use crate::types::NodeId;
 
 /// Choices at open.
@@ -19,6 +24,12 @@ pub struct BackupOptions {
     pub resend_interval_ms: u64,
     /// Most peers that something is known of.
     pub peers_max: u32,
+    /// What is told of HTLCs, and when.
+    pub journal: JournalOptions,
+    /// Peers that keep journals of HTLCs.
+    pub journal_keepers: u32,
+    /// What journals may cost.
+    pub budget: BudgetOptions,
     /// Where instance and nonces come from, for tests: else the operating system.
     pub entropy: Option<[u8; 32]>,
 }
@@ -30,6 +41,9 @@ impl std::fmt::Debug for BackupOptions {
             .field("hold_ms", &self.hold_ms)
             .field("resend_interval_ms", &self.resend_interval_ms)
             .field("peers_max", &self.peers_max)
+            .field("journal", &self.journal)
+            .field("journal_keepers", &self.journal_keepers)
+            .field("budget", &self.budget)
             .finish_non_exhaustive()
     }
 }
@@ -41,6 +55,9 @@ impl Default for BackupOptions {
             hold_ms: BACKUP_HOLD_MS,
             resend_interval_ms: BACKUP_RESEND_INTERVAL_MS,
             peers_max: PEERS_MAX,
+            journal: JournalOptions::default(),
+            journal_keepers: BACKUP_JOURNAL_KEEPERS,
+            budget: BudgetOptions::default(),
             entropy: None,
         }
     }
@@ -99,6 +116,16 @@ pub struct PeerStatus {
     pub size_class: SizeClass,
     /// The host's time when it was last sent a blob, 0 for never.
     pub sent_ms: u64,
+    /// What that blob carried.
+    pub sent: Content,
+    /// What the last blob that it returned carried.
+    pub held: Content,
+    /// Which share of a cut payload it keeps.
+    pub share_index: Option<u8>,
+    /// It keeps journals of HTLCs, and nothing else.
+    pub keeps_journal: bool,
+    /// How good a keeper it is, in parts per million; `None` without facts.
+    pub score_ppm: Option<u64>,
 }
 
 /// What follows from a blob that a peer returned, or from its silence.
@@ -160,4 +187,22 @@ pub struct Standing {
     pub is_fresh: bool,
     /// Nothing may be sent: a peer showed that we lost state.
     pub is_blocked: bool,
+    /// The payload is cut into shares.
+    pub is_striped: bool,
+    /// What peers are sent, once something of it was sealed.
+    pub newest: Option<Generation>,
+    /// The newest generation that is known to be restorable, if it was kept beside a newer one.
+    pub base: Option<Generation>,
+    /// Peers that have a place for a share.
+    pub placed: u32,
+    /// Distinct shares of the newest generation that came back and were not replaced.
+    pub confirmed_shares: u32,
+    /// Distinct shares of it that were sent and not replaced.
+    pub sent_shares: u32,
+    /// How many suitable peers the payload needs, when there are too few; else 0.
+    pub needed_peers: u32,
+    /// Peers that keep journals of HTLCs.
+    pub journal_keepers: u32,
+    /// What the last journal told and left out.
+    pub coverage: Coverage,
 }

@@ -1,6 +1,7 @@
 //! What the backup's rows must say about each other, for a check of the whole file: no peer was sent a number
 //! that the row of the database does not know to be used.
 
+use super::generation::{STRIPE_KEY, Stripe};
 use super::record::{STATE_KEY, State, decode_peer};
 use crate::store::heads::Heads;
 use crate::store::tables::Table;
@@ -20,6 +21,9 @@ pub(crate) struct BackupReferences {
 impl BackupReferences {
     pub(crate) fn row(&mut self, table: Table, key: &[u8], body: &[u8]) -> Option<String> {
         match table {
+            Table::BackupState if key == STRIPE_KEY => {
+                Stripe::decode(body).is_none().then(|| "no stripe of the backup".to_owned())
+            }
             Table::BackupState => {
                 let state = State::decode(body).filter(|_| key == STATE_KEY);
                 self.next_seq = state.map(|state| state.next_seq);

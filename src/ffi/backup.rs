@@ -10,7 +10,9 @@ use super::monitors_read::owned_buf;
 use super::peer_storage::node_of;
 use super::status::{LNKEEP_ALREADY, LNKEEP_DONE, lnkeep_status};
 use super::types::*;
+use crate::backup::budget::BudgetOptions;
 use crate::backup::envelope::SizeClass;
+use crate::backup::journal::{JournalOptions, Profile};
 use crate::backup::{Backup, BackupOptions, BackupReport, Concluded};
 use crate::error::Result;
 
@@ -74,7 +76,38 @@ fn options_of(given: &lnkeep_backup_options) -> Result<BackupOptions> {
         hold_ms: or(given.hold_ms, default.hold_ms),
         resend_interval_ms: or(given.resend_interval_ms, default.resend_interval_ms),
         peers_max: or(given.peers_max.into(), default.peers_max.into()) as u32,
+        journal: journal_options_of(given, &default.journal)?,
+        journal_keepers: or(given.journal_keepers.into(), default.journal_keepers.into()) as u32,
+        budget: BudgetOptions {
+            peer_bytes_per_day: or(given.peer_bytes_per_day, default.budget.peer_bytes_per_day),
+            bytes_per_day: or(given.bytes_per_day, default.budget.bytes_per_day),
+            peer_uploads_per_minute: or(
+                given.peer_uploads_per_minute.into(),
+                default.budget.peer_uploads_per_minute,
+            ),
+        },
         entropy: has_entropy.then_some(given.entropy),
+    })
+}
+
+fn journal_options_of(
+    given: &lnkeep_backup_options,
+    default: &JournalOptions,
+) -> Result<JournalOptions> {
+    let or = |given: u64, default: u64| if given == 0 { default } else { given };
+    Ok(JournalOptions {
+        profile: match given.htlc_profile {
+            LNKEEP_HTLC_PROFILE_ONCHAIN_ONLY => Profile::OnchainOnly,
+            LNKEEP_HTLC_PROFILE_ALL_HTLCS => Profile::AllHtlcs,
+            other => return Err(invalid(format!("options.htlc_profile is {other}, not 0 or 1"))),
+        },
+        interval_ms: or(given.journal_interval_ms, default.interval_ms),
+        size_class: match given.journal_size_class {
+            0 => default.size_class,
+            bytes => class_of(bytes, "options.journal_size_class")?,
+        },
+        urgent_msat: or(given.urgent_msat, default.urgent_msat),
+        dust_msat: or(given.dust_msat, default.dust_msat),
     })
 }
 

@@ -34,7 +34,31 @@ pub struct lnkeep_backup_options {
     pub reserved: u32,
     /// With LNKEEP_BACKUP_HAS_ENTROPY; else the operating system's is drawn.
     pub entropy: [u8; 32],
+    /// Which HTLCs are told to peers: one of LNKEEP_HTLC_PROFILE_*.
+    pub htlc_profile: u32,
+    /// Length of the blobs that journals of HTLCs are sent in; 0 means 16,384.
+    pub journal_size_class: u32,
+    /// Time between two journals, spread by a fifth to both sides; 0 means 60,000.
+    pub journal_interval_ms: u64,
+    /// Amount from which on an HTLC whose preimage became known, or that expires within 144 blocks, does not
+    /// wait for the next journal; 0 means 10,000,000.
+    pub urgent_msat: u64,
+    /// Amount below which an HTLC is not worth its sweep, and is left out; 0 means 330,000.
+    pub dust_msat: u64,
+    /// Peers that keep journals, and nothing else; 0 means 3.
+    pub journal_keepers: u32,
+    /// Journals a minute for one peer; 0 means 1.
+    pub peer_uploads_per_minute: u32,
+    /// Bytes of journals a day for one peer; 0 means 30,000,000.
+    pub peer_bytes_per_day: u64,
+    /// Bytes of journals a day for all peers; 0 means 200,000,000.
+    pub bytes_per_day: u64,
 }
+
+/// Only HTLCs of channels that were closed by force: their outputs are on chain and have to be swept.
+pub const LNKEEP_HTLC_PROFILE_ONCHAIN_ONLY: u32 = 0;
+/// All HTLCs: a restored node also knows what is in a commitment that its peer publishes.
+pub const LNKEEP_HTLC_PROFILE_ALL_HTLCS: u32 = 1;
 
 /// Nothing was ever sent from this database: it is new, or what was known is lost.
 pub const LNKEEP_BACKUP_FRESH: u32 = 1;

@@ -33,6 +33,8 @@ pub(crate) enum Owner {
     Manager = 1,
     /// Snapshots of channel monitors, by channel id.
     Snapshot = 2,
+    /// What the base of the backup's stripe is made of.
+    Backup = 3,
 }
 
 /// Key of a pointer.

@@ -287,7 +287,7 @@ pub const SPECS: [Spec; 30] = [
     Spec {
         table: Table::BackupState,
         name: "backup_state",
-        key: KeyBytes::Exactly(5),
+        key: KeyBytes::Between(5, 6),
         owner: "backup",
         since: 1,
     },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::envelope::SizeClass;
+use super::super::envelope::{Header, SizeClass};
 use super::super::*;
 use crate::events::{Events, Start};
 use crate::store::StoreOptions;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::envelope::SizeClass;
+use super::super::envelope::{Header, SizeClass};
 use super::super::*;
 use crate::store::StoreOptions;
 use crate::store::failpoints::Fault;

@@ -1,0 +1,383 @@
+//! What each peer is to be sent, and when.
+//!
+//! BL2 a blob is due when the peer's copy is not what it should have now, or was asked for again, at most once
+//! per `resend_interval_ms`; what must not be overwritten yet is not due (BS1). BP3 shares of one generation
+//! leave in batches of at most as many as may be missing, `BACKUP_SPREAD_MS` apart.
+//! Pure: no clock, no disk, no lock. Called by the owner of the ledger, `mod`.
+
+use zeroize::Zeroizing;
+
+use super::content::{Content, ShareId};
+use super::envelope::SizeClass;
+use super::generation::Generation;
+use super::ledger::{Known, Ledger};
+use super::record::History;
+use super::roster::{ROSTER_TAIL_BYTES, Roster, RosterPeer};
+use super::rules::{self, PeerState};
+use super::sends::{Cut, Made, Payload};
+use super::share::RECORD_HEADER_BYTES;
+use super::stripes::{self, Holding};
+use crate::error::{Error, Result, Status};
+use crate::limits::BACKUP_SPREAD_MS;
+use crate::types::NodeId;
+
+/// What a peer's blob is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Whole,
+    Share(u8),
+    Journal,
+    Roster,
+}
+
+/// A blob that is to be sealed.
+pub(super) struct SendPlan {
+    pub(super) known: Known,
+    pub(super) class: SizeClass,
+    pub(super) seq: u64,
+    pub(super) content: Content,
+    pub(super) roster: Vec<u8>,
+    /// What the newest share, or the whole payload, is of.
+    pub(super) newest: Option<Made>,
+    /// What the older share is of.
+    pub(super) base: Option<Made>,
+    pub(super) journal: Zeroizing<Vec<u8>>,
+}
+
+impl SendPlan {
+    /// What of its payload is no roster.
+    fn content_bytes(&self) -> usize {
+        let record_bytes = |made: &Made| record_bytes(&made.generation);
+        match self.content {
+            Content::Whole { .. } => self.newest.as_ref().map_or(0, |made| made.object.len()),
+            Content::Shares { .. } => {
+                let shares = [&self.newest, &self.base].into_iter().flatten();
+                1 + shares.map(record_bytes).sum::<usize>()
+            }
+            Content::Journal => self.journal.len(),
+            Content::Nothing | Content::Roster => 0,
+        }
+    }
+
+    fn room_for_roster(&self) -> usize {
+        self.class.payload_max().saturating_sub(self.content_bytes() + ROSTER_TAIL_BYTES)
+    }
+}
+
+fn record_bytes(generation: &Generation) -> usize {
+    RECORD_HEADER_BYTES + generation.code.share_bytes(generation.object_bytes as usize)
+}
+
+fn earlier(one: Option<u64>, other: u64) -> Option<u64> {
+    Some(one.map_or(other, |one| one.min(other)))
+}
+
+impl Ledger {
+    fn role(&self, node: NodeId) -> Option<Role> {
+        self.sends.payload.as_ref()?;
+        if self.sends.journals.keeps(node) {
+            return Some(Role::Journal);
+        }
+        let index = self.sends.stripe.placement.index_of(node);
+        match (&self.sends.cut, index.and_then(|index| u8::try_from(index).ok())) {
+            (Cut::Whole, _) => Some(Role::Whole),
+            (_, Some(index)) => Some(Role::Share(index)),
+            (_, None) => self.sends.facts.contains_key(&node).then_some(Role::Roster),
+        }
+    }
+
+    pub(super) fn holdings(&self) -> Vec<Holding> {
+        let holding = |(node, known): (&NodeId, &Known)| {
+            let (held, sent) = (known.history.held, known.history.sent);
+            let is_of_use = held != Content::Nothing || sent != Content::Nothing;
+            is_of_use.then_some(Holding {
+                node: *node,
+                held,
+                sent,
+                is_confirmed: known.peer.committed_seq == known.peer.sent_seq,
+            })
+        };
+        self.peers.iter().filter_map(holding).collect()
+    }
+
+    /// The older share that goes with the newest one, while it is needed and fits.
+    fn base_beside(
+        &self,
+        newest: &Generation,
+        index: u8,
+        holdings: &[Holding],
+    ) -> Option<(ShareId, Made)> {
+        let base = self.sends.base().filter(|base| base.generation.number != newest.number)?;
+        let bytes = 1 + record_bytes(newest) + record_bytes(&base.generation);
+        let fits = bytes <= newest.size_class.payload_max();
+        if !fits || stripes::is_secure(&self.sends.stripe, newest, holdings) {
+            return None;
+        }
+        let index = index % base.generation.code.shares() as u8;
+        Some((ShareId { generation: base.generation.number, index }, base))
+    }
+
+    /// The class of a whole payload for a peer: the shortest for those who keep no other, if that is enough.
+    fn class_of_whole(&self, history: &History, bytes: usize) -> SizeClass {
+        match history.is_small && bytes <= SizeClass::Bytes1024.payload_max() {
+            true => SizeClass::Bytes1024,
+            false => self.options.size_class,
+        }
+    }
+
+    /// What sending a peer what it should have now leads to. The number is taken: no other blob gets it.
+    pub(super) fn plan_send(&mut self, node: NodeId) -> Result<SendPlan> {
+        self.review();
+        let before = self.known(node);
+        let seq = self.state.next_seq;
+        let step = rules::send(self.session(), before.peer, seq)
+            .map_err(|refusal| Error::new(refusal.status(), format!("peer {node}: {refusal}")))?;
+        let Some(payload) = self.sends.payload.clone() else {
+            return Err(Error::new(Status::NoPayload, "set a payload before it is sealed"));
+        };
+        let Some(role) = self.role(node) else {
+            let fact = "keeps no share of this payload, and the host told no facts of it";
+            return Err(Error::new(Status::NoPayload, format!("peer {node} {fact}")));
+        };
+        let Some(next_seq) = seq.checked_add(1) else {
+            return Err(Error::new(Status::TooBig, "the sequence numbers are used up"));
+        };
+        let mut plan = self.fill(before, seq, role, &payload)?;
+        if !stripes::may_overwrite(&self.sends.stripe, &self.holdings(), node, &plan.content) {
+            let fact = "holds a share of the only state that is known to be restorable; wait";
+            return Err(Error::new(Status::Conflict, format!("peer {node} {fact}")));
+        }
+        if !self.sends.facts.is_empty() {
+            plan.roster = self.roster().encode_within(plan.room_for_roster());
+        }
+        self.state.next_seq = next_seq;
+        match role {
+            Role::Share(_) => self.sends.spread.push_back(self.now_ms),
+            Role::Journal => self.sends.journals.sent(node, self.now_ms),
+            Role::Whole | Role::Roster => {}
+        }
+        let is_payload = matches!(role, Role::Whole | Role::Share(_));
+        let history = History {
+            payload_sha256: if is_payload { payload.sha256 } else { [0; 32] },
+            sent_ms: self.now_ms,
+            blob_bytes: plan.class.bytes() as u32,
+            sent: plan.content,
+            ..before.history
+        };
+        plan.known = Known { peer: step.peer, history, is_wanted: false, ..before };
+        Ok(plan)
+    }
+
+    fn fill(&mut self, known: Known, seq: u64, role: Role, payload: &Payload) -> Result<SendPlan> {
+        let mut plan = SendPlan {
+            known,
+            class: SizeClass::Bytes1024,
+            seq,
+            content: Content::Roster,
+            roster: Vec::new(),
+            newest: None,
+            base: None,
+            journal: Zeroizing::default(),
+        };
+        match role {
+            Role::Roster => {}
+            Role::Journal => {
+                plan.class = self.options.journal.size_class;
+                plan.journal = self.sends.journals.content()?;
+                plan.content = Content::Journal;
+            }
+            Role::Whole => {
+                let made = self.current_or_drawn(payload, seq)?;
+                plan.class = self.class_of_whole(&known.history, made.object.len());
+                plan.content = Content::Whole { generation: made.generation.number };
+                plan.newest = Some(made);
+            }
+            Role::Share(index) => {
+                let made = self.current_or_drawn(payload, seq)?;
+                let newest = made.generation;
+                let base = self.base_beside(&newest, index, &self.holdings());
+                plan.class = newest.size_class;
+                plan.content = Content::Shares {
+                    newest: ShareId { generation: newest.number, index },
+                    base: base.as_ref().map(|(share, _)| *share),
+                };
+                plan.newest = Some(made);
+                plan.base = base.map(|(_, made)| made);
+            }
+        }
+        Ok(plan)
+    }
+
+    fn current_or_drawn(&mut self, payload: &Payload, seq: u64) -> Result<Made> {
+        match self.current() {
+            Some(made) => Ok(made),
+            None => self.draw(payload, seq),
+        }
+    }
+
+    /// Whom to ask beside a peer: who keeps shares first, then the rest of those we have channels with, the
+    /// best first.
+    fn roster(&self) -> Roster {
+        let is_striped = matches!(self.sends.cut, Cut::Striped(_));
+        let placement = &self.sends.stripe.placement;
+        let entry = |node: NodeId, index: Option<u8>| {
+            let address = self.sends.facts.get(&node).map_or(Vec::new(), |it| it.address.clone());
+            RosterPeer { node, index, address }
+        };
+        let placed = placement.iter().filter(|_| is_striped);
+        let mut peers: Vec<RosterPeer> =
+            placed.map(|(index, node)| entry(node, u8::try_from(index).ok())).collect();
+        let mut others = self.candidates();
+        others.retain(|one| !is_striped || placement.index_of(one.node).is_none());
+        others.sort_by_key(|one| std::cmp::Reverse((one.score(), one.node)));
+        peers.extend(others.iter().map(|one| entry(one.node, None)));
+        Roster { generation: self.sends.stripe.newest.map_or(0, |newest| newest.number), peers }
+    }
+
+    /// A blob is asked for, whatever the peer has.
+    pub(super) fn want(&mut self, node: NodeId) {
+        if let Some(known) = self.peers.get_mut(&node) {
+            known.is_wanted = true;
+        }
+    }
+
+    /// Whether what a peer was sent last is what it should have.
+    fn has_it(&self, known: &Known, role: Role, current: Option<&Generation>) -> bool {
+        let sent = &known.history.sent;
+        match role {
+            Role::Roster => *sent == Content::Roster,
+            Role::Journal => true,
+            Role::Share(index) => {
+                current.is_some_and(|newest| sent.share_of(newest.number) == Some(index))
+            }
+            // The same payload with other HTLCs is another generation.
+            Role::Whole => match current {
+                Some(newest) if newest.has_snapshot => sent.share_of(newest.number).is_some(),
+                Some(newest) => {
+                    let is_whole = !matches!(sent, Content::Shares { .. });
+                    is_whole && known.history.payload_sha256 == newest.payload_sha256
+                }
+                None => false,
+            },
+        }
+    }
+
+    /// When a peer is to be sent a blob (BL2), `None` if it needs none or takes none.
+    fn send_due_ms(
+        &self,
+        node: NodeId,
+        known: &Known,
+        current: Option<&Generation>,
+    ) -> Option<u64> {
+        let role = self.role(node)?;
+        let probe = known.peer.sent_seq.checked_add(1)?;
+        rules::send(self.session(), known.peer, probe).ok()?;
+        let is_possible = !matches!((role, &self.sends.cut), (Role::Share(_), Cut::Impossible(_)));
+        if known.peer.state == PeerState::Ahead || !is_possible {
+            return None;
+        }
+        let journal_ms = match role {
+            Role::Journal => self.sends.journals.due_ms(node, self.now_ms),
+            _ => None,
+        };
+        let needs_none = self.has_it(known, role, current) && !known.is_wanted;
+        if needs_none {
+            return journal_ms;
+        }
+        // A time that has not come is of a clock that was put back since: nothing is known then.
+        let sent_ms = Some(known.history.sent_ms).filter(|sent_ms| *sent_ms <= self.now_ms);
+        let interval_ms =
+            if known.peer.sent_seq == 0 { 0 } else { self.options.resend_interval_ms };
+        let due_ms = sent_ms.map_or(0, |sent_ms| sent_ms.saturating_add(interval_ms));
+        earlier(journal_ms, due_ms)
+    }
+
+    /// How many shares may leave now, and when the next ones may (BP3).
+    fn spread(&mut self) -> (usize, Option<u64>) {
+        let Cut::Striped(shape) = &self.sends.cut else { return (usize::MAX, None) };
+        let most = shape.code.shares().saturating_sub(shape.code.data_shares()).max(1);
+        let now_ms = self.now_ms;
+        let is_over = |left_ms: &u64| left_ms.saturating_add(BACKUP_SPREAD_MS) <= now_ms;
+        while self.sends.spread.front().is_some_and(is_over) {
+            self.sends.spread.pop_front();
+        }
+        let next_ms = self.sends.spread.front().map(|ms| ms.saturating_add(BACKUP_SPREAD_MS));
+        (most.saturating_sub(self.sends.spread.len()), next_ms)
+    }
+
+    /// Peers that are due for a blob, and when the next one is.
+    pub(super) fn due(&mut self) -> (Vec<(NodeId, PeerState)>, Option<u64>) {
+        self.review();
+        let (mut room, spread_ms) = self.spread();
+        let current = self.current().map(|made| made.generation);
+        let holdings = self.holdings();
+        let (mut due, mut next_ms) = (Vec::new(), self.sends.journals.next_round_ms());
+        for (node, known) in &self.peers {
+            let Some(due_ms) = self.send_due_ms(*node, known, current.as_ref()) else { continue };
+            let Some(role) = self.role(*node) else { continue };
+            if due_ms > self.now_ms {
+                next_ms = earlier(next_ms, due_ms);
+                continue;
+            }
+            if !self.may_send(*node, role, current.as_ref(), &holdings) {
+                continue;
+            }
+            if matches!(role, Role::Share(_)) {
+                let Some(left) = room.checked_sub(1) else {
+                    let batch_ms = self.now_ms.saturating_add(BACKUP_SPREAD_MS);
+                    next_ms = earlier(next_ms, spread_ms.unwrap_or(batch_ms));
+                    continue;
+                };
+                room = left;
+            }
+            next_ms = earlier(next_ms, due_ms);
+            due.push((*node, known.peer.state));
+        }
+        (due, next_ms)
+    }
+
+    /// BS1.
+    fn may_send(
+        &self,
+        node: NodeId,
+        role: Role,
+        current: Option<&Generation>,
+        holdings: &[Holding],
+    ) -> bool {
+        let content = match role {
+            Role::Whole => return true,
+            Role::Roster => Content::Roster,
+            Role::Journal => Content::Journal,
+            Role::Share(index) => {
+                let Some(newest) = current else { return true };
+                let base = self.base_beside(newest, index, holdings).map(|(share, _)| share);
+                Content::Shares { newest: ShareId { generation: newest.number, index }, base }
+            }
+        };
+        stripes::may_overwrite(&self.sends.stripe, holdings, node, &content)
+    }
+
+    /// When a tick has something to do beside sends.
+    pub(super) fn next_look_ms(&self) -> Option<u64> {
+        let interval_ms = self.options.resend_interval_ms;
+        let write_ms = |known: &Known| {
+            let due_ms = known.written_ms.map_or(0, |ms| ms.saturating_add(interval_ms));
+            known.is_dirty().then_some(due_ms)
+        };
+        let of_peer = |known: &Known| match known.peer.state {
+            PeerState::Hold => Some(known.hold_until_ms),
+            _ => write_ms(known),
+        };
+        self.peers.values().filter_map(of_peer).min()
+    }
+
+    /// The newest generation, where it may become the base: enough of it came back.
+    pub(super) fn secured(&self) -> Option<Made> {
+        let made = self.sends.newest()?;
+        let newest = &made.generation;
+        let is_base = self.sends.stripe.base.is_some_and(|base| base.number == newest.number);
+        let is_of_use = !newest.is_whole || newest.has_snapshot;
+        let is_secure = || stripes::is_secure(&self.sends.stripe, newest, &self.holdings());
+        (!is_base && is_of_use && is_secure()).then_some(made)
+    }
+}

@@ -1,0 +1,158 @@
+//! Journals of HTLCs: which peers keep them, and which of these are still to be sent the one of now.
+//!
+//! BJ5 all keepers of journals are sent one at the same time, each as soon as it may be sent something and its
+//! budget allows. Pure: no clock, no I/O. Called by the ledger's `sends` and `due`.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use super::budget::{Budget, Upload, upload_bytes};
+use super::choose::{self, Candidate, Placement, roster_bytes_max};
+use super::generation::Generation;
+use super::htlcs::{Coverage, HtlcSet};
+use super::journal::{BASE_AGE_MS, Base, Journal};
+use super::options::BackupOptions;
+use super::sends::Made;
+use crate::error::Result;
+use crate::types::NodeId;
+
+/// Peers with a whole payload that are never made keepers of journals.
+const WHOLE_KEEPERS_MIN: usize = 2;
+
+/// Everything about journals.
+pub(super) struct Journals {
+    pub(super) journal: Journal,
+    options: BackupOptions,
+    budget: Budget,
+    set_id: [u8; 16],
+    keepers: Vec<NodeId>,
+    /// Keepers that are still to be sent the journal of now.
+    waiting: BTreeMap<NodeId, Upload>,
+    /// What the last journal told and what it had to leave out.
+    coverage: Coverage,
+}
+
+impl Journals {
+    pub(super) fn new(options: &BackupOptions, set_id: [u8; 16]) -> Result<Journals> {
+        Ok(Journals {
+            journal: Journal::new(options.journal)?,
+            budget: Budget::new(options.budget)?,
+            options: options.clone(),
+            set_id,
+            keepers: Vec::new(),
+            waiting: BTreeMap::new(),
+            coverage: Coverage::default(),
+        })
+    }
+
+    /// Journals begin with the first HTLC that is told.
+    pub(super) fn is_active(&self) -> bool {
+        self.journal.next_due_ms().is_some()
+    }
+
+    pub(super) fn keeps(&self, node: NodeId) -> bool {
+        self.is_active() && self.keepers.contains(&node)
+    }
+
+    pub(super) fn keepers(&self) -> &[NodeId] {
+        &self.keepers
+    }
+
+    pub(super) fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
+    /// Chooses keepers among those that have no place. While the payload goes whole to everyone, two at least
+    /// keep that.
+    pub(super) fn choose(&mut self, placement: &Placement, candidates: &[Candidate]) {
+        if !self.is_active() {
+            return;
+        }
+        let class = self.options.journal.size_class;
+        let most = self.options.journal_keepers as usize;
+        let rank = |count: usize| {
+            choose::rank_for_journal(placement, &self.keepers, candidates, class, count)
+        };
+        let is_whole = placement.iter().next().is_none();
+        let count = match is_whole {
+            true => most.min(rank(usize::MAX).len().saturating_sub(WHOLE_KEEPERS_MIN)),
+            false => most,
+        };
+        self.keepers = rank(count);
+        self.waiting.retain(|node, _| self.keepers.contains(node));
+    }
+
+    /// HTLCs beside a payload, in so many bytes; nothing while there are no journals.
+    pub(super) fn snapshot(&self, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>> {
+        let htlcs = self.journal.snapshot();
+        if !self.is_active() || htlcs.is_empty() || bytes_max < super::htlcs::EMPTY_BYTES {
+            return Ok(Zeroizing::default());
+        }
+        let diff = htlcs.diff(&HtlcSet::default());
+        Ok(diff.encode_within(bytes_max, self.options.journal.dust_msat)?.0)
+    }
+
+    /// Journals are relative to this generation from now on.
+    pub(super) fn set_base(&mut self, made: &Made) {
+        let Generation { number, made_ms, .. } = made.generation;
+        let base = Base { set_id: self.set_id, generation: number, made_ms, htlcs: made.htlcs() };
+        debug_assert!(number != 0);
+        if number != 0 {
+            // It only fails for generation 0, which no blob has.
+            let _ = self.journal.set_base(base);
+        }
+    }
+
+    /// Whether journals would be shorter with a new generation, and the newest one is not it already.
+    pub(super) fn wants_base(&self, now_ms: u64, newest: &Generation, base: Option<u64>) -> bool {
+        let is_spent = base == Some(newest.number)
+            || now_ms.saturating_sub(newest.made_ms) >= BASE_AGE_MS
+            || !newest.has_snapshot;
+        self.is_active()
+            && is_spent
+            && !self.keepers.is_empty()
+            && self.journal.wants_new_base(now_ms)
+    }
+
+    /// Begins a round when one is due; `random` spreads the next one's time.
+    pub(super) fn begin_round(&mut self, now_ms: u64, random: u64) {
+        if !self.journal.is_due(now_ms) {
+            return;
+        }
+        let upload = match self.journal.is_urgent(now_ms) {
+            true => Upload::Urgent,
+            false => Upload::Regular,
+        };
+        self.waiting.extend(self.keepers.iter().map(|node| (*node, upload)));
+        self.journal.sent(now_ms, random);
+    }
+
+    /// When a keeper is to be sent the journal of now.
+    pub(super) fn due_ms(&self, node: NodeId, now_ms: u64) -> Option<u64> {
+        let upload = *self.waiting.get(&node)?;
+        let bytes = upload_bytes(self.options.journal.size_class);
+        Some(self.budget.ready_ms(node, now_ms, bytes, upload))
+    }
+
+    /// When the next round begins.
+    pub(super) fn next_round_ms(&self) -> Option<u64> {
+        self.journal.next_due_ms()
+    }
+
+    /// The journal of now.
+    pub(super) fn content(&mut self) -> Result<Zeroizing<Vec<u8>>> {
+        let class = self.options.journal.size_class;
+        let room = class.payload_max().saturating_sub(roster_bytes_max(class));
+        let (content, coverage) = self.journal.content(room)?;
+        self.coverage = coverage;
+        Ok(content)
+    }
+
+    /// A keeper is sent the journal of now.
+    pub(super) fn sent(&mut self, node: NodeId, now_ms: u64) {
+        let upload = self.waiting.remove(&node).unwrap_or(Upload::Urgent);
+        let bytes = upload_bytes(self.options.journal.size_class);
+        self.budget.take(node, now_ms, bytes, upload);
+    }
+}
