@@ -190,6 +190,8 @@
 #define LNKEEP_BACKUP_ACTIONS_INIT LNKEEP_INIT_OF(lnkeep_backup_actions)
 #define LNKEEP_BACKUP_PEERS_INIT LNKEEP_INIT_OF(lnkeep_backup_peers)
 #define LNKEEP_BACKUP_STANDING_INIT LNKEEP_INIT_OF(lnkeep_backup_standing)
+#define LNKEEP_PEER_FACTS_INIT LNKEEP_INIT_OF(lnkeep_peer_facts)
+#define LNKEEP_BACKUP_HTLC_INIT LNKEEP_INIT_OF(lnkeep_backup_htlc)
 #define LNKEEP_MONITORS_NONE LNKEEP_NONE_OF(lnkeep_monitors)
 #define LNKEEP_MONITORS_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_monitors_options)
 #define LNKEEP_MONITORS_REPORT_INIT LNKEEP_INIT_OF(lnkeep_monitors_report)
@@ -1377,11 +1379,20 @@
 /** Instance and nonces come from `entropy`; for tests. */
 #define LNKEEP_BACKUP_HAS_ENTROPY 1
 
+/** Only HTLCs of channels that were closed by force: their outputs are on chain and have to be swept. */
+#define LNKEEP_HTLC_PROFILE_ONCHAIN_ONLY 0
+
+/** All HTLCs: a restored node also knows what is in a commitment that its peer publishes. */
+#define LNKEEP_HTLC_PROFILE_ALL_HTLCS 1
+
 /** Nothing was ever sent from this database: it is new, or what was known is lost. */
 #define LNKEEP_BACKUP_FRESH 1
 
 /** Nothing may be sent: a peer showed that we lost state, and nobody acknowledged it. */
 #define LNKEEP_BACKUP_BLOCKED 2
+
+/** The payload is longer than a blob, and is cut into shares. */
+#define LNKEEP_BACKUP_CUT 4
 
 /** Nothing was sent, nothing is known. */
 #define LNKEEP_BACKUP_STATE_IDLE 0
@@ -1473,6 +1484,33 @@
 /** The peer offered storage when it connected last. */
 #define LNKEEP_BACKUP_PEER_OFFERS 4
 
+/** share_index is given: the peer keeps a share of a payload that is longer than a blob. */
+#define LNKEEP_BACKUP_PEER_HAS_SHARE 8
+
+/** The peer keeps journals of HTLCs, and nothing else. */
+#define LNKEEP_BACKUP_PEER_KEEPS_JOURNAL 16
+
+/** The host told facts of it (lnkeep_backup_set_facts), and score_ppm is given. */
+#define LNKEEP_BACKUP_PEER_HAS_FACTS 32
+
+/** Nothing, or nothing that is known. */
+#define LNKEEP_CONTENT_NOTHING 0
+
+/** The whole payload. */
+#define LNKEEP_CONTENT_WHOLE 1
+
+/** A share of the payload. */
+#define LNKEEP_CONTENT_SHARE 2
+
+/** A share of the payload, and one of an older one that is known to be restorable. */
+#define LNKEEP_CONTENT_TWO_SHARES 3
+
+/** HTLCs since an older state. */
+#define LNKEEP_CONTENT_JOURNAL 4
+
+/** Only whom else to ask. */
+#define LNKEEP_CONTENT_ROSTER 5
+
 /** The peer holds nothing of ours, or something older than the payload of now. */
 #define LNKEEP_COPY_NONE 0
 
@@ -1481,6 +1519,27 @@
 
 /** The peer returned the payload of now. */
 #define LNKEEP_COPY_CONFIRMED 2
+
+/** There is an open channel with the peer. */
+#define LNKEEP_PEER_OPEN_CHANNEL 1
+
+/** The last channel with it is being closed, by force or not. */
+#define LNKEEP_PEER_CLOSING 2
+
+/** A channel with it is announced: a node that lost its data finds it in the public graph. */
+#define LNKEEP_PEER_ANNOUNCED 4
+
+/** operator_label is given. */
+#define LNKEEP_PEER_HAS_OPERATOR 8
+
+/** The HTLC was offered by the peer. */
+#define LNKEEP_BACKUP_HTLC_INCOMING 1
+
+/** preimage is given. */
+#define LNKEEP_BACKUP_HTLC_HAS_PREIMAGE 2
+
+/** output_index is given. */
+#define LNKEEP_BACKUP_HTLC_HAS_OUTPUT_INDEX 4
 
 /** Repeat the reference's rules to the last bit, its defects included, in place of the mended ones. */
 #define LNKEEP_RESOURCES_COMPAT 1
@@ -2958,7 +3017,8 @@ typedef struct lnkeep_backup_options {
     uint32_t flags;
     /**
      * Length of the blobs that are sent, whatever they hold: 1,024, 4,096, 16,384 or 65,531; 0 means
-     * 65,531 (BOLT 1). A payload is at most 136 bytes shorter.
+     * 65,531 (BOLT 1). A payload that is at most 136 bytes shorter goes whole to every peer; a longer one is
+     * cut into shares (lnkeep_backup_payload_max).
      */
     uint32_t size_class;
     /** Time that a peer has to return our blob; 0 means 10,000. */
@@ -2971,6 +3031,27 @@ typedef struct lnkeep_backup_options {
     uint32_t reserved;
     /** With LNKEEP_BACKUP_HAS_ENTROPY; else the operating system's is drawn. */
     uint8_t entropy[32];
+    /** Which HTLCs are told to peers: one of LNKEEP_HTLC_PROFILE_*. */
+    uint32_t htlc_profile;
+    /** Length of the blobs that journals of HTLCs are sent in; 0 means 16,384. */
+    uint32_t journal_size_class;
+    /** Time between two journals, spread by a fifth to both sides; 0 means 60,000. */
+    uint64_t journal_interval_ms;
+    /**
+     * Amount from which on an HTLC whose preimage became known, or that expires within 144 blocks, does not
+     * wait for the next journal; 0 means 10,000,000.
+     */
+    uint64_t urgent_msat;
+    /** Amount below which an HTLC is not worth its sweep, and is left out; 0 means 330,000. */
+    uint64_t dust_msat;
+    /** Peers that keep journals, and nothing else; 0 means 3. */
+    uint32_t journal_keepers;
+    /** Journals a minute for one peer; 0 means 1. */
+    uint32_t peer_uploads_per_minute;
+    /** Bytes of journals a day for one peer; 0 means 30,000,000. */
+    uint64_t peer_bytes_per_day;
+    /** Bytes of journals a day for all peers; 0 means 200,000,000. */
+    uint64_t bytes_per_day;
 } lnkeep_backup_options;
 
 /** Our own data at our peers. Zero is LNKEEP_BACKUP_NONE. */
@@ -3022,9 +3103,9 @@ typedef struct lnkeep_opened {
     uint64_t created_unix_secs;
     /** Best block then. */
     uint32_t block_height;
-    /** 0: a whole payload; 1: records of shares. */
+    /** 0: a whole payload; 1: records of shares; 2: a journal of HTLCs. */
     uint32_t kind;
-    /** As found. */
+    /** As found: 1 a list of whom else to ask follows the payload's content, 2 HTLCs follow the host's bytes. */
     uint32_t flags;
     /** 0. */
     uint32_t reserved;
@@ -3057,6 +3138,61 @@ typedef struct lnkeep_envelope_header {
     /** Whose shares these are; zero for a whole payload. */
     uint8_t set_id[16];
 } lnkeep_envelope_header;
+
+/** What a host knows of a peer. Start with LNKEEP_PEER_FACTS_INIT. */
+typedef struct lnkeep_peer_facts {
+    /** sizeof(lnkeep_peer_facts), set by the caller. */
+    size_t size;
+    /** Capacity of all open channels with it. */
+    uint64_t capacity_sat;
+    /** Age of the oldest of them. */
+    uint64_t channel_age_secs;
+    /**
+     * With LNKEEP_PEER_HAS_OPERATOR: who runs it, any number, equal for peers of one operator: no two of
+     * them keep shares of one payload.
+     */
+    uint64_t operator_label;
+    /**
+     * Its address descriptor (BOLT 7, as in node_announcement: type, address, port), which is told to the
+     * other peers, encrypted; empty if not known. Borrowed and copied.
+     */
+    lnkeep_bytes address;
+    /** Bits of LNKEEP_PEER_*. */
+    uint32_t flags;
+    /**
+     * Class of its software, as the host guesses it, 1 to 255; 0 if not known. Not more than half of the
+     * shares lie with one class.
+     */
+    uint32_t software;
+    /** Round trip of a ping; 0 if not known. */
+    uint32_t latency_ms;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_peer_facts;
+
+/** An HTLC as a sweep needs it. Start with LNKEEP_BACKUP_HTLC_INIT. */
+typedef struct lnkeep_backup_htlc {
+    /** sizeof(lnkeep_backup_htlc), set by the caller. */
+    size_t size;
+    /** Of its channel. */
+    uint8_t channel_id[32];
+    /** Of update_add_htlc. */
+    uint64_t htlc_id;
+    /** SHA-256 of the preimage. */
+    uint8_t payment_hash[32];
+    /** Its amount. */
+    uint64_t amount_msat;
+    /** Block height of its expiry. */
+    uint32_t cltv_expiry;
+    /** Bits of LNKEEP_BACKUP_HTLC_*. */
+    uint32_t flags;
+    /** Zero without LNKEEP_BACKUP_HTLC_HAS_PREIMAGE. Keep it out of logs. */
+    uint8_t preimage[32];
+    /** Its output in the commitment, 0 without LNKEEP_BACKUP_HTLC_HAS_OUTPUT_INDEX. */
+    uint32_t output_index;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_backup_htlc;
 
 /** Something to do about a peer. */
 typedef struct lnkeep_backup_action {
@@ -3113,10 +3249,18 @@ typedef struct lnkeep_backup_peer {
     uint32_t copy;
     /** Length of the blobs it is sent: 1,024 once it twice did not keep longer ones. */
     uint32_t size_class;
-    /** 0. */
-    uint32_t reserved;
+    /** What the last blob for it carried: one of LNKEEP_CONTENT_*. */
+    uint32_t sent_content;
     /** The host's time when it was last sent a blob, 0 for never. */
     uint64_t sent_ms;
+    /** What the last blob that it returned carried: one of LNKEEP_CONTENT_*. */
+    uint32_t held_content;
+    /** With LNKEEP_BACKUP_PEER_HAS_SHARE: which share of the payload it keeps. */
+    uint32_t share_index;
+    /** With LNKEEP_BACKUP_PEER_HAS_FACTS: how good a keeper it is, in parts per million. */
+    uint32_t score_ppm;
+    /** 0. */
+    uint32_t reserved;
 } lnkeep_backup_peer;
 
 /** A page of peers, in the order of their ids. Made by the library. */
@@ -3147,10 +3291,32 @@ typedef struct lnkeep_backup_standing {
     uint64_t confirmed_copies;
     /** Peers that were sent it and did not return it yet. */
     uint64_t unconfirmed_copies;
-    /** Bits of LNKEEP_BACKUP_FRESH and LNKEEP_BACKUP_BLOCKED. */
+    /** Bits of LNKEEP_BACKUP_FRESH, LNKEEP_BACKUP_BLOCKED and LNKEEP_BACKUP_CUT. */
     uint32_t flags;
-    /** 0. */
-    uint32_t reserved;
+    /** How many suitable peers the payload needs, when there are too few; else 0. Nothing of it is sent then. */
+    uint32_t needed_peers;
+    /** What peers are sent: number of the first blob that carried it, 0 before one did. */
+    uint64_t generation;
+    /** The newest older one that is known to be restorable, and goes along; 0 without one. */
+    uint64_t base_generation;
+    /** How many shares restore the payload: 1 while it goes whole. */
+    uint32_t data_shares;
+    /** How many shares there are: 1 while it goes whole. */
+    uint32_t shares;
+    /** Peers that have a place for a share. */
+    uint32_t placed;
+    /** Distinct shares of generation that came back and were not replaced since. */
+    uint32_t confirmed_shares;
+    /** Distinct shares of generation that were sent and not replaced since. */
+    uint32_t sent_shares;
+    /** Peers that keep journals of HTLCs. */
+    uint32_t journal_keepers;
+    /** HTLCs that the last journal told, 0 before one was sealed. */
+    uint32_t covered_htlcs;
+    /** HTLCs worth their sweep that it had no room for. */
+    uint32_t uncovered_htlcs;
+    /** Their amounts. */
+    uint64_t uncovered_msat;
 } lnkeep_backup_standing;
 
 /**
@@ -5959,6 +6125,142 @@ lnkeep_status lnkeep_envelope_seal(const uint8_t *secret,
                                    const uint8_t *entropy,
                                    lnkeep_buf **blob,
                                    lnkeep_error *err);
+
+/**
+ * What the host knows of a peer that it has a channel with. Shares of a payload that is longer than a blob,
+ * journals of HTLCs, and the list of whom else to ask go only to peers of which this was told: tell it after
+ * each open, and when it changes.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_QUOTA_PEERS when something is known of too many peers;
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: now_ms, the host's time; node_id, 33 bytes; facts, start with LNKEEP_PEER_FACTS_INIT, borrowed and
+ *   copied; NULL when there is no channel with it any more.
+ * Durable: no; how much of the time the peer is connected is, once an hour, for those with facts.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_set_facts(lnkeep_backup backup,
+                                      uint64_t now_ms,
+                                      const uint8_t *node_id,
+                                      const lnkeep_peer_facts *facts,
+                                      lnkeep_error *err);
+
+/**
+ * Tells an HTLC, or what became known of it: a preimage, its output. Journals begin with the first one.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when there are too many; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: now_ms, the host's time; htlc, start with LNKEEP_BACKUP_HTLC_INIT, borrowed and copied.
+ * Durable: no: tell all that are pending again after each open.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_set_htlc(lnkeep_backup backup,
+                                     uint64_t now_ms,
+                                     const lnkeep_backup_htlc *htlc,
+                                     lnkeep_error *err);
+
+/**
+ * Tells that an HTLC is in neither commitment any more, irrevocably (both sides revoked the commitments that
+ * had it): not earlier, for either may be the one that is published.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when it was not known; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: channel_id, 32 bytes; incoming, 1 or 0; htlc_id, of update_add_htlc.
+ * Durable: no.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_remove_htlc(lnkeep_backup backup,
+                                        const uint8_t *channel_id,
+                                        uint32_t incoming,
+                                        uint64_t htlc_id,
+                                        lnkeep_error *err);
+
+/**
+ * Tells the per-commitment point of the peer's newest commitment of a channel, which sweeping needs.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when there are too many channels; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: channel_id, 32 bytes; point, 33 bytes.
+ * Durable: no.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_set_commitment_point(lnkeep_backup backup,
+                                                 const uint8_t *channel_id,
+                                                 const uint8_t *point,
+                                                 lnkeep_error *err);
+
+/**
+ * Tells that a commitment of a channel is on chain, or on its way there: its HTLCs do not wait for the next
+ * journal.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: channel_id, 32 bytes.
+ * Durable: no: tell it again after each open until the channel is resolved.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_channel_force_closed(lnkeep_backup backup,
+                                                 const uint8_t *channel_id,
+                                                 lnkeep_error *err);
+
+/**
+ * Tells that nothing of a channel is left to sweep: its HTLCs and its point are forgotten.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing was known of it; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: channel_id, 32 bytes.
+ * Durable: no.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_channel_resolved(lnkeep_backup backup,
+                                             const uint8_t *channel_id,
+                                             lnkeep_error *err);
+
+/**
+ * Tells the height of the best block: an HTLC that expires within 144 blocks does not wait for its journal.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: block_height; 0 changes nothing.
+ * Durable: no.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_block_connected(lnkeep_backup backup,
+                                            uint32_t block_height,
+                                            lnkeep_error *err);
+
+/**
+ * What a recovery found was taken over: sending is allowed, numbers go on above seq_floor, and what peers
+ * still hold of the former database up to there is no state loss any more.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing changed; LNKEEP_NO_SPACE, LNKEEP_BUSY: nothing was
+ *   changed; LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * In: seq_floor, what lnkeep_recovery_finish gave.
+ * Durable: when it returns.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_adopt(lnkeep_backup backup,
+                                  uint64_t seq_floor,
+                                  lnkeep_error *err);
+
+/**
+ * How many bytes a payload may have with blobs of this size: whole, or cut into 31 shares of 32.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT.
+ * In: size_class, 1024, 4096, 16384 or 65531.
+ * Out: whole_bytes_max and cut_bytes_max, NULL if not wanted.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_backup_payload_max(uint32_t size_class,
+                                        uint64_t *whole_bytes_max,
+                                        uint64_t *cut_bytes_max,
+                                        lnkeep_error *err);
 
 /**
  * Concludes about peers that returned nothing in time, and says which are due for a blob

@@ -87,6 +87,11 @@ impl Rate {
 impl Bucket {
     const FULL: Bucket = Bucket { owed: 0, at_ms: 0 };
 
+    /// After a clock went back, time counts from there: else nothing would be paid back for as long.
+    fn look(&mut self, now_ms: u64) {
+        self.at_ms = self.at_ms.min(now_ms);
+    }
+
     fn owed_at(&self, rate: Rate, now_ms: u64) -> u128 {
         let paid_back = u128::from(now_ms.saturating_sub(self.at_ms)) * u128::from(rate.per_period);
         self.owed.saturating_sub(paid_back)
@@ -155,11 +160,15 @@ impl Budget {
     }
 
     /// When so many bytes may go to a peer if nothing else is sent before: now, or later.
-    pub fn ready_ms(&self, peer: NodeId, now_ms: u64, bytes: u64, upload: Upload) -> u64 {
-        let buckets = self.peers.get(&peer).unwrap_or(&PeerBuckets::FULL);
+    pub fn ready_ms(&mut self, peer: NodeId, now_ms: u64, bytes: u64, upload: Upload) -> u64 {
+        self.all.look(now_ms);
         let all_ms = self.all.ready_ms(self.all_bytes, now_ms, bytes);
-        let peer_ms = buckets.bytes.ready_ms(self.peer_bytes, now_ms, bytes);
-        let bytes_ms = all_ms.max(peer_ms);
+        let Some(buckets) = self.peers.get_mut(&peer) else {
+            return all_ms;
+        };
+        buckets.bytes.look(now_ms);
+        buckets.uploads.look(now_ms);
+        let bytes_ms = all_ms.max(buckets.bytes.ready_ms(self.peer_bytes, now_ms, bytes));
         match upload {
             Upload::Urgent => bytes_ms,
             Upload::Regular => bytes_ms.max(buckets.uploads.ready_ms(self.peer_uploads, now_ms, 1)),
@@ -171,6 +180,8 @@ impl Budget {
         self.all.take(self.all_bytes, now_ms, bytes);
         let (peer_bytes, peer_uploads) = (self.peer_bytes, self.peer_uploads);
         self.peers.retain(|_, buckets| {
+            buckets.bytes.look(now_ms);
+            buckets.uploads.look(now_ms);
             buckets.bytes.owed_at(peer_bytes, now_ms) > 0
                 || buckets.uploads.owed_at(peer_uploads, now_ms) > 0
         });

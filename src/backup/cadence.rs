@@ -2,8 +2,8 @@
 //!
 //! BT1 two regular sends lie at least four fifths and, where nothing delays them, at most six fifths of the
 //! interval apart, by a random number, never by what is told. BT2 an urgent send comes no sooner than five
-//! seconds after the urgent one before, and moves no regular one. BT3 a clock that was set back by more than
-//! the longest wait makes nothing wait for it.
+//! seconds after the urgent one before, and moves no regular one. BT3 a clock that was set back makes nothing
+//! wait longer than its longest wait takes.
 //! Pure: no clock, no randomness. Called by the journal.
 
 use crate::error::{Error, Result, Status};
@@ -62,7 +62,8 @@ impl Cadence {
 
     /// Whether an urgent send may go now.
     pub fn is_urgent(&self, now_ms: u64) -> bool {
-        let distance = |sent_ms| now_ms < sent_ms || now_ms - sent_ms >= URGENT_DISTANCE_MS;
+        // Either way: a clock that was set back must not make it wait until the former time comes again.
+        let distance = |sent_ms: u64| now_ms.abs_diff(sent_ms) >= URGENT_DISTANCE_MS;
         self.is_active() && self.is_urged && self.urgent_sent_ms.is_none_or(distance)
     }
 
@@ -80,10 +81,10 @@ impl Cadence {
     pub fn sent(&mut self, now_ms: u64, random: u64) {
         if self.is_regular(now_ms) {
             self.next_ms = Some(now_ms.saturating_add(self.jittered_ms(random)));
-        } else if self.is_urged {
+        }
+        if std::mem::take(&mut self.is_urged) {
             self.urgent_sent_ms = Some(now_ms);
         }
-        self.is_urged = false;
     }
 
     fn is_regular(&self, now_ms: u64) -> bool {

@@ -95,7 +95,11 @@ impl From<ShapeFault> for Error {
             ShapeFault::TooFewPeers { .. } => Status::TooFewPeers,
             ShapeFault::ObjectTooBig { .. } => Status::TooBig,
         };
-        Error::new(status, fault.to_string())
+        let need = match fault {
+            ShapeFault::TooFewPeers { need, .. } => Some(need as u64),
+            ShapeFault::ObjectTooBig { .. } => None,
+        };
+        Error::new(status, fault.to_string()).of_channel(None, need)
     }
 }
 

@@ -277,7 +277,7 @@ impl Ledger {
             return None;
         }
         let journal_ms = match role {
-            Role::Journal => self.sends.journals.due_ms(node, self.now_ms),
+            Role::Journal => self.sends.journals.due_ms(node),
             _ => None,
         };
         let needs_none = self.has_it(known, role, current) && !known.is_wanted;
@@ -308,6 +308,7 @@ impl Ledger {
     /// Peers that are due for a blob, and when the next one is.
     pub(super) fn due(&mut self) -> (Vec<(NodeId, PeerState)>, Option<u64>) {
         self.review();
+        self.sends.journals.ask_budget(self.now_ms);
         let (mut room, spread_ms) = self.spread();
         let current = self.current().map(|made| made.generation);
         let holdings = self.holdings();

@@ -7,6 +7,7 @@
 //! not back up neither enters a journal nor makes one urgent.
 //! Pure: no clock, no I/O, no randomness. Called by the component; docs/backup.md has the bytes.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -15,7 +16,8 @@ use zeroize::Zeroizing;
 use super::cadence::Cadence;
 use super::envelope::SizeClass;
 use super::htlcs::{
-    BackupHtlc, CommitmentPoint, Coverage, EMPTY_BYTES, HtlcDiff, HtlcKey, HtlcSet, HtlcsFault,
+    BackupHtlc, CHANNELS_MAX, CommitmentPoint, Coverage, EMPTY_BYTES, HtlcDiff, HtlcKey, HtlcSet,
+    HtlcsFault,
 };
 use crate::error::{Error, Result, Status};
 use crate::types::ChannelId;
@@ -221,10 +223,10 @@ impl Journal {
         if self.live.get(key) != before.as_ref() {
             self.untold.insert(key);
         }
-        if learned && is_large && self.backs_up(key.channel_id) {
+        let became_claimable = learned && is_large && self.backs_up(key.channel_id);
+        if became_claimable || self.expires_untold(key) {
             self.cadence.urge();
         }
-        self.urge_what_expires();
         Ok(())
     }
 
@@ -247,22 +249,30 @@ impl Journal {
     }
 
     /// Tells that a commitment of the channel is on chain, or on its way there.
-    pub fn force_closed(&mut self, channel_id: ChannelId) {
-        if !self.on_chain.insert(channel_id) {
-            return;
+    pub fn force_closed(&mut self, channel_id: ChannelId) -> Result<()> {
+        if self.on_chain.contains(&channel_id) {
+            return Ok(());
         }
+        if self.on_chain.len() >= CHANNELS_MAX {
+            let why = format!("at most {CHANNELS_MAX} channels on chain are backed up");
+            return Err(Error::new(Status::Busy, why).of_channel(Some(channel_id), None));
+        }
+        self.on_chain.insert(channel_id);
         if self.options.profile == Profile::OnchainOnly {
             let htlcs = self.live.iter().map(|(key, _)| key);
             self.untold.extend(htlcs.filter(|key| key.channel_id == channel_id));
         }
         self.cadence.urge();
+        Ok(())
     }
 
     /// Tells the height of the best block; 0 is no height.
     pub fn set_block_height(&mut self, block_height: u32) {
         if block_height != 0 {
             self.block_height = block_height;
-            self.urge_what_expires();
+            if self.untold.iter().any(|key| self.expires_untold(*key)) {
+                self.cadence.urge();
+            }
         }
     }
 
@@ -283,10 +293,7 @@ impl Journal {
 
     /// What the next base should hold: the HTLCs that the profile backs up.
     pub fn snapshot(&self) -> HtlcSet {
-        match self.options.profile {
-            Profile::AllHtlcs => self.live.clone(),
-            Profile::OnchainOnly => self.live.only(&self.on_chain),
-        }
+        self.backed_up().into_owned()
     }
 
     /// The content of a journal of now in at most so many bytes, and what it had to leave out.
@@ -302,6 +309,7 @@ impl Journal {
         };
         let (htlcs, coverage) =
             self.diff().encode_within(htlcs_bytes_max, self.options.dust_msat)?;
+        // At its full length from the start: a buffer that grew would leave preimages behind in freed memory.
         let mut content = Zeroizing::new(Vec::with_capacity(JOURNAL_HEAD_BYTES + htlcs.len()));
         content.extend_from_slice(&set_id);
         content.extend_from_slice(&generation.to_be_bytes());
@@ -346,31 +354,31 @@ impl Journal {
         is_full || now_ms.saturating_sub(self.since_ms) >= BASE_AGE_MS
     }
 
+    fn backed_up(&self) -> Cow<'_, HtlcSet> {
+        match self.options.profile {
+            Profile::AllHtlcs => Cow::Borrowed(&self.live),
+            Profile::OnchainOnly => Cow::Owned(self.live.only(&self.on_chain)),
+        }
+    }
+
     fn diff(&self) -> HtlcDiff {
         let none = HtlcSet::default();
         let base = self.base.as_ref().map_or(&none, |base| &base.htlcs);
-        self.snapshot().diff(base)
+        self.backed_up().diff(base)
     }
 
     fn backs_up(&self, channel_id: ChannelId) -> bool {
         self.options.profile == Profile::AllHtlcs || self.on_chain.contains(&channel_id)
     }
 
-    /// What no journal has told and expires soon makes the next one urgent. What was told already would not
-    /// be safer for being sent again.
-    fn urge_what_expires(&mut self) {
-        if self.block_height == 0 || self.cadence.is_urged() {
-            return;
-        }
+    /// Whether an HTLC that no journal has told expires soon. One that was told would not be safer for being
+    /// told again.
+    fn expires_untold(&self, key: HtlcKey) -> bool {
         let soon = self.block_height.saturating_add(NEAR_EXPIRY_BLOCKS);
-        let expires_soon = |key: &HtlcKey| {
-            let htlc = self.live.get(*key).filter(|_| self.backs_up(key.channel_id));
-            htlc.is_some_and(|htlc| {
-                htlc.cltv_expiry <= soon && htlc.amount_msat >= self.options.urgent_msat
-            })
-        };
-        if self.untold.iter().any(expires_soon) {
-            self.cadence.urge();
-        }
+        let is_known = self.block_height != 0 && self.untold.contains(&key);
+        let htlc = self.live.get(key).filter(|_| is_known && self.backs_up(key.channel_id));
+        htlc.is_some_and(|htlc| {
+            htlc.cltv_expiry <= soon && htlc.amount_msat >= self.options.urgent_msat
+        })
     }
 }

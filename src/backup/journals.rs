@@ -27,8 +27,8 @@ pub(super) struct Journals {
     budget: Budget,
     set_id: [u8; 16],
     keepers: Vec<NodeId>,
-    /// Keepers that are still to be sent the journal of now.
-    waiting: BTreeMap<NodeId, Upload>,
+    /// Keepers that are still to be sent the journal of now, and when their budget allows it.
+    waiting: BTreeMap<NodeId, (Upload, u64)>,
     /// What the last journal told and what it had to leave out.
     coverage: Coverage,
 }
@@ -124,15 +124,21 @@ impl Journals {
             true => Upload::Urgent,
             false => Upload::Regular,
         };
-        self.waiting.extend(self.keepers.iter().map(|node| (*node, upload)));
+        self.waiting.extend(self.keepers.iter().map(|node| (*node, (upload, now_ms))));
         self.journal.sent(now_ms, random);
     }
 
-    /// When a keeper is to be sent the journal of now.
-    pub(super) fn due_ms(&self, node: NodeId, now_ms: u64) -> Option<u64> {
-        let upload = *self.waiting.get(&node)?;
+    /// Asks the budget anew: what was sent to one keeper may make another wait.
+    pub(super) fn ask_budget(&mut self, now_ms: u64) {
         let bytes = upload_bytes(self.options.journal.size_class);
-        Some(self.budget.ready_ms(node, now_ms, bytes, upload))
+        for (node, (upload, ready_ms)) in &mut self.waiting {
+            *ready_ms = self.budget.ready_ms(*node, now_ms, bytes, *upload);
+        }
+    }
+
+    /// When a keeper is to be sent the journal of now.
+    pub(super) fn due_ms(&self, node: NodeId) -> Option<u64> {
+        self.waiting.get(&node).map(|(_, ready_ms)| *ready_ms)
     }
 
     /// When the next round begins.
@@ -151,7 +157,7 @@ impl Journals {
 
     /// A keeper is sent the journal of now.
     pub(super) fn sent(&mut self, node: NodeId, now_ms: u64) {
-        let upload = self.waiting.remove(&node).unwrap_or(Upload::Urgent);
+        let upload = self.waiting.remove(&node).map_or(Upload::Urgent, |(upload, _)| upload);
         let bytes = upload_bytes(self.options.journal.size_class);
         self.budget.take(node, now_ms, bytes, upload);
     }

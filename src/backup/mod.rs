@@ -50,7 +50,7 @@ use zeroize::Zeroizing;
 use self::commands::{Change, no_entropy};
 use self::compose::{Frame, compose};
 use self::content::Content;
-use self::envelope::Opened;
+use self::envelope::{Opened, SizeClass};
 use self::generation::PURPOSE_CHANNELS;
 use self::keys::{BackupKeys, Secret};
 use self::ledger::{Known, Ledger};
@@ -126,6 +126,11 @@ impl Shared {
         state.busy.insert(peer);
         Busy { shared: self, peer }
     }
+}
+
+/// Bytes of the longest payload that shares in blobs of this class hold.
+pub fn cut_payload_max(class: SizeClass) -> usize {
+    choose::object_bytes_max(class).saturating_sub(object::OBJECT_TAIL_BYTES)
 }
 
 /// What an operator lets us do, as rows.
@@ -219,8 +224,7 @@ impl Backup {
     /// `Poisoned`, `Forked`. That too few peers could keep it is no error here: [`Standing::needed_peers`].
     pub fn set_payload(&self, payload: &[u8]) -> Result<()> {
         let class = self.shared.options.size_class;
-        let cut = choose::object_bytes_max(class).saturating_sub(object::OBJECT_TAIL_BYTES);
-        let most = class.payload_max().max(cut);
+        let most = class.payload_max().max(cut_payload_max(class));
         if payload.len() > most {
             let fact = format!("a payload of {} bytes, at most {most}", payload.len());
             return Err(Error::new(Status::TooBig, fact));

@@ -1,7 +1,11 @@
 //! Tests of the backup: the envelope byte by byte, and the rules over every reachable state.
 
 mod adversary;
+mod budget;
 mod envelope;
+mod htlcs;
+mod journal;
+mod journal_cost;
 mod rules;
 mod rules_broken;
 mod walk;

@@ -7,7 +7,8 @@ use super::handle;
 use super::peer_storage::node_of;
 use super::status::lnkeep_status;
 use super::types::*;
-use crate::backup::{PeerStatus, Ticked};
+use crate::backup::stripe::Code;
+use crate::backup::{BlobContent, PeerStatus, Ticked};
 
 /// Actions handed to C with the memory that their pointer leads to; the structure comes first.
 #[repr(C)]
@@ -141,11 +142,29 @@ fn c_peer(status: &PeerStatus) -> lnkeep_backup_peer {
         recent_strikes: status.recent_strikes,
         flags: flag(status.is_protected, LNKEEP_BACKUP_PEER_PROTECTED)
             | flag(status.is_connected, LNKEEP_BACKUP_PEER_CONNECTED)
-            | flag(status.offers_storage, LNKEEP_BACKUP_PEER_OFFERS),
+            | flag(status.offers_storage, LNKEEP_BACKUP_PEER_OFFERS)
+            | flag(status.share_index.is_some(), LNKEEP_BACKUP_PEER_HAS_SHARE)
+            | flag(status.keeps_journal, LNKEEP_BACKUP_PEER_KEEPS_JOURNAL)
+            | flag(status.score_ppm.is_some(), LNKEEP_BACKUP_PEER_HAS_FACTS),
         copy: status.copy as u32,
         size_class: status.size_class.bytes() as u32,
-        reserved: 0,
+        sent_content: content_number(&status.sent),
         sent_ms: status.sent_ms,
+        held_content: content_number(&status.held),
+        share_index: status.share_index.map_or(0, u32::from),
+        score_ppm: u32::try_from(status.score_ppm.unwrap_or(0)).unwrap_or(u32::MAX),
+        reserved: 0,
+    }
+}
+
+fn content_number(content: &BlobContent) -> u32 {
+    match content {
+        BlobContent::Nothing => LNKEEP_CONTENT_NOTHING,
+        BlobContent::Whole { .. } => LNKEEP_CONTENT_WHOLE,
+        BlobContent::Shares { base: None, .. } => LNKEEP_CONTENT_SHARE,
+        BlobContent::Shares { .. } => LNKEEP_CONTENT_TWO_SHARES,
+        BlobContent::Journal => LNKEEP_CONTENT_JOURNAL,
+        BlobContent::Roster => LNKEEP_CONTENT_ROSTER,
     }
 }
 
@@ -177,6 +196,9 @@ pub unsafe extern "C" fn lnkeep_backup_read_standing(
         guarded_done(err, || {
             let output = SizedOutput::new(standing, "standing")?;
             let found = handle::with_backup(backup.bits, |backup| backup.standing())?;
+            let shares = |count: fn(Code) -> usize| {
+                found.newest.map_or(0, |newest| count(newest.code) as u32)
+            };
             output.set(lnkeep_backup_standing {
                 size: 0,
                 instance: found.instance,
@@ -185,8 +207,20 @@ pub unsafe extern "C" fn lnkeep_backup_read_standing(
                 peers: found.peers,
                 confirmed_copies: found.confirmed_copies,
                 unconfirmed_copies: found.unconfirmed_copies,
-                flags: standing_flags(found.is_fresh, found.is_blocked),
-                reserved: 0,
+                flags: standing_flags(found.is_fresh, found.is_blocked)
+                    | if found.is_striped { LNKEEP_BACKUP_CUT } else { 0 },
+                needed_peers: found.needed_peers,
+                generation: found.newest.map_or(0, |newest| newest.number),
+                base_generation: found.base.map_or(0, |base| base.number),
+                data_shares: shares(Code::data_shares),
+                shares: shares(Code::shares),
+                placed: found.placed,
+                confirmed_shares: found.confirmed_shares,
+                sent_shares: found.sent_shares,
+                journal_keepers: found.journal_keepers,
+                covered_htlcs: found.coverage.covered_count,
+                uncovered_htlcs: found.coverage.uncovered_count,
+                uncovered_msat: found.coverage.uncovered_msat,
             });
             Ok(())
         })

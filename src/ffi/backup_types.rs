@@ -22,7 +22,8 @@ pub struct lnkeep_backup_options {
     /// Bits of LNKEEP_BACKUP_HAS_ENTROPY.
     pub flags: u32,
     /// Length of the blobs that are sent, whatever they hold: 1,024, 4,096, 16,384 or 65,531; 0 means
-    /// 65,531 (BOLT 1). A payload is at most 136 bytes shorter.
+    /// 65,531 (BOLT 1). A payload that is at most 136 bytes shorter goes whole to every peer; a longer one is
+    /// cut into shares (lnkeep_backup_payload_max).
     pub size_class: u32,
     /// Time that a peer has to return our blob; 0 means 10,000.
     pub hold_ms: u64,
@@ -64,6 +65,9 @@ pub const LNKEEP_HTLC_PROFILE_ALL_HTLCS: u32 = 1;
 pub const LNKEEP_BACKUP_FRESH: u32 = 1;
 /// Nothing may be sent: a peer showed that we lost state, and nobody acknowledged it.
 pub const LNKEEP_BACKUP_BLOCKED: u32 = 2;
+
+/// The payload is longer than a blob, and is cut into shares.
+pub const LNKEEP_BACKUP_CUT: u32 = 4;
 
 /// What the open of a backup found.
 #[repr(C)]
@@ -153,9 +157,9 @@ pub struct lnkeep_opened {
     pub created_unix_secs: u64,
     /// Best block then.
     pub block_height: u32,
-    /// 0: a whole payload; 1: records of shares.
+    /// 0: a whole payload; 1: records of shares; 2: a journal of HTLCs.
     pub kind: u32,
-    /// As found.
+    /// As found: 1 a list of whom else to ask follows the payload's content, 2 HTLCs follow the host's bytes.
     pub flags: u32,
     /// 0.
     pub reserved: u32,
@@ -249,6 +253,26 @@ pub const LNKEEP_BACKUP_PEER_CONNECTED: u32 = 2;
 /// The peer offered storage when it connected last.
 pub const LNKEEP_BACKUP_PEER_OFFERS: u32 = 4;
 
+/// share_index is given: the peer keeps a share of a payload that is longer than a blob.
+pub const LNKEEP_BACKUP_PEER_HAS_SHARE: u32 = 8;
+/// The peer keeps journals of HTLCs, and nothing else.
+pub const LNKEEP_BACKUP_PEER_KEEPS_JOURNAL: u32 = 16;
+/// The host told facts of it (lnkeep_backup_set_facts), and score_ppm is given.
+pub const LNKEEP_BACKUP_PEER_HAS_FACTS: u32 = 32;
+
+/// Nothing, or nothing that is known.
+pub const LNKEEP_CONTENT_NOTHING: u32 = 0;
+/// The whole payload.
+pub const LNKEEP_CONTENT_WHOLE: u32 = 1;
+/// A share of the payload.
+pub const LNKEEP_CONTENT_SHARE: u32 = 2;
+/// A share of the payload, and one of an older one that is known to be restorable.
+pub const LNKEEP_CONTENT_TWO_SHARES: u32 = 3;
+/// HTLCs since an older state.
+pub const LNKEEP_CONTENT_JOURNAL: u32 = 4;
+/// Only whom else to ask.
+pub const LNKEEP_CONTENT_ROSTER: u32 = 5;
+
 /// The peer holds nothing of ours, or something older than the payload of now.
 pub const LNKEEP_COPY_NONE: u32 = 0;
 /// The peer was sent the payload of now and did not return it yet.
@@ -280,10 +304,18 @@ pub struct lnkeep_backup_peer {
     pub copy: u32,
     /// Length of the blobs it is sent: 1,024 once it twice did not keep longer ones.
     pub size_class: u32,
-    /// 0.
-    pub reserved: u32,
+    /// What the last blob for it carried: one of LNKEEP_CONTENT_*.
+    pub sent_content: u32,
     /// The host's time when it was last sent a blob, 0 for never.
     pub sent_ms: u64,
+    /// What the last blob that it returned carried: one of LNKEEP_CONTENT_*.
+    pub held_content: u32,
+    /// With LNKEEP_BACKUP_PEER_HAS_SHARE: which share of the payload it keeps.
+    pub share_index: u32,
+    /// With LNKEEP_BACKUP_PEER_HAS_FACTS: how good a keeper it is, in parts per million.
+    pub score_ppm: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 /// A page of peers, in the order of their ids. Made by the library.
@@ -318,8 +350,30 @@ pub struct lnkeep_backup_standing {
     pub confirmed_copies: u64,
     /// Peers that were sent it and did not return it yet.
     pub unconfirmed_copies: u64,
-    /// Bits of LNKEEP_BACKUP_FRESH and LNKEEP_BACKUP_BLOCKED.
+    /// Bits of LNKEEP_BACKUP_FRESH, LNKEEP_BACKUP_BLOCKED and LNKEEP_BACKUP_CUT.
     pub flags: u32,
-    /// 0.
-    pub reserved: u32,
+    /// How many suitable peers the payload needs, when there are too few; else 0. Nothing of it is sent then.
+    pub needed_peers: u32,
+    /// What peers are sent: number of the first blob that carried it, 0 before one did.
+    pub generation: u64,
+    /// The newest older one that is known to be restorable, and goes along; 0 without one.
+    pub base_generation: u64,
+    /// How many shares restore the payload: 1 while it goes whole.
+    pub data_shares: u32,
+    /// How many shares there are: 1 while it goes whole.
+    pub shares: u32,
+    /// Peers that have a place for a share.
+    pub placed: u32,
+    /// Distinct shares of generation that came back and were not replaced since.
+    pub confirmed_shares: u32,
+    /// Distinct shares of generation that were sent and not replaced since.
+    pub sent_shares: u32,
+    /// Peers that keep journals of HTLCs.
+    pub journal_keepers: u32,
+    /// HTLCs that the last journal told, 0 before one was sealed.
+    pub covered_htlcs: u32,
+    /// HTLCs worth their sweep that it had no room for.
+    pub uncovered_htlcs: u32,
+    /// Their amounts.
+    pub uncovered_msat: u64,
 }

@@ -42,8 +42,11 @@ pub mod backup;
 #[cfg(feature = "backup")]
 pub mod backup_envelope;
 #[cfg(feature = "backup")]
+pub mod backup_hosted;
+#[cfg(feature = "backup")]
 pub mod backup_read;
 pub mod backup_types;
+pub mod hosted_types;
 
 pub mod resource_types;
 pub mod resources;
