@@ -7,7 +7,7 @@ use super::due::SendPlan;
 use super::envelope::{self, Header, KIND_PAYLOAD};
 use super::journal::KIND_JOURNAL;
 use super::keys::PeerKeys;
-use super::roster::{self, FLAG_SNAPSHOT};
+use super::roster;
 use super::sends::Made;
 use super::share::{self, KIND_SHARES, Share, ShareHeader};
 use crate::error::{Error, Result, Status};
@@ -23,11 +23,11 @@ pub(super) struct Frame {
 
 /// The blob of a plan.
 pub(super) fn compose(keys: &PeerKeys, plan: &SendPlan, frame: &Frame) -> Result<Vec<u8>> {
-    let (kind, flags, content) = content(plan)?;
+    let (kind, content) = content(plan)?;
     let payload = roster::join(&content, &plan.roster);
     let header = Header {
         kind,
-        flags: flags | roster::flag_of(&plan.roster),
+        flags: roster::flag_of(&plan.roster),
         seq: plan.seq,
         created_unix_secs: frame.created_unix_secs,
         block_height: frame.block_height,
@@ -37,12 +37,11 @@ pub(super) fn compose(keys: &PeerKeys, plan: &SendPlan, frame: &Frame) -> Result
     envelope::seal(keys, &header, &payload, plan.class, frame.entropy)
 }
 
-fn content(plan: &SendPlan) -> Result<(u8, u16, Zeroizing<Vec<u8>>)> {
+fn content(plan: &SendPlan) -> Result<(u8, Zeroizing<Vec<u8>>)> {
     Ok(match plan.content {
         Content::Whole { .. } => {
             let made = needed(&plan.newest)?;
-            let flags = if made.generation.has_snapshot { FLAG_SNAPSHOT } else { 0 };
-            (KIND_PAYLOAD, flags, Zeroizing::new(made.object.to_vec()))
+            (KIND_PAYLOAD, Zeroizing::new(made.object.to_vec()))
         }
         Content::Shares { newest, base } => {
             let newest = share_of(needed(&plan.newest)?, newest)?;
@@ -53,10 +52,10 @@ fn content(plan: &SendPlan) -> Result<(u8, u16, Zeroizing<Vec<u8>>)> {
             let records = [Some(&newest), base.as_ref()].into_iter().flatten();
             let records: Vec<Share<'_>> =
                 records.map(|(header, bytes)| Share { header: *header, bytes }).collect();
-            (KIND_SHARES, 0, share::encode(&records)?)
+            (KIND_SHARES, share::encode(&records)?)
         }
-        Content::Journal => (KIND_JOURNAL, 0, plan.journal.clone()),
-        Content::Nothing | Content::Roster => (KIND_PAYLOAD, 0, Zeroizing::default()),
+        Content::Journal => (KIND_JOURNAL, plan.journal.clone()),
+        Content::Nothing | Content::Roster => (KIND_PAYLOAD, Zeroizing::default()),
     })
 }
 

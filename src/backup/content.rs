@@ -57,6 +57,23 @@ impl Content {
         }
     }
 
+    /// What of this a blob with that content still carries.
+    pub(super) fn kept_in(&self, new: &Content) -> Content {
+        let is_kept = |share: &ShareId| new.share_of(share.generation) == Some(share.index);
+        match *self {
+            Content::Whole { generation } if new.share_of(generation).is_some() => *self,
+            Content::Shares { newest, base } => {
+                let base = base.filter(is_kept);
+                match (is_kept(&newest), base) {
+                    (true, base) => Content::Shares { newest, base },
+                    (false, Some(base)) => Content::Shares { newest: base, base: None },
+                    (false, None) => Content::Nothing,
+                }
+            }
+            _ => Content::Nothing,
+        }
+    }
+
     /// What an authentic blob shows. One whose payload makes no sense shows nothing.
     pub(super) fn of(opened: &Opened) -> Content {
         let header = &opened.header;

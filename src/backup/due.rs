@@ -16,7 +16,7 @@ use super::roster::{ROSTER_TAIL_BYTES, Roster, RosterPeer};
 use super::rules::{self, PeerState};
 use super::sends::{Cut, Made, Payload};
 use super::share::RECORD_HEADER_BYTES;
-use super::stripes::{self, Holding};
+use super::stripes::{self, Best, Holding};
 use crate::error::{Error, Result, Status};
 use crate::limits::BACKUP_SPREAD_MS;
 use crate::types::NodeId;
@@ -90,31 +90,29 @@ impl Ledger {
         let holding = |(node, known): (&NodeId, &Known)| {
             let (held, sent) = (known.history.held, known.history.sent);
             let is_of_use = held != Content::Nothing || sent != Content::Nothing;
-            is_of_use.then_some(Holding {
-                node: *node,
-                held,
-                sent,
-                is_confirmed: known.peer.committed_seq == known.peer.sent_seq,
-            })
+            is_of_use.then_some(Holding { node: *node, held, sent })
         };
         self.peers.iter().filter_map(holding).collect()
     }
 
     /// The older share that goes with the newest one, while it is needed and fits.
+    /// A peer keeps the share of it that it holds.
     fn base_beside(
         &self,
         newest: &Generation,
         index: u8,
-        holdings: &[Holding],
+        held: &Content,
+        is_secure: bool,
     ) -> Option<(ShareId, Made)> {
         let base = self.sends.base().filter(|base| base.generation.number != newest.number)?;
         let bytes = 1 + record_bytes(newest) + record_bytes(&base.generation);
         let fits = bytes <= newest.size_class.payload_max();
-        if !fits || stripes::is_secure(&self.sends.stripe, newest, holdings) {
+        if !fits || is_secure {
             return None;
         }
-        let index = index % base.generation.code.shares() as u8;
-        Some((ShareId { generation: base.generation.number, index }, base))
+        let Generation { number: generation, code, .. } = base.generation;
+        let index = held.share_of(generation).unwrap_or(index % code.shares() as u8);
+        Some((ShareId { generation, index }, base))
     }
 
     /// The class of a whole payload for a peer: the shortest for those who keep no other, if that is enough.
@@ -143,7 +141,10 @@ impl Ledger {
             return Err(Error::new(Status::TooBig, "the sequence numbers are used up"));
         };
         let mut plan = self.fill(before, seq, role, &payload)?;
-        if !stripes::may_overwrite(&self.sends.stripe, &self.holdings(), node, &plan.content) {
+        let best = Best::of(&self.sends.stripe, &self.holdings());
+        let may_overwrite =
+            |best: &Best| best.may_overwrite(&self.sends.stripe, node, &plan.content);
+        if !best.as_ref().is_none_or(may_overwrite) {
             let fact = "holds a share of the only state that is known to be restorable; wait";
             return Err(Error::new(Status::Conflict, format!("peer {node} {fact}")));
         }
@@ -151,21 +152,26 @@ impl Ledger {
             plan.roster = self.roster().encode_within(plan.room_for_roster());
         }
         self.state.next_seq = next_seq;
-        match role {
-            Role::Share(_) => self.sends.spread.push_back(self.now_ms),
-            Role::Journal => self.sends.journals.sent(node, self.now_ms),
-            Role::Whole | Role::Roster => {}
-        }
         let is_payload = matches!(role, Role::Whole | Role::Share(_));
         let history = History {
             payload_sha256: if is_payload { payload.sha256 } else { [0; 32] },
             sent_ms: self.now_ms,
             blob_bytes: plan.class.bytes() as u32,
             sent: plan.content,
+            held: before.history.held.kept_in(&plan.content),
             ..before.history
         };
         plan.known = Known { peer: step.peer, history, is_wanted: false, ..before };
         Ok(plan)
+    }
+
+    /// The blob of a plan is durable, and leaves.
+    pub(super) fn left(&mut self, node: NodeId, content: &Content) {
+        match content {
+            Content::Shares { .. } => self.sends.spread.push_back(self.now_ms),
+            Content::Journal => self.sends.journals.sent(node, self.now_ms),
+            Content::Whole { .. } | Content::Roster | Content::Nothing => {}
+        }
     }
 
     fn fill(&mut self, known: Known, seq: u64, role: Role, payload: &Payload) -> Result<SendPlan> {
@@ -195,7 +201,8 @@ impl Ledger {
             Role::Share(index) => {
                 let made = self.current_or_drawn(payload, seq)?;
                 let newest = made.generation;
-                let base = self.base_beside(&newest, index, &self.holdings());
+                let is_secure = stripes::is_secure(&self.sends.stripe, &newest, &self.holdings());
+                let base = self.base_beside(&newest, index, &known.history.held, is_secure);
                 plan.class = newest.size_class;
                 plan.content = Content::Shares {
                     newest: ShareId { generation: newest.number, index },
@@ -250,15 +257,10 @@ impl Ledger {
             Role::Share(index) => {
                 current.is_some_and(|newest| sent.share_of(newest.number) == Some(index))
             }
-            // The same payload with other HTLCs is another generation.
-            Role::Whole => match current {
-                Some(newest) if newest.has_snapshot => sent.share_of(newest.number).is_some(),
-                Some(newest) => {
-                    let is_whole = !matches!(sent, Content::Shares { .. });
-                    is_whole && known.history.payload_sha256 == newest.payload_sha256
-                }
-                None => false,
-            },
+            Role::Whole => current.is_some_and(|newest| {
+                let is_whole = !matches!(sent, Content::Shares { .. });
+                is_whole && known.history.payload_sha256 == newest.payload_sha256
+            }),
         }
     }
 
@@ -311,7 +313,7 @@ impl Ledger {
         self.sends.journals.ask_budget(self.now_ms);
         let (mut room, spread_ms) = self.spread();
         let current = self.current().map(|made| made.generation);
-        let holdings = self.holdings();
+        let look = self.look(current.as_ref());
         let (mut due, mut next_ms) = (Vec::new(), self.sends.journals.next_round_ms());
         for (node, known) in &self.peers {
             let Some(due_ms) = self.send_due_ms(*node, known, current.as_ref()) else { continue };
@@ -320,7 +322,7 @@ impl Ledger {
                 next_ms = earlier(next_ms, due_ms);
                 continue;
             }
-            if !self.may_send(*node, role, current.as_ref(), &holdings) {
+            if !self.may_send(*node, known, role, current.as_ref(), &look) {
                 continue;
             }
             if matches!(role, Role::Share(_)) {
@@ -337,25 +339,39 @@ impl Ledger {
         (due, next_ms)
     }
 
+    fn look(&self, current: Option<&Generation>) -> Look {
+        let (holdings, stripe) = (self.holdings(), &self.sends.stripe);
+        Look {
+            best: Best::of(stripe, &holdings),
+            is_secure: current.is_some_and(|it| stripes::is_secure(stripe, it, &holdings)),
+        }
+    }
+
     /// BS1.
     fn may_send(
         &self,
         node: NodeId,
+        known: &Known,
         role: Role,
         current: Option<&Generation>,
-        holdings: &[Holding],
+        look: &Look,
     ) -> bool {
+        let Some(best) = &look.best else { return true };
         let content = match role {
             Role::Whole => return true,
             Role::Roster => Content::Roster,
             Role::Journal => Content::Journal,
             Role::Share(index) => {
                 let Some(newest) = current else { return true };
-                let base = self.base_beside(newest, index, holdings).map(|(share, _)| share);
-                Content::Shares { newest: ShareId { generation: newest.number, index }, base }
+                let held = &known.history.held;
+                let base = self.base_beside(newest, index, held, look.is_secure);
+                Content::Shares {
+                    newest: ShareId { generation: newest.number, index },
+                    base: base.map(|(share, _)| share),
+                }
             }
         };
-        stripes::may_overwrite(&self.sends.stripe, holdings, node, &content)
+        best.may_overwrite(&self.sends.stripe, node, &content)
     }
 
     /// When a tick has something to do beside sends.
@@ -372,13 +388,24 @@ impl Ledger {
         self.peers.values().filter_map(of_peer).min()
     }
 
-    /// The newest generation, where it may become the base: enough of it came back.
+    /// The newest generation, where it is to become the base: enough of it came back, or another one is about
+    /// to take its place.
     pub(super) fn secured(&self) -> Option<Made> {
         let made = self.sends.newest()?;
         let newest = &made.generation;
         let is_base = self.sends.stripe.base.is_some_and(|base| base.number == newest.number);
-        let is_of_use = !newest.is_whole || newest.has_snapshot;
-        let is_secure = || stripes::is_secure(&self.sends.stripe, newest, &self.holdings());
-        (!is_base && is_of_use && is_secure()).then_some(made)
+        if is_base || newest.is_whole {
+            return None;
+        }
+        let holdings = self.holdings();
+        let is_ending = || self.current().is_none() && stripes::is_restorable(newest, &holdings);
+        let is_secure = stripes::is_secure(&self.sends.stripe, newest, &holdings);
+        (is_secure || is_ending()).then_some(made)
     }
+}
+
+/// What all peers together hold, looked at once for all of them.
+struct Look {
+    best: Option<Best>,
+    is_secure: bool,
 }

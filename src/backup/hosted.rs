@@ -67,8 +67,7 @@ impl Backup {
     /// # Errors
     /// `Closed`, `Poisoned`, `Forked`.
     pub fn channel_force_closed(&self, channel: ChannelId) -> Result<()> {
-        self.hold()?.ledger.sends.journals.journal.force_closed(channel);
-        Ok(())
+        self.hold()?.ledger.sends.journals.journal.force_closed(channel)
     }
 
     /// Tells that nothing of a channel is left to sweep. Answers whether anything was known of it.

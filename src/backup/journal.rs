@@ -335,6 +335,14 @@ impl Journal {
         Ok(())
     }
 
+    /// Makes the journals complete by themselves: what they were relative to may be replaced. The next one does
+    /// not wait.
+    pub fn clear_base(&mut self) {
+        if self.base.take().is_some() {
+            self.cadence.urge();
+        }
+    }
+
     /// Generation that the journals are relative to, 0 for none.
     pub fn base_generation(&self) -> u64 {
         self.base.as_ref().map_or(0, |base| base.generation)

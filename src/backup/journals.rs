@@ -104,13 +104,18 @@ impl Journals {
         }
     }
 
-    /// Whether journals would be shorter with a new generation, and the newest one is not it already.
+    /// Journals are complete by themselves from now on: what they were relative to goes along no more.
+    pub(super) fn clear_base(&mut self) {
+        self.journal.clear_base();
+    }
+
+    /// Whether journals would be shorter with a new generation, and none is on its way already.
     pub(super) fn wants_base(&self, now_ms: u64, newest: &Generation, base: Option<u64>) -> bool {
-        let is_spent = base == Some(newest.number)
-            || now_ms.saturating_sub(newest.made_ms) >= BASE_AGE_MS
-            || !newest.has_snapshot;
-        self.is_active()
-            && is_spent
+        let is_old = now_ms.saturating_sub(newest.made_ms) >= BASE_AGE_MS;
+        let may_be_replaced = base == Some(newest.number) || is_old;
+        !newest.is_whole
+            && self.is_active()
+            && may_be_replaced
             && !self.keepers.is_empty()
             && self.journal.wants_new_base(now_ms)
     }

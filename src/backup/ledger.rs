@@ -212,6 +212,8 @@ impl Ledger {
                 self.needs_review();
             }
             Event::Disconnected => {}
+            // Time that is up says nothing of a peer that was heard before (BT1).
+            Event::Deadline if before.peer.state != PeerState::Hold => {}
             Event::Deadline | Event::Retrieved(_) => self.conclude(before.peer, &mut known, shown),
         }
         known.is_wanted |= step.action == Action::Resend;

@@ -105,19 +105,20 @@ fn read(store: &Store) -> Result<Found> {
             true
         })?;
         let (stripe, stripe_is_damaged) = (stripe.row, stripe.is_damaged);
-        let (base_object, base_is_damaged) = match stripe.as_ref().and_then(|it| it.base) {
-            None => (None, false),
-            Some(base) => {
-                let object = match blob::read(view, &base_key()?) {
-                    Ok(object) => object.map(|bytes| Arc::new(Zeroizing::new(bytes))),
-                    Err(error) if error.status() == Status::CorruptRecord => None,
-                    Err(error) => return Err(error),
-                };
-                let object = object.filter(|object| digest(object) == base.object_sha256);
-                let is_damaged = object.is_none();
-                (object, is_damaged)
-            }
-        };
+        let (base_object, base_is_damaged) =
+            match stripe.as_ref().filter(|it| it.base_is_stored).and_then(|it| it.base) {
+                None => (None, false),
+                Some(base) => {
+                    let object = match blob::read(view, &base_key()?) {
+                        Ok(object) => object.map(|bytes| Arc::new(Zeroizing::new(bytes))),
+                        Err(error) if error.status() == Status::CorruptRecord => None,
+                        Err(error) => return Err(error),
+                    };
+                    let object = object.filter(|object| digest(object) == base.object_sha256);
+                    let is_damaged = object.is_none();
+                    (object, is_damaged)
+                }
+            };
         Ok(Found {
             state_is_damaged: state.is_damaged || (state.row.is_none() && rows != 0),
             state: state.row,

@@ -427,6 +427,7 @@ impl Backup {
         let mut stripe = state.ledger.sends.stripe.clone();
         stripe.revision = stripe.revision.saturating_add(1);
         stripe.base = Some(made.generation);
+        stripe.base_is_stored = true;
         let (of_row, base) = (Some(stripe.clone()), Some(staged));
         let change = Change { stripe: of_row, base, grows: true, ..Change::default() };
         // BW3 does not hold here: nobody may give places from the stripe before, and nobody waits long.
@@ -470,6 +471,7 @@ impl Backup {
     /// Nothing was changed: `StateLoss`, `PeerUnavailable`, `Hold`, `Unreadable`, `NoPayload`, `NoSpace`,
     /// `Io` without random numbers; the store's errors. `Unknown`: do not send, reopen.
     pub fn seal(&self, now_ms: u64, peer: NodeId, block_height: u32) -> Result<Sealed> {
+        self.secure()?;
         let mut state = self.hold_idle(peer)?;
         let now_ms = state.ledger.observe(now_ms)?;
         let entropy = draw(state.entropy.as_mut())?;
@@ -496,6 +498,7 @@ impl Backup {
         drop(busy);
         let mut state = self.shared.state.hold()?;
         state.ledger.state.is_fresh = false;
+        state.ledger.left(peer, &plan.content);
         if state.ledger.state.is_blocked {
             let fact = "a peer showed that we lost state while this was sealed; do not send it";
             return Err(Error::new(Status::StateLoss, fact));

@@ -20,6 +20,7 @@ use super::object::{OBJECT_TAIL_BYTES, join_object, split_object};
 use super::record::History;
 use super::score::{PeerFacts, Record};
 use super::stripe::Code;
+use super::stripes;
 use crate::error::{Error, Result, Status};
 use crate::limits::{BACKUP_SNAPSHOT_BYTES_MAX, BACKUP_STRIKE_SECS};
 use crate::types::NodeId;
@@ -143,11 +144,12 @@ impl Sends {
 
     /// The newest generation again, if it was made of this payload and can be made anew or is the base.
     fn find_newest(&mut self, payload: &Payload) {
-        self.newest_object = None;
+        if self.newest_object.is_some() {
+            return;
+        }
         let same = |newest: &Generation| newest.payload_sha256 == payload.sha256;
         let Some(newest) = self.stripe.newest.filter(same) else { return };
-        let is_bare = newest.is_whole && !newest.has_snapshot;
-        let made_anew = object_of(payload, &[], is_bare).ok();
+        let made_anew = object_of(payload, &[], newest.is_whole).ok();
         let is_it = |object: &Bytes| digest(object) == newest.object_sha256;
         self.newest_object = made_anew.filter(is_it).or_else(|| {
             let base = self.stripe.base.filter(|base| base.number == newest.number);
@@ -311,6 +313,24 @@ impl Ledger {
         (newest.payload_sha256 == payload.sha256 && is_cut_so && serves).then_some(made)
     }
 
+    /// What restores the newest generation is not in memory after a restart with another payload. Its shares
+    /// stay where they are then, if the others are enough for the next one (BS1).
+    fn keep_what_is_restorable(&mut self, needed_shares: u32) {
+        let Some(newest) = self.sends.stripe.newest.filter(|newest| !newest.is_whole) else {
+            return;
+        };
+        let kept_shares = newest.code.data_shares() as u32;
+        let is_lost = self.sends.newest_object.is_none()
+            && stripes::is_restorable(&newest, &self.holdings())
+            && stripes::can_wait(&self.sends.stripe, kept_shares, needed_shares);
+        if is_lost {
+            self.sends.stripe.base = Some(newest);
+            self.sends.stripe.base_is_stored = false;
+            self.sends.base_object = None;
+            self.sends.journals.clear_base();
+        }
+    }
+
     /// Makes a generation of the payload of now, and of the HTLCs that fit beside it.
     pub(super) fn draw(&mut self, payload: &Payload, seq: u64) -> Result<Made> {
         let (code, size_class, bytes_max) = match &self.sends.cut {
@@ -325,8 +345,11 @@ impl Ledger {
         };
         let is_whole = matches!(self.sends.cut, Cut::Whole);
         let room = bytes_max.saturating_sub(payload.bytes.len() + OBJECT_TAIL_BYTES);
-        let snapshot = self.sends.journals.snapshot(room.min(BACKUP_SNAPSHOT_BYTES_MAX))?;
-        let object = object_of(payload, &snapshot, is_whole && snapshot.is_empty())?;
+        let snapshot = match is_whole {
+            true => Zeroizing::default(),
+            false => self.sends.journals.snapshot(room.min(BACKUP_SNAPSHOT_BYTES_MAX))?,
+        };
+        let object = object_of(payload, &snapshot, is_whole)?;
         let too_big = |_| Error::new(Status::TooBig, "the payload exceeds 4 GiB");
         let generation = Generation {
             number: seq,
@@ -339,9 +362,14 @@ impl Ledger {
             payload_sha256: payload.sha256,
             made_ms: self.now_ms,
         };
+        self.keep_what_is_restorable(code.data_shares() as u32);
         self.sends.stripe.newest = Some(generation);
         self.sends.newest_object = Some(Arc::clone(&object));
         self.sends.changed();
+        if is_whole {
+            // Whole blobs carry no base along.
+            self.sends.journals.clear_base();
+        }
         Ok(Made { generation, object })
     }
 }

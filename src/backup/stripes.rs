@@ -7,6 +7,8 @@
 //! since by a blob without it. BS3 a generation becomes the base when one share more came back than restores
 //! it. Pure: no clock, no I/O. Called by the ledger.
 
+use std::collections::BTreeMap;
+
 use super::content::Content;
 use super::generation::{Generation, Stripe};
 use crate::types::NodeId;
@@ -15,20 +17,10 @@ use crate::types::NodeId;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Holding {
     pub(super) node: NodeId,
-    /// What it returned last.
+    /// What came back and was not replaced since (BS2).
     pub(super) held: Content,
     /// What it was sent last.
     pub(super) sent: Content,
-    /// It returned what it was sent last.
-    pub(super) is_confirmed: bool,
-}
-
-impl Holding {
-    /// BS2.
-    fn confirmed(&self, generation: u64) -> Option<u8> {
-        let is_there = self.is_confirmed || self.sent.share_of(generation).is_some();
-        self.held.share_of(generation).filter(|_| is_there)
-    }
 }
 
 /// Distinct shares, one bit each.
@@ -38,72 +30,77 @@ fn shares_of(indexes: impl Iterator<Item = u8>) -> u32 {
 
 /// How many distinct shares of a generation came back and are still there.
 pub(super) fn confirmed_shares(holdings: &[Holding], generation: u64) -> u32 {
-    shares_of(holdings.iter().filter_map(|holding| holding.confirmed(generation))).count_ones()
+    let held = holdings.iter().filter_map(|holding| holding.held.share_of(generation));
+    shares_of(held).count_ones()
 }
 
 /// How many distinct shares of a generation were sent and not replaced since, whether they came back or not.
 pub(super) fn sent_shares(holdings: &[Holding], generation: u64) -> u32 {
-    shares_of(holdings.iter().filter_map(|holding| holding.sent.share_of(generation))).count_ones()
+    let sent = holdings.iter().filter_map(|holding| holding.sent.share_of(generation));
+    shares_of(sent).count_ones()
 }
 
-/// What is known to be restorable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Restorable {
+/// Whether a generation is known to be restorable.
+pub(super) fn is_restorable(generation: &Generation, holdings: &[Holding]) -> bool {
+    let needed_shares = generation.code.data_shares() as u32;
+    confirmed_shares(holdings, generation.number) >= needed_shares
+}
+
+/// The newest state that is known to be restorable, and who holds which share of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Best {
     generation: u64,
     needed_shares: u32,
+    holders: BTreeMap<NodeId, u8>,
 }
 
-/// The newest state that is known to be restorable.
-fn best(stripe: &Stripe, holdings: &[Holding]) -> Option<Restorable> {
-    let striped = [stripe.newest, stripe.base].into_iter().flatten();
-    let striped = striped.map(|generation| Restorable {
-        generation: generation.number,
-        needed_shares: generation.code.data_shares() as u32,
-    });
-    let whole = holdings.iter().filter_map(|holding| match holding.held {
-        Content::Whole { generation } => holding.confirmed(generation).map(|_| generation),
-        _ => None,
-    });
-    let whole = whole.map(|generation| Restorable { generation, needed_shares: 1 });
-    let is_there =
-        |one: &Restorable| confirmed_shares(holdings, one.generation) >= one.needed_shares;
-    let newest_whole = whole.max_by_key(|one| one.generation);
-    striped.chain(newest_whole).filter(is_there).max_by_key(|one| one.generation)
-}
+impl Best {
+    pub(super) fn of(stripe: &Stripe, holdings: &[Holding]) -> Option<Best> {
+        let cut = [stripe.newest, stripe.base].into_iter().flatten();
+        let cut = cut.filter(|generation| is_restorable(generation, holdings));
+        let cut = cut.map(|generation| (generation.number, generation.code.data_shares() as u32));
+        let whole = holdings.iter().filter_map(|holding| match holding.held {
+            Content::Whole { generation } => Some((generation, 1)),
+            _ => None,
+        });
+        let (generation, needed_shares) = cut.chain(whole).max()?;
+        let share = |holding: &Holding| Some((holding.node, holding.held.share_of(generation)?));
+        let holders = holdings.iter().filter_map(share).collect();
+        Some(Best { generation, needed_shares, holders })
+    }
 
-/// BS1.
-pub(super) fn may_overwrite(
-    stripe: &Stripe,
-    holdings: &[Holding],
-    node: NodeId,
-    new: &Content,
-) -> bool {
-    if matches!(new, Content::Whole { .. }) {
-        return true;
-    }
-    let Some(best) = best(stripe, holdings) else { return true };
-    let holds_it = |holding: &Holding| holding.confirmed(best.generation);
-    let of_peer = holdings.iter().find(|holding| holding.node == node);
-    if new.share_of(best.generation).is_some() || of_peer.and_then(holds_it).is_none() {
-        return true;
-    }
-    let others = holdings.iter().filter(|holding| holding.node != node);
-    if shares_of(others.filter_map(holds_it)).count_ones() >= best.needed_shares {
-        return true;
-    }
-    match (new, stripe.newest) {
-        (Content::Shares { .. }, Some(newest)) => {
-            let placed = stripe.placement.iter().count() as u32;
-            placed.saturating_sub(best.needed_shares) < newest.code.data_shares() as u32
+    /// BS1.
+    pub(super) fn may_overwrite(&self, stripe: &Stripe, node: NodeId, new: &Content) -> bool {
+        let Some(index) = self.holders.get(&node) else { return true };
+        let is_whole = matches!(new, Content::Whole { .. });
+        if is_whole || new.share_of(self.generation) == Some(*index) {
+            return true;
         }
-        _ => false,
+        let others = self.holders.iter().filter(|(holder, _)| **holder != node);
+        if shares_of(others.map(|(_, index)| *index)).count_ones() >= self.needed_shares {
+            return true;
+        }
+        match (new, stripe.newest) {
+            (Content::Shares { .. }, Some(newest)) => {
+                !can_wait(stripe, self.needed_shares, newest.code.data_shares() as u32)
+            }
+            _ => false,
+        }
     }
+}
+
+/// Whether those who need not keep what they hold can make something newer restorable.
+pub(super) fn can_wait(stripe: &Stripe, kept_shares: u32, needed_shares: u32) -> bool {
+    placed(stripe).saturating_sub(kept_shares) >= needed_shares
+}
+
+fn placed(stripe: &Stripe) -> u32 {
+    stripe.placement.iter().count() as u32
 }
 
 /// Whether the newest generation needs no older one beside it any more (BS3).
 pub(super) fn is_secure(stripe: &Stripe, newest: &Generation, holdings: &[Holding]) -> bool {
-    let placed = stripe.placement.iter().count() as u32;
-    let restoring = newest.code.data_shares() as u32;
-    let needed = (restoring + 1).min(placed.max(restoring));
-    confirmed_shares(holdings, newest.number) >= needed
+    let needed_shares = newest.code.data_shares() as u32;
+    let enough = (needed_shares + 1).min(placed(stripe).max(needed_shares));
+    confirmed_shares(holdings, newest.number) >= enough
 }
