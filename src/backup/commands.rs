@@ -18,7 +18,9 @@ pub(super) struct Change {
     pub(super) peers: Vec<(NodeId, [u8; PEER_BYTES])>,
     pub(super) state: Option<State>,
     pub(super) stripe: Option<Stripe>,
-    /// What the base of the stripe is made of, already in the store.
+    /// What the newest generation of the stripe is made of, already in the store.
+    pub(super) newest: Option<Staged>,
+    /// What its base is made of, likewise.
     pub(super) base: Option<Staged>,
     pub(super) told: Vec<(EventKind, NodeId)>,
     /// Peers whose row goes.
@@ -49,21 +51,35 @@ impl Change {
             Err(error) if error.status() == Status::CorruptRecord => None,
             Err(error) => return Err(error),
         };
-        if known.is_some_and(|known| known.revision >= stripe.revision) {
-            return Ok(());
+        let is_newer = known.as_ref().is_none_or(|known| known.revision < stripe.revision);
+        let after = if is_newer { stripe } else { known.as_ref().unwrap_or(stripe) };
+        if is_newer {
+            batch.put(Table::BackupState, STRIPE_KEY, &stripe.encode())?;
         }
-        batch.put(Table::BackupState, STRIPE_KEY, &stripe.encode())?;
-        if let Some(base) = &self.base {
-            // Four chunks at most: the commit removes those of the base before.
-            base.replace(batch, &base_key()?, &mut RemovalBudget::of_one_commit())?;
+        // Four chunks at most each: the commit removes those of before.
+        let mut budget = RemovalBudget::of_one_commit();
+        if let Some(newest) = self.newest.as_ref().filter(|_| after.newest == stripe.newest) {
+            newest.replace(batch, &object_key(NEWEST_NAME)?, &mut budget)?;
+        }
+        if let Some(base) = self.base.as_ref().filter(|_| after.base == stripe.base) {
+            base.replace(batch, &object_key(BASE_NAME)?, &mut budget)?;
         }
         Ok(())
     }
+
+    fn staged(&self) -> impl Iterator<Item = &Staged> {
+        self.newest.iter().chain(&self.base)
+    }
 }
 
-/// Key of what the base is made of.
-pub(super) fn base_key() -> Result<Vec<u8>> {
-    blob::key_of(Owner::Backup, b"base")
+/// Name of what the newest generation is made of.
+pub(super) const NEWEST_NAME: &[u8] = b"newest";
+/// Name of what the base is made of.
+pub(super) const BASE_NAME: &[u8] = b"base";
+
+/// Key of what a generation is made of.
+pub(super) fn object_key(name: &[u8]) -> Result<Vec<u8>> {
+    blob::key_of(Owner::Backup, name)
 }
 
 impl Command for Change {
@@ -97,17 +113,19 @@ impl Command for Change {
         let peers = (self.peers.len() + self.forgotten.len()) as u64;
         let told = self.told.len() as u64;
         let stripe = if self.stripe.is_some() { STRIPE_BYTES_MAX } else { 0 };
-        let base = self.base.as_ref().map_or(Cost { rows: 0, bytes: 0 }, Staged::cost);
+        let objects = self.staged().map(Staged::cost);
+        let objects = objects.fold(Cost { rows: 0, bytes: 0 }, |sum, one| Cost {
+            rows: sum.rows + one.rows + RemovalBudget::ROWS,
+            bytes: sum.bytes + one.bytes,
+        });
         Cost {
-            rows: peers + 2 + told * EVENT_ROWS + base.rows + RemovalBudget::ROWS,
-            bytes: (peers + told + 1) * 256 + stripe + base.bytes,
+            rows: peers + 2 + told * EVENT_ROWS + objects.rows,
+            bytes: (peers + told + 1) * 256 + stripe + objects.bytes,
         }
     }
 
     fn committed(&self, _reply: &Reply) {
-        if let Some(base) = &self.base {
-            base.keep();
-        }
+        self.staged().for_each(Staged::keep);
     }
 
     fn space(&self) -> Space {

@@ -16,7 +16,7 @@ use super::roster::{ROSTER_TAIL_BYTES, Roster, RosterPeer};
 use super::rules::{self, PeerState};
 use super::sends::{Cut, Made, Payload};
 use super::share::RECORD_HEADER_BYTES;
-use super::stripes::{self, Best, Holding};
+use super::stripes::{self, Guard, Holding};
 use crate::error::{Error, Result, Status};
 use crate::limits::BACKUP_SPREAD_MS;
 use crate::types::NodeId;
@@ -39,6 +39,8 @@ pub(super) struct SendPlan {
     pub(super) roster: Vec<u8>,
     /// What the newest share, or the whole payload, is of.
     pub(super) newest: Option<Made>,
+    /// That was made for this blob.
+    pub(super) is_drawn: bool,
     /// What the older share is of.
     pub(super) base: Option<Made>,
     pub(super) journal: Zeroizing<Vec<u8>>,
@@ -141,10 +143,8 @@ impl Ledger {
             return Err(Error::new(Status::TooBig, "the sequence numbers are used up"));
         };
         let mut plan = self.fill(before, seq, role, &payload)?;
-        let best = Best::of(&self.sends.stripe, &self.holdings());
-        let may_overwrite =
-            |best: &Best| best.may_overwrite(&self.sends.stripe, node, &plan.content);
-        if !best.as_ref().is_none_or(may_overwrite) {
+        let guard = Guard::of(&self.sends.stripe, &self.holdings());
+        if !guard.may_overwrite(&self.sends.stripe, node, &plan.content) {
             let fact = "holds a share of the only state that is known to be restorable; wait";
             return Err(Error::new(Status::Conflict, format!("peer {node} {fact}")));
         }
@@ -182,9 +182,11 @@ impl Ledger {
             content: Content::Roster,
             roster: Vec::new(),
             newest: None,
+            is_drawn: false,
             base: None,
             journal: Zeroizing::default(),
         };
+        plan.is_drawn = self.current().is_none();
         match role {
             Role::Roster => {}
             Role::Journal => {
@@ -342,7 +344,7 @@ impl Ledger {
     fn look(&self, current: Option<&Generation>) -> Look {
         let (holdings, stripe) = (self.holdings(), &self.sends.stripe);
         Look {
-            best: Best::of(stripe, &holdings),
+            guard: Guard::of(stripe, &holdings),
             is_secure: current.is_some_and(|it| stripes::is_secure(stripe, it, &holdings)),
         }
     }
@@ -356,7 +358,6 @@ impl Ledger {
         current: Option<&Generation>,
         look: &Look,
     ) -> bool {
-        let Some(best) = &look.best else { return true };
         let content = match role {
             Role::Whole => return true,
             Role::Roster => Content::Roster,
@@ -371,7 +372,7 @@ impl Ledger {
                 }
             }
         };
-        best.may_overwrite(&self.sends.stripe, node, &content)
+        look.guard.may_overwrite(&self.sends.stripe, node, &content)
     }
 
     /// When a tick has something to do beside sends.
@@ -406,6 +407,6 @@ impl Ledger {
 
 /// What all peers together hold, looked at once for all of them.
 struct Look {
-    best: Option<Best>,
+    guard: Guard,
     is_secure: bool,
 }

@@ -94,15 +94,12 @@ pub struct Stripe {
     pub newest: Option<Generation>,
     /// The newest one of which more shares than needed came back.
     pub base: Option<Generation>,
-    /// What the base is made of is in the store, and goes along with newer shares.
-    pub base_is_stored: bool,
     /// Who keeps which share.
     pub placement: Placement,
 }
 
 const HAS_NEWEST: u8 = 1;
 const HAS_BASE: u8 = 2;
-const BASE_IS_STORED: u8 = 4;
 
 impl Stripe {
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -110,8 +107,7 @@ impl Stripe {
         let mut body = Vec::with_capacity(16 + 2 * GENERATION_BYTES + 34 * places.len());
         let flag = |generation: &Option<Generation>, bit: u8| generation.map_or(0, |_| bit);
         body.extend_from_slice(&self.revision.to_le_bytes());
-        let stored = if self.base_is_stored { BASE_IS_STORED } else { 0 };
-        body.push(flag(&self.newest, HAS_NEWEST) | flag(&self.base, HAS_BASE) | stored);
+        body.push(flag(&self.newest, HAS_NEWEST) | flag(&self.base, HAS_BASE));
         body.push(places.len() as u8);
         body.extend_from_slice(&[0; 6]);
         for generation in [self.newest, self.base].into_iter().flatten() {
@@ -129,10 +125,7 @@ impl Stripe {
         let revision = reader.u64()?;
         let (flags, count) = (reader.u8()?, usize::from(reader.u8()?));
         let padding: [u8; 6] = reader.array()?;
-        let base_is_stored = flags & BASE_IS_STORED != 0;
-        let is_known = flags & !(HAS_NEWEST | HAS_BASE | BASE_IS_STORED) == 0
-            && (!base_is_stored || flags & HAS_BASE != 0);
-        if !is_known || padding != [0; 6] || count > SHARES_MAX {
+        if flags & !(HAS_NEWEST | HAS_BASE) != 0 || padding != [0; 6] || count > SHARES_MAX {
             return None;
         }
         let newest = match flags & HAS_NEWEST {
@@ -149,7 +142,7 @@ impl Stripe {
             let is_free = placement.node(index).is_none() && placement.set(index, Some(node));
             is_free.then_some(())?;
         }
-        reader.is_at_end().then_some(Stripe { revision, newest, base, base_is_stored, placement })
+        reader.is_at_end().then_some(Stripe { revision, newest, base, placement })
     }
 }
 
@@ -179,13 +172,12 @@ mod tests {
         );
         for (newest, base) in [(None, None), (Some(7), None), (Some(7), Some(4)), (None, Some(4))] {
             let (newest, base) = (newest.map(generation), base.map(generation));
-            let stripe =
-                Stripe { revision: 1, newest, base, base_is_stored: base.is_some(), placement };
+            let stripe = Stripe { revision: 1, newest, base, placement };
             let body = stripe.encode();
             assert_eq!(Stripe::decode(&body), Some(stripe));
             assert_eq!(Stripe::decode(&body[..body.len() - 1]), None);
             assert_eq!(Stripe::decode(&[&body[..], &[0]].concat()), None);
-            for (place, value) in [(8, 8), (9, 33), (10, 1)] {
+            for (place, value) in [(8, 4), (9, 33), (10, 1)] {
                 let mut damaged = body.clone();
                 damaged[place] = value;
                 assert_eq!(Stripe::decode(&damaged), None, "byte {place}");

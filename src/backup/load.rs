@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::commands::{Change, base_key};
-use super::generation::{PURPOSE_CHANNELS, STRIPE_KEY, Stripe};
+use super::commands::{BASE_NAME, Change, NEWEST_NAME, object_key};
+use super::generation::{Generation, PURPOSE_CHANNELS, STRIPE_KEY, Stripe};
 use super::journals::Journals;
 use super::keys::BackupKeys;
 use super::ledger::Ledger;
 use super::options::{BackupOptions, BackupReport};
 use super::record::{History, STATE_KEY, State, decode_peer};
 use super::rules::{Peer, PeerState};
-use super::sends::{Bytes, Sends, digest};
+use super::sends::{Bytes, Objects, Sends, digest};
 use crate::error::{Error, Result, Status};
 use crate::limits::BACKUP_RESTORED_SEQUENCE_JUMP;
 use crate::store::Store;
@@ -31,7 +31,7 @@ struct Found {
     peers: Vec<Row>,
     stripe: Option<Stripe>,
     stripe_is_damaged: bool,
-    base_object: Option<Bytes>,
+    objects: Objects,
 }
 
 /// Everything that is durable. A new database gets its instance, durably, before this answers; so does one
@@ -73,7 +73,7 @@ pub(super) fn load(
     }
     let damaged = found.peers.iter().filter(|(_, row)| row.is_none()).count();
     let journals = Journals::new(options, keys.set_id(PURPOSE_CHANNELS, 0))?;
-    let sends = Sends::new(found.stripe.unwrap_or_default(), found.base_object, journals);
+    let sends = Sends::new(found.stripe.unwrap_or_default(), found.objects, journals);
     let mut ledger = Ledger::new(options.clone(), state, sends);
     for (node, row) in &found.peers {
         match row {
@@ -105,29 +105,33 @@ fn read(store: &Store) -> Result<Found> {
             true
         })?;
         let (stripe, stripe_is_damaged) = (stripe.row, stripe.is_damaged);
-        let (base_object, base_is_damaged) =
-            match stripe.as_ref().filter(|it| it.base_is_stored).and_then(|it| it.base) {
-                None => (None, false),
-                Some(base) => {
-                    let object = match blob::read(view, &base_key()?) {
-                        Ok(object) => object.map(|bytes| Arc::new(Zeroizing::new(bytes))),
-                        Err(error) if error.status() == Status::CorruptRecord => None,
-                        Err(error) => return Err(error),
-                    };
-                    let object = object.filter(|object| digest(object) == base.object_sha256);
-                    let is_damaged = object.is_none();
-                    (object, is_damaged)
-                }
-            };
+        let newest = stripe.as_ref().and_then(|stripe| stripe.newest);
+        let base = stripe.as_ref().and_then(|stripe| stripe.base);
+        let objects = Objects {
+            newest: object(view, NEWEST_NAME, newest.filter(|newest| !newest.is_whole))?,
+            base: object(view, BASE_NAME, base)?,
+        };
+        let base_is_damaged = base.is_some() && objects.base.is_none();
         Ok(Found {
             state_is_damaged: state.is_damaged || (state.row.is_none() && rows != 0),
             state: state.row,
             peers,
             stripe,
             stripe_is_damaged: stripe_is_damaged || base_is_damaged,
-            base_object,
+            objects,
         })
     })
+}
+
+/// What a generation is made of, `None` when it is not there whole.
+fn object(rows: &impl Rows, name: &[u8], of: Option<Generation>) -> Result<Option<Bytes>> {
+    let Some(generation) = of else { return Ok(None) };
+    let found = match blob::read(rows, &object_key(name)?) {
+        Ok(found) => found.map(|bytes| Arc::new(Zeroizing::new(bytes))),
+        Err(error) if error.status() == Status::CorruptRecord => None,
+        Err(error) => return Err(error),
+    };
+    Ok(found.filter(|object| digest(object) == generation.object_sha256))
 }
 
 struct Decoded<T> {

@@ -427,7 +427,6 @@ impl Backup {
         let mut stripe = state.ledger.sends.stripe.clone();
         stripe.revision = stripe.revision.saturating_add(1);
         stripe.base = Some(made.generation);
-        stripe.base_is_stored = true;
         let (of_row, base) = (Some(stripe.clone()), Some(staged));
         let change = Change { stripe: of_row, base, grows: true, ..Change::default() };
         // BW3 does not hold here: nobody may give places from the stripe before, and nobody waits long.
@@ -494,6 +493,13 @@ impl Backup {
         let busy = self.shared.make_busy(&mut state, peer);
         drop(state);
         let blob = compose(&self.shared.keys.peer(peer), &plan, &frame)?;
+        let newest = match &plan.newest {
+            Some(made) if plan.is_drawn && !made.generation.is_whole => {
+                Some(self.store.blobs().stage(&made.object, Space::Grows)?)
+            }
+            _ => None,
+        };
+        let change = Change { newest, ..change };
         self.write(change, &[(peer, known)])?;
         drop(busy);
         let mut state = self.shared.state.hold()?;

@@ -20,7 +20,6 @@ use super::object::{OBJECT_TAIL_BYTES, join_object, split_object};
 use super::record::History;
 use super::score::{PeerFacts, Record};
 use super::stripe::Code;
-use super::stripes;
 use crate::error::{Error, Result, Status};
 use crate::limits::{BACKUP_SNAPSHOT_BYTES_MAX, BACKUP_STRIKE_SECS};
 use crate::types::NodeId;
@@ -49,6 +48,13 @@ impl Made {
         let snapshot = if self.generation.has_snapshot { snapshot } else { &[] };
         HtlcSet::decode(snapshot).unwrap_or_default()
     }
+}
+
+/// What cut generations are made of, as it was found in the store.
+#[derive(Default)]
+pub(super) struct Objects {
+    pub(super) newest: Option<Bytes>,
+    pub(super) base: Option<Bytes>,
 }
 
 /// How the payload of now is kept.
@@ -88,14 +94,14 @@ impl std::fmt::Debug for Sends {
 }
 
 impl Sends {
-    pub(super) fn new(stripe: Stripe, base_object: Option<Bytes>, journals: Journals) -> Sends {
+    pub(super) fn new(stripe: Stripe, objects: Objects, journals: Journals) -> Sends {
         let mut sends = Sends {
             payload: None,
             cut: Cut::Whole,
             durable_revision: stripe.revision,
             stripe,
-            newest_object: None,
-            base_object,
+            newest_object: objects.newest,
+            base_object: objects.base,
             facts: BTreeMap::new(),
             spread: VecDeque::new(),
             needs_review: true,
@@ -142,7 +148,7 @@ impl Sends {
         self.journals.set_base(made);
     }
 
-    /// The newest generation again, if it was made of this payload and can be made anew or is the base.
+    /// The newest generation again, if it was made of this payload and is not in the store: it went whole.
     fn find_newest(&mut self, payload: &Payload) {
         if self.newest_object.is_some() {
             return;
@@ -150,11 +156,7 @@ impl Sends {
         let same = |newest: &Generation| newest.payload_sha256 == payload.sha256;
         let Some(newest) = self.stripe.newest.filter(same) else { return };
         let made_anew = object_of(payload, &[], newest.is_whole).ok();
-        let is_it = |object: &Bytes| digest(object) == newest.object_sha256;
-        self.newest_object = made_anew.filter(is_it).or_else(|| {
-            let base = self.stripe.base.filter(|base| base.number == newest.number);
-            base.and(self.base_object.clone())
-        });
+        self.newest_object = made_anew.filter(|object| digest(object) == newest.object_sha256);
     }
 }
 
@@ -313,24 +315,6 @@ impl Ledger {
         (newest.payload_sha256 == payload.sha256 && is_cut_so && serves).then_some(made)
     }
 
-    /// What restores the newest generation is not in memory after a restart with another payload. Its shares
-    /// stay where they are then, if the others are enough for the next one (BS1).
-    fn keep_what_is_restorable(&mut self, needed_shares: u32) {
-        let Some(newest) = self.sends.stripe.newest.filter(|newest| !newest.is_whole) else {
-            return;
-        };
-        let kept_shares = newest.code.data_shares() as u32;
-        let is_lost = self.sends.newest_object.is_none()
-            && stripes::is_restorable(&newest, &self.holdings())
-            && stripes::can_wait(&self.sends.stripe, kept_shares, needed_shares);
-        if is_lost {
-            self.sends.stripe.base = Some(newest);
-            self.sends.stripe.base_is_stored = false;
-            self.sends.base_object = None;
-            self.sends.journals.clear_base();
-        }
-    }
-
     /// Makes a generation of the payload of now, and of the HTLCs that fit beside it.
     pub(super) fn draw(&mut self, payload: &Payload, seq: u64) -> Result<Made> {
         let (code, size_class, bytes_max) = match &self.sends.cut {
@@ -362,7 +346,6 @@ impl Ledger {
             payload_sha256: payload.sha256,
             made_ms: self.now_ms,
         };
-        self.keep_what_is_restorable(code.data_shares() as u32);
         self.sends.stripe.newest = Some(generation);
         self.sends.newest_object = Some(Arc::clone(&object));
         self.sends.changed();

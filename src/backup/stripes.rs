@@ -7,7 +7,7 @@
 //! since by a blob without it. BS3 a generation becomes the base when one share more came back than restores
 //! it. Pure: no clock, no I/O. Called by the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::content::Content;
 use super::generation::{Generation, Stripe};
@@ -46,16 +46,24 @@ pub(super) fn is_restorable(generation: &Generation, holdings: &[Holding]) -> bo
     confirmed_shares(holdings, generation.number) >= needed_shares
 }
 
+/// What must not be overwritten.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Guard {
+    best: Option<Best>,
+    /// Peers that were sent a whole payload which is newer than that, whether it came back or not.
+    wholes: BTreeSet<NodeId>,
+}
+
 /// The newest state that is known to be restorable, and who holds which share of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Best {
+struct Best {
     generation: u64,
     needed_shares: u32,
     holders: BTreeMap<NodeId, u8>,
 }
 
 impl Best {
-    pub(super) fn of(stripe: &Stripe, holdings: &[Holding]) -> Option<Best> {
+    fn of(stripe: &Stripe, holdings: &[Holding]) -> Option<Best> {
         let cut = [stripe.newest, stripe.base].into_iter().flatten();
         let cut = cut.filter(|generation| is_restorable(generation, holdings));
         let cut = cut.map(|generation| (generation.number, generation.code.data_shares() as u32));
@@ -69,11 +77,9 @@ impl Best {
         Some(Best { generation, needed_shares, holders })
     }
 
-    /// BS1.
-    pub(super) fn may_overwrite(&self, stripe: &Stripe, node: NodeId, new: &Content) -> bool {
+    fn may_overwrite(&self, stripe: &Stripe, node: NodeId, new: &Content) -> bool {
         let Some(index) = self.holders.get(&node) else { return true };
-        let is_whole = matches!(new, Content::Whole { .. });
-        if is_whole || new.share_of(self.generation) == Some(*index) {
+        if new.share_of(self.generation) == Some(*index) {
             return true;
         }
         let others = self.holders.iter().filter(|(holder, _)| **holder != node);
@@ -89,8 +95,32 @@ impl Best {
     }
 }
 
+impl Guard {
+    pub(super) fn of(stripe: &Stripe, holdings: &[Holding]) -> Guard {
+        let best = Best::of(stripe, holdings);
+        let beyond = best.as_ref().map_or(0, |best| best.generation);
+        let is_newer = |holding: &&Holding| match holding.sent {
+            Content::Whole { generation } => generation > beyond,
+            _ => false,
+        };
+        let wholes = holdings.iter().filter(is_newer).map(|holding| holding.node).collect();
+        Guard { best, wholes }
+    }
+
+    /// BS1. A whole payload may replace anything: a peer holds the one or the other.
+    pub(super) fn may_overwrite(&self, stripe: &Stripe, node: NodeId, new: &Content) -> bool {
+        if matches!(new, Content::Whole { .. }) {
+            return true;
+        }
+        let is_last_whole = self.wholes.contains(&node) && self.wholes.len() == 1;
+        let best_allows =
+            || self.best.as_ref().is_none_or(|best| best.may_overwrite(stripe, node, new));
+        !is_last_whole && best_allows()
+    }
+}
+
 /// Whether those who need not keep what they hold can make something newer restorable.
-pub(super) fn can_wait(stripe: &Stripe, kept_shares: u32, needed_shares: u32) -> bool {
+fn can_wait(stripe: &Stripe, kept_shares: u32, needed_shares: u32) -> bool {
     placed(stripe).saturating_sub(kept_shares) >= needed_shares
 }
 
