@@ -11,6 +11,7 @@
 #   files      check, backup, compaction; an init while 50 MiB are staged or committed
 #   resources  HTLC decisions beside a port of the reference's structure; restores, memory
 #   peers      peers' blobs: 10,000 peers, a flood, attempts beside them; seals and envelopes
+#   stripe     the erasure code over 1 MB, beside another implementation of it
 #   memory     what lnkeep holds in memory with a million attempts
 #   calls      single calls under criterion, to compare two builds; runs only when named
 #
@@ -130,12 +131,12 @@ rust() {
     fi
 }
 
-[ $# -gt 0 ] || set -- callers payments monitors million payments_million attempts files resources peers memory
+[ $# -gt 0 ] || set -- callers payments monitors million payments_million attempts files resources peers stripe memory
 tables=
 for bench in "$@"; do
     case $bench in
     callers | payments | monitors | million | payments_million) tables=${tables:+$tables,}$bench ;;
-    attempts | files | resources | peers | memory | calls) ;;
+    attempts | files | resources | peers | stripe | memory | calls) ;;
     *) echo "there is no bench $bench" >&2; exit 2 ;;
     esac
 done
@@ -161,6 +162,7 @@ for bench in "$@"; do
         rust peers_slow "peers, $delay_us us added to each flush" peers \
             "LNKEEP_FLUSH_DELAY_US=$delay_us" "LD_PRELOAD=$out/slow_flush.so"
         ;;
+    stripe) rust stripe stripe stripe ;;
     memory) rust memory "memory" million ;;
     calls) rust calls calls calls ;;
     esac

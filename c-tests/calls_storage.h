@@ -1,4 +1,4 @@
-/* The rows of calls.h for peer storage, its messages, envelopes and backups; calls.h alone includes it. */
+/* The rows of calls.h for peer storage, its messages, envelopes, shares and backups; calls.h alone includes it. */
 
 #ifndef LNKEEP_CALLS_STORAGE_H
 #define LNKEEP_CALLS_STORAGE_H
@@ -23,6 +23,10 @@ static struct {
     lnkeep_backup_actions *actions;
     lnkeep_backup_peers *peers;
     lnkeep_backup_standing standing;
+    lnkeep_stripe_share share;
+    lnkeep_shares *shares;
+    lnkeep_share_records *records;
+    lnkeep_roster *roster;
     lnkeep_buf *buf;
     uint8_t node[33];
     uint8_t secret[32];
@@ -102,6 +106,10 @@ CALL(backup_forget, (B, NODE(0), ERR))
 CALL(envelope_open, (SECRET(1), NODE(2), X, p(0, &storage_arg.opened), ERR))
 CALL(envelope_seal, (SECRET(2), NODE(3), p(0, &storage_arg.header), X, 1024,
                      (const uint8_t *)p(4, storage_arg.entropy), p(1, &storage_arg.buf), ERR))
+CALL(stripe_encode, (1, 2, X, p(0, &storage_arg.shares), ERR))
+CALL(stripe_decode, (1, 2, 1, p(0, &storage_arg.share), 1, p(1, &storage_arg.buf), ERR))
+CALL(share_records_decode, (X, p(0, &storage_arg.records), ERR))
+CALL(roster_decode, (0, X, p(0, &storage_arg.roster), ERR))
 CALL(backup_tick, (B, 1, p(0, &storage_arg.actions), ERR))
 CALL(backup_list, (B, NULL, 1, p(0, &storage_arg.peers), ERR))
 CALL(backup_read_standing, (B, p(0, &storage_arg.standing), ERR))
@@ -143,6 +151,10 @@ CALL(backup_read_standing, (B, p(0, &storage_arg.standing), ERR))
     ROW(backup_forget, ON_BACKUP, 1, 0, 0, 0),                          \
     ROW(envelope_open, ON_NOTHING, 3, 1, 0, 0),                         \
     ROW(envelope_seal, ON_NOTHING, 5, 2, 0, 0),                         \
+    ROW(stripe_encode, ON_NOTHING, 1, 1, 0, 0),                         \
+    ROW(stripe_decode, ON_NOTHING, 2, 2, 0, 0),                         \
+    ROW(share_records_decode, ON_NOTHING, 1, 1, 0, 0),                  \
+    ROW(roster_decode, ON_NOTHING, 1, 1, 0, 0),                         \
     ROW(backup_tick, ON_BACKUP, 1, 1, 0, 0),                            \
     ROW(backup_list, ON_BACKUP, 1, 1, 0, 0),                            \
     ROW(backup_read_standing, ON_BACKUP, 1, 1, 0, 0)

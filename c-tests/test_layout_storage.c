@@ -1,4 +1,4 @@
-/* Sizes, offsets and numbers of peer storage, its messages, envelopes and backups: they are the ABI. */
+/* Sizes, offsets and numbers of peer storage, its messages, envelopes, shares and backups: they are the ABI. */
 
 #include "layout.h"
 
@@ -92,6 +92,28 @@ static void backup_views(void) {
 #undef T
 }
 
+static void stripe_structures(void) {
+#define T lnkeep_stripe_share
+    CHECK_LAYOUT(T, 24, F(bytes), F(index), F(reserved));
+#undef T
+#define T lnkeep_shares
+    CHECK_LAYOUT(T, 32, F(size), F(share_stride), F(shares), F(shares_len));
+#undef T
+#define T lnkeep_share_record
+    CHECK_LAYOUT(T, 72, F(generation), F(share), F(object_bytes), F(data_shares), F(shares), F(index),
+                 F(object_sha256));
+#undef T
+#define T lnkeep_share_records
+    CHECK_LAYOUT(T, 32, F(size), F(record_stride), F(records), F(records_len));
+#undef T
+#define T lnkeep_roster_peer
+    CHECK_LAYOUT(T, 56, F(node_id), F(reserved_bytes), F(index), F(address));
+#undef T
+#define T lnkeep_roster
+    CHECK_LAYOUT(T, 56, F(size), F(content), F(generation), F(peer_stride), F(peers), F(peers_len));
+#undef T
+}
+
 static const number STORAGE_NUMBERS[] = {
     N(PEER_STORAGE_OFF, 1), N(PEER_STORAGE_REFUSE_PENDING_CHANNELS, 2), N(PEER_STORAGE_ACCEPT_IN_GRACE, 4),
     N(PEER_STORAGE_ZEROS_COUNT, 8), N(PEER_STORAGE_RETURN_UNWRITTEN, 16), N(STORED_COMMITTED, 1),
@@ -121,7 +143,15 @@ static const number BACKUP_NUMBERS[] = {
     N(BACKUP_PEER_OFFERS, 4), N(COPY_NONE, 0), N(COPY_UNCONFIRMED, 1), N(COPY_CONFIRMED, 2),
 };
 
+static const number STRIPE_NUMBERS[] = {
+    N(ENVELOPE_HAS_ROSTER, 1), N(ENVELOPE_HAS_SNAPSHOT, 2), N(SHARE_TRUNCATED, 1), N(SHARE_BAD_COUNT, 2),
+    N(SHARE_BAD_PARAMS, 3), N(SHARE_BAD_RESERVED, 4), N(SHARE_BAD_SHARE_LEN, 5), N(SHARE_TRAILING_BYTES, 6),
+    N(ROSTER_BAD_FLAGS, 16), N(ROSTER_TRUNCATED, 17), N(ROSTER_BAD_INDEX, 18), N(ROSTER_TRAILING_BYTES, 19),
+    N(OBJECT_TRUNCATED, 32), N(ROSTER_NO_SHARE, 255),
+};
+
 static void numbers_keep_their_values(void) {
+    check_numbers(STRIPE_NUMBERS, H_COUNT(STRIPE_NUMBERS));
     check_numbers(STORAGE_NUMBERS, H_COUNT(STORAGE_NUMBERS));
     check_numbers(BACKUP_NUMBERS, H_COUNT(BACKUP_NUMBERS));
 }
@@ -143,6 +173,9 @@ static void init_macros_set_the_size_and_nothing_else(void) {
     CHECK_INIT(lnkeep_backup_actions, LNKEEP_BACKUP_ACTIONS_INIT);
     CHECK_INIT(lnkeep_backup_peers, LNKEEP_BACKUP_PEERS_INIT);
     CHECK_INIT(lnkeep_backup_standing, LNKEEP_BACKUP_STANDING_INIT);
+    CHECK_INIT(lnkeep_shares, LNKEEP_SHARES_INIT);
+    CHECK_INIT(lnkeep_share_records, LNKEEP_SHARE_RECORDS_INIT);
+    CHECK_INIT(lnkeep_roster, LNKEEP_ROSTER_INIT);
     CHECK_EQUAL(LNKEEP_PEER_STORAGE_NONE.bits | LNKEEP_BACKUP_NONE.bits, 0);
 }
 
@@ -152,6 +185,7 @@ int main(int argc, char **argv) {
         H_TEST(peer_storage_views),
         H_TEST(backup_structures),
         H_TEST(backup_views),
+        H_TEST(stripe_structures),
         H_TEST(numbers_keep_their_values),
         H_TEST(init_macros_set_the_size_and_nothing_else),
     };

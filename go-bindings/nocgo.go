@@ -220,6 +220,10 @@ func cEnvelopeSeal(
 ) ([]byte, error) {
 	return nil, ErrNoCgo
 }
+func cStripeEncode(int, int, []byte) ([]StripeShare, error)         { return nil, ErrNoCgo }
+func cStripeDecode(int, int, int, []StripeShare) (HostBytes, error) { return nil, ErrNoCgo }
+func cShareRecordsDecode([]byte) ([]ShareRecord, error)             { return nil, ErrNoCgo }
+func cRosterDecode(uint16, []byte) (HostBytes, *Roster, error)      { return nil, nil, ErrNoCgo }
 
 func cPeerStorageOpen(uint64, *PeerStorageOptions) (uint64, PeerStorageReport, error) {
 	return 0, PeerStorageReport{}, ErrNoCgo

@@ -44,6 +44,14 @@ func TestNoCgo_EverythingAnswersOneError(t *testing.T) {
 	_, err = lnkeep.SealEnvelope(&testSecret, lnkeep.NodeID{}, lnkeep.EnvelopeHeader{}, nil, lnkeep.SizeClass1024,
 		[16]byte{})
 	want(t, err, lnkeep.ErrNoCgo)
+	_, err = lnkeep.EncodeStripe(1, 1, nil)
+	want(t, err, lnkeep.ErrNoCgo)
+	_, err = lnkeep.DecodeStripe(1, 1, 1, nil)
+	want(t, err, lnkeep.ErrNoCgo)
+	_, err = lnkeep.DecodeShareRecords(nil)
+	want(t, err, lnkeep.ErrNoCgo)
+	_, _, err = lnkeep.DecodeRoster(0, nil)
+	want(t, err, lnkeep.ErrNoCgo)
 	if lnkeep.Version() != "" || lnkeep.ABIVersion() != 0 {
 		t.Fatal(lnkeep.Version(), lnkeep.ABIVersion())
 	}

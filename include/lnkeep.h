@@ -223,6 +223,9 @@
 #define LNKEEP_RECONCILED_INIT LNKEEP_INIT_OF(lnkeep_reconciled)
 #define LNKEEP_IMPORTED_INIT LNKEEP_INIT_OF(lnkeep_imported)
 #define LNKEEP_RESOURCES_STATS_INIT LNKEEP_INIT_OF(lnkeep_resources_stats)
+#define LNKEEP_SHARES_INIT LNKEEP_INIT_OF(lnkeep_shares)
+#define LNKEEP_SHARE_RECORDS_INIT LNKEEP_INIT_OF(lnkeep_share_records)
+#define LNKEEP_ROSTER_INIT LNKEEP_INIT_OF(lnkeep_roster)
 #define LNKEEP_STORE_NONE LNKEEP_NONE_OF(lnkeep_store)
 #define LNKEEP_ATTEMPTS_NONE LNKEEP_NONE_OF(lnkeep_attempts)
 #define LNKEEP_EVENTS_NONE LNKEEP_NONE_OF(lnkeep_events)
@@ -1540,6 +1543,51 @@
 
 /** output_index is given. */
 #define LNKEEP_BACKUP_HTLC_HAS_OUTPUT_INDEX 4
+
+/** Flag of an envelope: a roster comes after its content (lnkeep_roster_decode). */
+#define LNKEEP_ENVELOPE_HAS_ROSTER 1
+
+/**
+ * Flag of an envelope that holds a whole payload: after the payload comes a snapshot of the HTLCs, and the
+ * snapshot's length in four bytes.
+ */
+#define LNKEEP_ENVELOPE_HAS_SNAPSHOT 2
+
+/** LNKEEP_BAD_SHARE: a record, or its share, runs past the end. */
+#define LNKEEP_SHARE_TRUNCATED 1
+
+/** LNKEEP_BAD_SHARE: neither one record nor two. */
+#define LNKEEP_SHARE_BAD_COUNT 2
+
+/** LNKEEP_BAD_SHARE: no code has these numbers, or no share this index. */
+#define LNKEEP_SHARE_BAD_PARAMS 3
+
+/** LNKEEP_BAD_SHARE: the reserved byte is not zero. */
+#define LNKEEP_SHARE_BAD_RESERVED 4
+
+/** LNKEEP_BAD_SHARE: the share is not as long as code and object say. */
+#define LNKEEP_SHARE_BAD_SHARE_LEN 5
+
+/** LNKEEP_BAD_SHARE: bytes after the last record. */
+#define LNKEEP_SHARE_TRAILING_BYTES 6
+
+/** LNKEEP_BAD_SHARE: a flag that this version does not know. */
+#define LNKEEP_ROSTER_BAD_FLAGS 16
+
+/** LNKEEP_BAD_SHARE: the roster is longer than the payload, or its entries than the roster. */
+#define LNKEEP_ROSTER_TRUNCATED 17
+
+/** LNKEEP_BAD_SHARE: an index that no share has. */
+#define LNKEEP_ROSTER_BAD_INDEX 18
+
+/** LNKEEP_BAD_SHARE: bytes after the last entry. */
+#define LNKEEP_ROSTER_TRAILING_BYTES 19
+
+/** LNKEEP_BAD_SHARE: the snapshot is longer than the object that it is in. */
+#define LNKEEP_OBJECT_TRUNCATED 32
+
+/** Index of a peer that keeps no share. */
+#define LNKEEP_ROSTER_NO_SHARE 255
 
 /** Repeat the reference's rules to the last bit, its defects included, in place of the mended ones. */
 #define LNKEEP_RESOURCES_COMPAT 1
@@ -3318,6 +3366,86 @@ typedef struct lnkeep_backup_standing {
     /** Their amounts. */
     uint64_t uncovered_msat;
 } lnkeep_backup_standing;
+
+/** A share of an object. */
+typedef struct lnkeep_stripe_share {
+    /** The share. */
+    lnkeep_bytes bytes;
+    /** Which, from 0 on. */
+    uint32_t index;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_stripe_share;
+
+/** Every share of an object, in the order of their indexes. Made by the library. */
+typedef struct lnkeep_shares {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one share to the next. */
+    size_t share_stride;
+    /** The shares. */
+    const lnkeep_stripe_share *shares;
+    /** How many there are. */
+    size_t shares_len;
+} lnkeep_shares;
+
+/** A record: a share, and what is said of it. */
+typedef struct lnkeep_share_record {
+    /** Of which generation of the object it is: shares of different ones do not go together. */
+    uint64_t generation;
+    /** The share. */
+    lnkeep_bytes share;
+    /** Bytes of the object. */
+    uint32_t object_bytes;
+    /** So many shares restore the object. */
+    uint32_t data_shares;
+    /** So many were made. */
+    uint32_t shares;
+    /** Which of them this is, from 0 on. */
+    uint32_t index;
+    /** SHA-256 of the object. What is restored is the object only if it has this hash. */
+    uint8_t object_sha256[32];
+} lnkeep_share_record;
+
+/** The records of a payload. Made by the library. */
+typedef struct lnkeep_share_records {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one record to the next. */
+    size_t record_stride;
+    /** The records: one or two. */
+    const lnkeep_share_record *records;
+    /** How many there are. */
+    size_t records_len;
+} lnkeep_share_records;
+
+/** A peer that may be asked. */
+typedef struct lnkeep_roster_peer {
+    /** Which. */
+    uint8_t node_id[33];
+    /** 0. */
+    uint8_t reserved_bytes[3];
+    /** The share that it keeps, or LNKEEP_ROSTER_NO_SHARE. */
+    uint32_t index;
+    /** Where it was last reached: an address descriptor of BOLT 7 (type, address, port), or nothing. */
+    lnkeep_bytes address;
+} lnkeep_roster_peer;
+
+/** A payload's content, and who keeps the other shares. Made by the library. */
+typedef struct lnkeep_roster {
+    /** Bytes of this structure. */
+    size_t size;
+    /** The payload without its roster; all of it without LNKEEP_ENVELOPE_HAS_ROSTER. */
+    lnkeep_bytes content;
+    /** Generation whose shares the indexes speak of; 0 without a roster. */
+    uint64_t generation;
+    /** Bytes from one peer to the next. */
+    size_t peer_stride;
+    /** The peers, NULL without any. */
+    const lnkeep_roster_peer *peers;
+    /** How many there are. */
+    size_t peers_len;
+} lnkeep_roster;
 
 /**
  * Choices at the open of resources. Start with LNKEEP_RESOURCES_OPTIONS_INIT. The numbers that decisions
@@ -6324,6 +6452,99 @@ LNKEEP_WARN_UNUSED
 lnkeep_status lnkeep_backup_read_standing(lnkeep_backup backup,
                                           lnkeep_backup_standing *standing,
                                           lnkeep_error *err);
+
+/**
+ * Frees shares; they are zeroized, for the first of them are the object. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_shares_free(lnkeep_shares *shares);
+
+/**
+ * Makes every share of an object, without a store: for tools and tests. Any data_shares of them restore it.
+ * The code is that of docs/backup.md; nothing in a share is encrypted.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG for an object of more than 2,096,992 bytes;
+ *   LNKEEP_INVALID_ARGUMENT, also unless 1 <= data_shares <= shares <= 32.
+ * In: object, borrowed.
+ * Out: made, as many as `shares`, each of object.len / data_shares bytes, rounded up, one at least.
+ * Threads: any.
+ * Ownership: free it with lnkeep_shares_free; everything it points to lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_stripe_encode(uint32_t data_shares,
+                                   uint32_t shares,
+                                   lnkeep_bytes object,
+                                   lnkeep_shares **made,
+                                   lnkeep_error *err);
+
+/**
+ * Restores an object from some of its shares, without a store. Whether it is the object its hash tells,
+ * which the record of each share has: the code cannot tell false shares from true ones.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_ENOUGH_SHARES, err.value how many different ones there are;
+ *   LNKEEP_TOO_BIG for an object of more than 2,096,992 bytes; LNKEEP_INVALID_ARGUMENT, also unless
+ *   1 <= data_shares <= shares <= 32, for an index that is not below `shares`, and for a share that is not
+ *   as long as data_shares and object_bytes say.
+ * In: have, have_len shares in any order, borrowed; the first of an index counts.
+ * Out: object, of object_bytes.
+ * Threads: any.
+ * Ownership: free it with lnkeep_buf_free, which zeroizes it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_stripe_decode(uint32_t data_shares,
+                                   uint32_t shares,
+                                   size_t object_bytes,
+                                   const lnkeep_stripe_share *have,
+                                   size_t have_len,
+                                   lnkeep_buf **object,
+                                   lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_share_records_decode gave; the shares are zeroized. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_share_records_free(lnkeep_share_records *records);
+
+/**
+ * Reads the records of shares in the content of an envelope of kind 1 (lnkeep_envelope_open, then
+ * lnkeep_roster_decode). The envelope says whose they are: its set id.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_SHARE, err.value one of LNKEEP_SHARE_*, the first that is met;
+ *   LNKEEP_INVALID_ARGUMENT.
+ * In: content, borrowed.
+ * Out: records, in their order.
+ * Threads: any.
+ * Ownership: free it with lnkeep_share_records_free; everything it points to lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_share_records_decode(lnkeep_bytes content,
+                                          lnkeep_share_records **records,
+                                          lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_roster_decode gave; the content is zeroized. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_roster_free(lnkeep_roster *roster);
+
+/**
+ * Parts a payload that lnkeep_envelope_open gave into its content and the roster: who else may be asked.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_SHARE, err.value one of LNKEEP_ROSTER_*, the first that is met;
+ *   LNKEEP_INVALID_ARGUMENT.
+ * In: flags, as the envelope has them; payload, borrowed.
+ * Out: roster; without peers where the envelope has none (LNKEEP_ENVELOPE_HAS_ROSTER).
+ * Threads: any.
+ * Ownership: free it with lnkeep_roster_free; everything it points to lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_roster_decode(uint32_t flags,
+                                   lnkeep_bytes payload,
+                                   lnkeep_roster **roster,
+                                   lnkeep_error *err);
 
 /**
  * Opens the resources of a store: loads every channel and every pending HTLC as they were. While they are

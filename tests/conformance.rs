@@ -6,6 +6,10 @@
 
 #[path = "conformance/attempt_store.rs"]
 mod attempt_store;
+#[path = "conformance/backup.rs"]
+mod backup;
+#[path = "conformance/backup_journal.rs"]
+mod backup_journal;
 #[path = "conformance/control_tower.rs"]
 mod control_tower;
 #[path = "conformance/deferred.rs"]
@@ -22,6 +26,8 @@ mod peer_storage_consumer;
 mod peer_storage_envelope;
 #[path = "conformance/peer_storage_provider.rs"]
 mod peer_storage_provider;
+#[path = "conformance/peer_storage_stripe.rs"]
+mod peer_storage_stripe;
 #[path = "conformance/peer_storage_wire.rs"]
 mod peer_storage_wire;
 #[path = "conformance/resource_keeper.rs"]
@@ -62,8 +68,9 @@ enum Runner {
 }
 
 /// Folders this version has a runner for.
-const RUNNERS: [(&str, Runner); 6] = [
+const RUNNERS: [(&str, Runner); 7] = [
     ("attempt_store", Runner::Lines(attempt_store::run)),
+    ("backup", Runner::Files(backup::run)),
     ("control_tower", Runner::Lines(control_tower::run)),
     ("deferred", Runner::Lines(deferred::run)),
     ("deferred_more", Runner::Lines(deferred::run)),

@@ -1,15 +1,15 @@
 //! The erasure code: an object becomes n shares, any k of which restore it.
 //!
 //! BS1 the shares of an object and what is made from any k of them follow from FORMAT 5 alone, so that a
-//! program written from that text in ten years makes the same bytes. BS2 what the shares say is checked before
-//! memory is taken: no more than the object itself, and that is no longer than the shares together. BS3 memory
-//! that held a part of an object is zeroized. BS4 the code knows missing shares only, not false ones: every
-//! share is authenticated by its envelope, and the object's hash is compared by whoever restores.
+//! program written from that text in ten years makes the same bytes. BS2 what the shares say is checked
+//! before memory is taken: no more than the object itself, which is no longer than the shares together.
+//! BS3 memory that held a part of an object is zeroized. BS4 the code knows missing shares only, not false
+//! ones: every share is authenticated by its envelope, and the object's hash is compared by whoever restores.
 //! Pure: no clock, no I/O, no randomness. Called by the component, the recovery and hosts in C.
 //!
-//! FORMAT 5 defines the matrix by inverting a Vandermonde matrix. Row r of that product maps the values that a
-//! polynomial of degree below k has at 0, 1, .. k - 1 to its value at r. So it is the row of Lagrange weights
-//! at r, and restoring is the same with the points that are left: no matrix is inverted here.
+//! FORMAT 5 defines the matrix by inverting a Vandermonde matrix. Row r of that product maps the values that
+//! a polynomial of degree below k has at 0, 1, .. k - 1 to its value at r. So it is the row of Lagrange
+//! weights at r, and restoring is the same with the points that are left: no matrix is inverted here.
 
 use zeroize::Zeroizing;
 

@@ -48,6 +48,10 @@ pub mod backup_read;
 pub mod backup_types;
 pub mod hosted_types;
 
+#[cfg(feature = "backup")]
+pub mod stripe;
+pub mod stripe_types;
+
 pub mod resource_types;
 pub mod resources;
 pub mod resources_htlcs;

@@ -1,5 +1,7 @@
 //! Monitors: reading what is durable.
 
+use zeroize::Zeroizing;
+
 use super::args::{self, Output, SizedOutput, invalid};
 use super::guard::guarded_done;
 use super::handle;
@@ -47,6 +49,8 @@ pub unsafe extern "C" fn lnkeep_monitors_read_state(
 struct OwnedBuf {
     face: lnkeep_buf,
     bytes: Vec<u8>,
+    /// Instead of `bytes`, where these are zeroized when they are freed.
+    secret: Zeroizing<Vec<u8>>,
 }
 
 /// The manager of the last commit that had one.
@@ -76,8 +80,17 @@ pub unsafe extern "C" fn lnkeep_monitors_load_manager(
 
 pub(super) fn owned_buf(bytes: Vec<u8>) -> *mut lnkeep_buf {
     let face = lnkeep_buf { ptr: args::first(&bytes), len: bytes.len() };
-    let owned = OwnedBuf { face, bytes };
+    let owned = OwnedBuf { face, bytes, secret: Zeroizing::default() };
     debug_assert_eq!(owned.face.len, owned.bytes.len());
+    Box::into_raw(Box::new(owned)).cast()
+}
+
+/// Bytes that are zeroized when they are freed, as the host's own data must be.
+#[cfg(feature = "backup")]
+pub(super) fn owned_secret_buf(secret: Zeroizing<Vec<u8>>) -> *mut lnkeep_buf {
+    let face = lnkeep_buf { ptr: args::first(&secret), len: secret.len() };
+    let owned = OwnedBuf { face, bytes: Vec::new(), secret };
+    debug_assert_eq!(owned.face.len, owned.secret.len());
     Box::into_raw(Box::new(owned)).cast()
 }
 
@@ -87,7 +100,7 @@ pub(super) fn owned_buf(bytes: Vec<u8>) -> *mut lnkeep_buf {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn lnkeep_buf_free(buf: *mut lnkeep_buf) {
     if !buf.is_null() {
-        // SAFETY: made by `owned_buf` from this type, and freed once, as the header says.
+        // SAFETY: made here from this type, and freed once, as the header says.
         drop(unsafe { Box::from_raw(buf.cast::<OwnedBuf>()) });
     }
 }

@@ -8,6 +8,7 @@ pub use super::monitor_types::*;
 pub use super::payment_types::*;
 pub use super::peer_types::*;
 pub use super::resource_types::*;
+pub use super::stripe_types::*;
 
 /// One open store. Zero is LNKEEP_STORE_NONE. Copies of the value are the same handle.
 #[repr(C)]

@@ -5,30 +5,26 @@ use serde_json::Value;
 use super::peer_storage_consumer::run_consumer;
 use super::peer_storage_envelope::run_envelope;
 use super::peer_storage_provider::run_provider;
+use super::peer_storage_stripe::run_stripe;
 use super::{Verdict, guarded, peer_storage_wire as wire};
 
 /// From a case to what is wrong with the library's answers.
 type CaseRunner = fn(&Value) -> Result<(), String>;
 
 /// What each file of cases is run by.
-const RUNNERS: [(&str, CaseRunner); 6] = [
+const RUNNERS: [(&str, CaseRunner); 7] = [
     ("wire_decode", wire::run_decode),
     ("wire_encode", wire::run_encode),
     ("features", wire::run_features),
     ("provider", run_provider),
     ("envelope", run_envelope),
     ("consumer_state", run_consumer),
+    ("stripe", run_stripe),
 ];
 
-/// Files of what is built on peer storage: erasure coding, recovery, backups of other software.
-const OTHER_COMPONENTS: [&str; 6] = [
-    "stripe",
-    "recovery",
-    "foreign_ldk",
-    "foreign_cln",
-    "foreign_lightning_kmp",
-    "foreign_lnd_scb",
-];
+/// Files of what is built on peer storage: recovery, backups of other software.
+const OTHER_COMPONENTS: [&str; 5] =
+    ["recovery", "foreign_ldk", "foreign_cln", "foreign_lightning_kmp", "foreign_lnd_scb"];
 
 pub fn run(file_name: &str, lines: &[Value]) -> Vec<(String, Verdict)> {
     let stem = file_name.trim_end_matches(".gz").trim_end_matches(".jsonl");

@@ -116,21 +116,21 @@ pub(super) fn text(value: &Value) -> Result<&str, String> {
     value.as_str().ok_or_else(|| format!("{value} is no string"))
 }
 
-fn narrow<T: TryFrom<u64>>(value: &Value) -> Result<T, String> {
+pub(super) fn narrow<T: TryFrom<u64>>(value: &Value) -> Result<T, String> {
     number(value)?.try_into().map_err(|_| format!("{value} is out of range"))
 }
 
-fn bytes(value: &Value) -> Result<Vec<u8>, String> {
+pub(super) fn bytes(value: &Value) -> Result<Vec<u8>, String> {
     let text = text(value)?;
     let pair = |at| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());
     let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(pair).collect();
     bytes.ok_or_else(|| format!("{text:?} is not in hex"))
 }
 
-fn array<const BYTES: usize>(value: &Value) -> Result<[u8; BYTES], String> {
+pub(super) fn array<const BYTES: usize>(value: &Value) -> Result<[u8; BYTES], String> {
     bytes(value)?.try_into().map_err(|_| format!("{value} does not have {BYTES} bytes"))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
