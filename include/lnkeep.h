@@ -3347,9 +3347,9 @@ typedef struct lnkeep_backup_standing {
     uint64_t generation;
     /** The newest older one that is known to be restorable, and goes along; 0 without one. */
     uint64_t base_generation;
-    /** How many shares restore the payload: 1 while it goes whole. */
+    /** How many shares restore generation: 1 when it goes whole, 0 before one was sealed. */
     uint32_t data_shares;
-    /** How many shares there are: 1 while it goes whole. */
+    /** How many shares there are of it: 1 when it goes whole, 0 before one was sealed. */
     uint32_t shares;
     /** Peers that have a place for a share. */
     uint32_t placed;
@@ -6055,7 +6055,8 @@ int lnkeep_backup_is_open(lnkeep_backup backup);
  * Sets what is to be kept by peers from now on: the host's own bytes, for which every peer is due. They are
  * kept in memory only: set them again after each open. Equal ones change nothing.
  *
- * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when they do not fit the size class; LNKEEP_INVALID_ARGUMENT, also
+ * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when not even shares hold them (lnkeep_backup_payload_max);
+ *   LNKEEP_INVALID_ARGUMENT, also
  *   without bytes; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: payload, borrowed and copied.
  * Durable: no.
@@ -6156,7 +6157,10 @@ lnkeep_status lnkeep_backup_channel_ready(lnkeep_backup backup,
  * connection at once (lnkeep_wire_encode), for it is not kept.
  *
  * Returns: LNKEEP_DONE; nothing was changed by LNKEEP_STATE_LOSS, LNKEEP_PEER_UNAVAILABLE, LNKEEP_HOLD,
- *   LNKEEP_UNREADABLE, LNKEEP_NO_PAYLOAD, LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_IO without random numbers;
+ *   LNKEEP_UNREADABLE, LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_IO without random numbers; LNKEEP_NO_PAYLOAD,
+ *   also for a peer that keeps nothing of this payload; LNKEEP_TOO_FEW_PEERS, err.value how many are needed;
+ *   LNKEEP_CONFLICT while the peer holds what nothing newer replaces yet: ticks say when it may be sent to;
+ *   LNKEEP_TOO_BIG when the numbers are used up;
  *   LNKEEP_UNKNOWN: do not send, reopen; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
  *   LNKEEP_POISONED.
  * In: now_ms, the host's time, Unix milliseconds, which the envelope tells; node_id, 33 bytes;
@@ -6276,7 +6280,7 @@ lnkeep_status lnkeep_backup_set_facts(lnkeep_backup backup,
 /**
  * Tells an HTLC, or what became known of it: a preimage, its output. Journals begin with the first one.
  *
- * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when there are too many; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
+ * Returns: LNKEEP_DONE; LNKEEP_BUSY when there are too many; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
  *   LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: now_ms, the host's time; htlc, start with LNKEEP_BACKUP_HTLC_INIT, borrowed and copied.
  * Durable: no: tell all that are pending again after each open.
@@ -6308,7 +6312,7 @@ lnkeep_status lnkeep_backup_remove_htlc(lnkeep_backup backup,
 /**
  * Tells the per-commitment point of the peer's newest commitment of a channel, which sweeping needs.
  *
- * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when there are too many channels; LNKEEP_INVALID_ARGUMENT,
+ * Returns: LNKEEP_DONE; LNKEEP_BUSY when there are too many channels; LNKEEP_INVALID_ARGUMENT,
  *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: channel_id, 32 bytes; point, 33 bytes.
  * Durable: no.
@@ -6324,7 +6328,8 @@ lnkeep_status lnkeep_backup_set_commitment_point(lnkeep_backup backup,
  * Tells that a commitment of a channel is on chain, or on its way there: its HTLCs do not wait for the next
  * journal.
  *
- * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ * Returns: LNKEEP_DONE; LNKEEP_BUSY when there are too many channels; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: channel_id, 32 bytes.
  * Durable: no: tell it again after each open until the channel is resolved.
  * Threads: any.
@@ -6366,7 +6371,8 @@ lnkeep_status lnkeep_backup_block_connected(lnkeep_backup backup,
  * still hold of the former database up to there is no state loss any more.
  *
  * Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing changed; LNKEEP_NO_SPACE, LNKEEP_BUSY: nothing was
- *   changed; LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+ *   changed; LNKEEP_INVALID_ARGUMENT, also for a floor above 2^63, which no recovery gives; LNKEEP_UNKNOWN,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: seq_floor, what lnkeep_recovery_finish gave.
  * Durable: when it returns.
  * Threads: any.

@@ -51,6 +51,7 @@ impl Cadence {
     }
 
     /// Whether the next send is urgent, though it may have to keep its distance.
+    #[cfg(test)]
     pub fn is_urged(&self) -> bool {
         self.is_urged
     }

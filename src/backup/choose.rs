@@ -1,10 +1,10 @@
 //! How many shares a payload is cut into, and which peers keep them.
 //!
-//! BC1 is the rows'. Here: BH1 no peer is ever the only holder: n >= k + 1. BH2 a peer keeps its place while it
-//! can keep a share: a better one alone moves nobody, and nobody is moved to another place. BH3 the same input
-//! gives the same choice, choosing again changes nothing, and whoever is not chosen does not matter. BH4 a
-//! rule of diversity is broken only when too few peers are left otherwise, the least grave first. BH5 two
-//! records of shares and the roster fit into every blob.
+//! BQ1 no peer is ever the only holder: n >= k + 1. BQ2 a peer keeps its place while it can keep a share: who
+//! comes or goes elsewhere moves nobody, and one that is only somewhat better takes no place. BQ3 the same
+//! input gives the same choice, choosing again changes nothing, and whoever is not chosen does not matter.
+//! BQ4 a rule of diversity is broken only when too few peers are left otherwise, the least grave first.
+//! BQ5 two records of shares and the roster fit into every blob.
 //! Source: spec of peer storage, 4.1, 4.3, 4.4. Pure: no clock, no I/O. Called by the component.
 
 use std::cmp::Reverse;
@@ -29,7 +29,7 @@ const RECORDS: usize = 2;
 const COUNT_BYTES: usize = 1;
 /// Head of a record: generation, code, index, lengths, hash.
 const RECORD_HEADER_BYTES: usize = 52;
-/// One share of n is no data: BH1.
+/// One share of n is no data: BQ1.
 const DATA_SHARES_MAX: usize = SHARES_MAX - 1;
 /// Peers that a search tries before a rule of diversity counts as one that too few peers can follow. The
 /// first try takes one step for each place; a search that goes on is stopped before it is felt.
@@ -48,7 +48,7 @@ pub const fn roster_bytes_max(class: SizeClass) -> usize {
     }
 }
 
-/// Bytes of the longest share of which two fit into a blob of this class (BH5).
+/// Bytes of the longest share of which two fit into a blob of this class (BQ5).
 pub const fn slot_bytes(class: SizeClass) -> usize {
     let records = class.payload_max() - COUNT_BYTES - roster_bytes_max(class);
     records / RECORDS - RECORD_HEADER_BYTES
@@ -287,9 +287,9 @@ fn outclasses(score: u64, other: u64) -> bool {
 ///
 /// | keeper | place |
 /// |---|---|
-/// | no open channel, closing, offers nothing, unreadable, too small for the class, index beyond n | vacated |
+/// | no open channel, closing, offers nothing, unreadable, too small for the class, not of n | vacated |
 /// | three recent strikes | vacated if somebody suitable takes it |
-/// | outclassed for seven days, and still by somebody whom diversity allows | taken over by the best of these |
+/// | outclassed for seven days, and still by somebody whom diversity allows | taken over by the best |
 /// | any other, also without facts since the restart | kept |
 ///
 /// Newcomers offer storage, have an open channel, are known to be suitable, and come in the order of their
@@ -375,7 +375,7 @@ impl<'candidates> Choice<'candidates> {
         }
     }
 
-    /// Fills the vacant places, giving up one rule of diversity after the other until all can be filled (BH4).
+    /// Fills the vacant places, giving up one rule of diversity after the other until it can (BQ4).
     fn fill(&mut self) {
         let newcomers = self.newcomers();
         let holes: Vec<usize> =
@@ -534,7 +534,7 @@ impl<'choice> Search<'choice> {
 }
 
 /// Up to `count` peers without a place for journals of HTLCs, the best first. One that has a journal already
-/// loses it only to a much better one, or when it cannot keep it.
+/// loses it only to a much better one, or when it cannot keep it; without facts since the restart it stays.
 pub fn rank_for_journal(
     placement: &Placement,
     before: &[NodeId],
@@ -543,15 +543,19 @@ pub fn rank_for_journal(
     count: usize,
 ) -> Vec<NodeId> {
     let mut seen = BTreeSet::new();
-    let mut ranking: Vec<(Reverse<u64>, NodeId)> = candidates
+    let free = candidates
         .iter()
-        .filter(|peer| seen.insert(peer.node) && placement.index_of(peer.node).is_none())
-        .filter(|peer| peer.is_suitable(class))
-        .filter_map(|peer| {
-            let factor = if before.contains(&peer.node) { OUTCLASSED_FACTOR } else { 1 };
-            peer.score().map(|score| (Reverse(score.saturating_mul(factor)), peer.node))
-        })
-        .collect();
+        .filter(|peer| seen.insert(peer.node) && placement.index_of(peer.node).is_none());
+    let rated = free.filter_map(|peer| match before.contains(&peer.node) {
+        true if peer.is_struck() || !peer.can_keep(class) => None,
+        true => {
+            Some(peer.score().map_or(u64::MAX, |score| score.saturating_mul(OUTCLASSED_FACTOR)))
+                .map(|rating| (Reverse(rating), peer.node))
+        }
+        false if !peer.is_suitable(class) => None,
+        false => peer.score().map(|rating| (Reverse(rating), peer.node)),
+    });
+    let mut ranking: Vec<_> = rated.collect();
     ranking.sort_unstable();
     ranking.into_iter().take(count).map(|(_, node)| node).collect()
 }

@@ -83,6 +83,8 @@ impl Ledger {
         let index = self.sends.stripe.placement.index_of(node);
         match (&self.sends.cut, index.and_then(|index| u8::try_from(index).ok())) {
             (Cut::Whole, _) => Some(Role::Whole),
+            // Copies of what could be kept stay where they are.
+            (Cut::Impossible(_), _) => None,
             (_, Some(index)) => Some(Role::Share(index)),
             (_, None) => self.sends.facts.contains_key(&node).then_some(Role::Roster),
         }
@@ -135,7 +137,11 @@ impl Ledger {
         let Some(payload) = self.sends.payload.clone() else {
             return Err(Error::new(Status::NoPayload, "set a payload before it is sealed"));
         };
-        let Some(role) = self.role(node) else {
+        let role = match (self.role(node), &self.sends.cut) {
+            (None, Cut::Impossible(error)) => return Err(error.clone()),
+            (role, _) => role,
+        };
+        let Some(role) = role else {
             let fact = "keeps no share of this payload, and the host told no facts of it";
             return Err(Error::new(Status::NoPayload, format!("peer {node} {fact}")));
         };

@@ -6,9 +6,11 @@ use super::ledger::Ledger;
 use super::score::PeerFacts;
 use super::{Backup, acknowledged};
 use crate::backup::envelope::Header;
-use crate::error::Result;
+use crate::error::{Error, Result, Status};
 use crate::types::{ChannelId, NodeId};
 
+/// Half of all numbers.
+const SEQ_FLOOR_MAX: u64 = 1 << 63;
 /// Between two looks at which peers keep what, where nothing was told.
 const REVIEW_MS: u64 = 60_000;
 
@@ -17,8 +19,7 @@ impl Backup {
     /// journals go only to peers of which facts are known: tell them after each open, and when they change.
     ///
     /// # Errors
-    /// `QuotaPeers` when something is known of too many peers; `InvalidArgument` for an address that no roster
-    /// can carry; `Closed`, `Poisoned`, `Forked`.
+    /// `QuotaPeers` when something is known of too many peers; `Closed`, `Poisoned`, `Forked`.
     pub fn set_facts(&self, now_ms: u64, peer: NodeId, facts: Option<PeerFacts>) -> Result<()> {
         let mut state = self.hold_idle(peer)?;
         if facts.is_some() {
@@ -33,7 +34,7 @@ impl Backup {
     /// each open. Journals begin with the first one.
     ///
     /// # Errors
-    /// `TooBig` when there are too many; `Closed`, `Poisoned`, `Forked`.
+    /// `Busy` when there are too many; `Closed`, `Poisoned`, `Forked`.
     pub fn set_htlc(&self, now_ms: u64, key: HtlcKey, htlc: BackupHtlc) -> Result<()> {
         let mut state = self.hold()?;
         let now_ms = state.ledger.observe(now_ms)?;
@@ -92,8 +93,13 @@ impl Backup {
     /// no state loss any more. Answers whether anything changed.
     ///
     /// # Errors
-    /// The store's errors: nothing was changed.
+    /// `InvalidArgument` for a floor that no recovery gives and that would leave no numbers; the store's errors:
+    /// nothing was changed.
     pub fn adopt(&self, seq_floor: u64) -> Result<bool> {
+        if seq_floor > SEQ_FLOOR_MAX {
+            let fact = format!("seq_floor is {seq_floor}, at most {SEQ_FLOOR_MAX}");
+            return Err(Error::new(Status::InvalidArgument, fact));
+        }
         let mut state = self.hold_all_idle()?;
         let (after, peers) = state.ledger.plan_adopt(seq_floor);
         if after == state.ledger.state && peers.is_empty() {

@@ -308,7 +308,7 @@ impl Ledger {
     /// As [`Ledger::plan_acknowledge`], for a former database whose state was recovered.
     pub(super) fn plan_adopt(&self, seq_floor: u64) -> (State, Vec<(NodeId, Known)>) {
         let (mut state, peers) = self.plan_acknowledge();
-        state.next_seq = state.next_seq.max(seq_floor);
+        state.next_seq = state.next_seq.max(seq_floor.saturating_add(1));
         state.adopted_seq = state.adopted_seq.max(seq_floor);
         state.is_fresh = false;
         (state, peers)

@@ -400,14 +400,16 @@ impl Backup {
             ticked.actions.push((peer, concluded.peer.state, concluded.action));
             ticked.failure = ticked.failure.or(concluded.failure);
         }
-        let caught_up = self.write_dirty().and_then(|()| self.secure());
-        ticked.failure = ticked.failure.or(caught_up.err());
         let mut state = self.hold()?;
         let random = match state.ledger.sends.journals.is_active() {
             true => u64::from_le_bytes(draw(state.entropy.as_mut())?),
             false => 0,
         };
         state.ledger.begin_round(random);
+        drop(state);
+        let caught_up = self.write_dirty().and_then(|()| self.secure());
+        ticked.failure = ticked.failure.or(caught_up.err());
+        let mut state = self.hold()?;
         let (due, send_ms) = state.ledger.due();
         ticked.actions.extend(due.into_iter().map(|(peer, known)| (peer, known, Action::Send)));
         let look_ms = state.ledger.next_look_ms();
@@ -467,7 +469,9 @@ impl Backup {
     /// connection at once: it is not kept.
     ///
     /// # Errors
-    /// Nothing was changed: `StateLoss`, `PeerUnavailable`, `Hold`, `Unreadable`, `NoPayload`, `NoSpace`,
+    /// Nothing was changed: `StateLoss`, `PeerUnavailable`, `Hold`, `Unreadable`, `NoPayload`, also for a peer
+    /// that keeps nothing of this payload; `TooFewPeers`; `Conflict` while the peer holds what nothing newer
+    /// replaces yet (BS1); `TooBig` when the numbers are used up; `NoSpace`,
     /// `Io` without random numbers; the store's errors. `Unknown`: do not send, reopen.
     pub fn seal(&self, now_ms: u64, peer: NodeId, block_height: u32) -> Result<Sealed> {
         self.secure()?;

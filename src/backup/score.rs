@@ -1,8 +1,8 @@
 //! How good a peer is as a keeper of our data, as one number: parts per million of the best there can be.
 //!
-//! BS1 more uptime, more confirmed blobs, an older channel or a larger one never lower a score, and a strike
-//! never raises it. BS2 no fact, however absurd, overflows or passes a million. BS3 integers only: two machines
-//! rank the same facts alike.
+//! BV1 more uptime, more confirmed blobs, an older channel or a larger one never lower a score, and a strike
+//! never raises it. BV2 no fact, however absurd, overflows or passes a million. BV3 integers only: two
+//! machines rank the same facts alike.
 //! Source: spec of peer storage, 4.4. Pure: no clock, no I/O. Called by `choose`.
 
 use super::uptime::Uptime;
@@ -72,8 +72,8 @@ pub struct Record {
     pub recent_strikes: u32,
 }
 
-/// The score: uptime x (commits + 1) / (commits + strikes + 2) x age up to 30 days x (0.5 + 0.5 x capacity, as
-/// a logarithm). Rounded down once, at the end.
+/// The score: uptime x (commits + 1) / (commits + strikes + 2) x age up to 30 days x (0.5 + 0.5 x capacity,
+/// as a logarithm). Rounded down once, at the end.
 pub fn score(facts: &PeerFacts, record: &Record) -> u64 {
     let uptime = u128::from(record.uptime.score_ppm());
     let kept = u128::from(record.commits) + 1;

@@ -200,6 +200,11 @@ impl Ledger {
             Some(facts) => self.sends.facts.insert(node, facts),
             None => self.sends.facts.remove(&node),
         };
+        let place = self.sends.stripe.placement.index_of(node);
+        if let (Some(index), false) = (place, known.has_facts) {
+            self.sends.stripe.placement.set(index, None);
+            self.sends.changed();
+        }
         self.set(node, known);
         self.needs_review();
     }

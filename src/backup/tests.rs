@@ -2,6 +2,10 @@
 
 mod adversary;
 mod budget;
+mod choose;
+mod choose_broken;
+mod choose_world;
+mod diversity;
 mod envelope;
 mod htlcs;
 mod journal;
@@ -10,6 +14,8 @@ mod object;
 mod roster;
 mod rules;
 mod rules_broken;
+mod score;
 mod share;
 mod stripe;
+mod uptime;
 mod walk;

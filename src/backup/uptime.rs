@@ -1,9 +1,10 @@
 //! How much of the time a peer was connected: an average that forgets, in integers.
 //!
-//! BU1 what is stored changes at most once in an hour of observed time, however often a peer comes and goes.
-//! BU2 only time between two observations counts, and only if they are close: time in which nobody looked, or
-//! in which the clock jumped, says nothing about a peer. BU3 the share is a weighted mean of what was observed,
-//! so it lies between the worst and the best hour; an hour weighs half as much as one three days later.
+//! BA1 what is stored changes at most once in an hour of observed time, however often a peer comes and goes.
+//! BA2 only time between two observations counts, and only if they are close: time in which nobody looked,
+//! or in which the clock jumped, says nothing about a peer. BA3 the share is a weighted mean of what was
+//! observed, so it lies between the worst and the best hour; an hour weighs half as much as one three days
+//! later.
 //! Source: spec of peer storage, 4.4. Pure: no clock, no I/O. Called by `score` and by who keeps the rows.
 
 use super::score::PPM;
@@ -72,9 +73,9 @@ impl From<UptimeFault> for Error {
 
 impl Uptime {
     /// Notes that from `now_secs` on the peer is connected, or is not. To be called at every change, and in
-    /// between at least once in [`GAP_SECS_MAX`]: longer pauses count for nothing (BU2).
+    /// between at least once in [`GAP_SECS_MAX`]: longer pauses count for nothing (BA2).
     ///
-    /// Answers whether what [`Uptime::encode`] gives has changed, which it does at most once an hour (BU1).
+    /// Answers whether what [`Uptime::encode`] gives has changed, which it does at most once an hour (BA1).
     pub fn observe(&mut self, now_secs: u64, is_connected: bool) -> bool {
         if now_secs > UNIX_SECS_MAX {
             return false;
@@ -95,7 +96,7 @@ impl Uptime {
     }
 
     /// Adds the open hour. It may be longer than one, by less than a gap: its share is what counts, and what
-    /// is beyond the hour is not carried over, or the next hour could be whole at once (BU1).
+    /// is beyond the hour is not carried over, or the next hour could be whole at once (BA1).
     fn fold(&mut self, now_secs: u64) {
         let share = ratio(self.open.connected_secs, self.open.observed_secs);
         self.weighted = times(self.weighted, HOUR_DECAY) + times(share, ONE - HOUR_DECAY);

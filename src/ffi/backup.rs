@@ -169,7 +169,8 @@ pub extern "C" fn lnkeep_backup_is_open(backup: lnkeep_backup) -> c_int {
 /// Sets what is to be kept by peers from now on: the host's own bytes, for which every peer is due. They are
 /// kept in memory only: set them again after each open. Equal ones change nothing.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when they do not fit the size class; LNKEEP_INVALID_ARGUMENT, also
+/// Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when not even shares hold them (lnkeep_backup_payload_max);
+///   LNKEEP_INVALID_ARGUMENT, also
 ///   without bytes; LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: payload, borrowed and copied.
 /// Durable: no.
@@ -347,7 +348,10 @@ pub unsafe extern "C" fn lnkeep_backup_channel_ready(
 /// connection at once (lnkeep_wire_encode), for it is not kept.
 ///
 /// Returns: LNKEEP_DONE; nothing was changed by LNKEEP_STATE_LOSS, LNKEEP_PEER_UNAVAILABLE, LNKEEP_HOLD,
-///   LNKEEP_UNREADABLE, LNKEEP_NO_PAYLOAD, LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_IO without random numbers;
+///   LNKEEP_UNREADABLE, LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_IO without random numbers; LNKEEP_NO_PAYLOAD,
+///   also for a peer that keeps nothing of this payload; LNKEEP_TOO_FEW_PEERS, err.value how many are needed;
+///   LNKEEP_CONFLICT while the peer holds what nothing newer replaces yet: ticks say when it may be sent to;
+///   LNKEEP_TOO_BIG when the numbers are used up;
 ///   LNKEEP_UNKNOWN: do not send, reopen; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED,
 ///   LNKEEP_POISONED.
 /// In: now_ms, the host's time, Unix milliseconds, which the envelope tells; node_id, 33 bytes;

@@ -71,7 +71,7 @@ unsafe fn facts_of(given: &lnkeep_peer_facts) -> Result<PeerFacts> {
 
 /// Tells an HTLC, or what became known of it: a preimage, its output. Journals begin with the first one.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when there are too many; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
+/// Returns: LNKEEP_DONE; LNKEEP_BUSY when there are too many; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
 ///   LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: now_ms, the host's time; htlc, start with LNKEEP_BACKUP_HTLC_INIT, borrowed and copied.
 /// Durable: no: tell all that are pending again after each open.
@@ -151,7 +151,7 @@ unsafe fn channel_of(channel_id: *const u8) -> Result<ChannelId> {
 
 /// Tells the per-commitment point of the peer's newest commitment of a channel, which sweeping needs.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_TOO_BIG when there are too many channels; LNKEEP_INVALID_ARGUMENT,
+/// Returns: LNKEEP_DONE; LNKEEP_BUSY when there are too many channels; LNKEEP_INVALID_ARGUMENT,
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: channel_id, 32 bytes; point, 33 bytes.
 /// Durable: no.
@@ -179,7 +179,8 @@ pub unsafe extern "C" fn lnkeep_backup_set_commitment_point(
 /// Tells that a commitment of a channel is on chain, or on its way there: its HTLCs do not wait for the next
 /// journal.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+/// Returns: LNKEEP_DONE; LNKEEP_BUSY when there are too many channels; LNKEEP_INVALID_ARGUMENT,
+///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: channel_id, 32 bytes.
 /// Durable: no: tell it again after each open until the channel is resolved.
 /// Threads: any.
@@ -249,7 +250,8 @@ pub unsafe extern "C" fn lnkeep_backup_block_connected(
 /// still hold of the former database up to there is no state loss any more.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing changed; LNKEEP_NO_SPACE, LNKEEP_BUSY: nothing was
-///   changed; LNKEEP_UNKNOWN, LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
+///   changed; LNKEEP_INVALID_ARGUMENT, also for a floor above 2^63, which no recovery gives; LNKEEP_UNKNOWN,
+///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: seq_floor, what lnkeep_recovery_finish gave.
 /// Durable: when it returns.
 /// Threads: any.

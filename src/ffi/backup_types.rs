@@ -358,9 +358,9 @@ pub struct lnkeep_backup_standing {
     pub generation: u64,
     /// The newest older one that is known to be restorable, and goes along; 0 without one.
     pub base_generation: u64,
-    /// How many shares restore the payload: 1 while it goes whole.
+    /// How many shares restore generation: 1 when it goes whole, 0 before one was sealed.
     pub data_shares: u32,
-    /// How many shares there are: 1 while it goes whole.
+    /// How many shares there are of it: 1 when it goes whole, 0 before one was sealed.
     pub shares: u32,
     /// Peers that have a place for a share.
     pub placed: u32,
