@@ -80,7 +80,7 @@ QUICK_LINK = CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
 
 RUNNERS = test-c test-symbols test-link test-install test-readme test-documents test-rust \
           test-conformance test-go test-lnd test-ldk test-hosts test-jamming test-demo \
-          test-peers-demo test-go-demo test-sanitizers test-torture test-fuzz
+          test-peers-demo test-import test-go-demo test-sanitizers test-torture test-fuzz
 .PHONY: $(RUNNERS)
 
 test: build
@@ -142,6 +142,9 @@ test-demo: build
 
 test-peers-demo: build
 	@sh tests/peers_demo_test.sh
+
+test-import: build
+	@sh tests/import_test.sh
 
 test-go-demo: $(ARCHIVE)
 	@sh tests/go_demo_test.sh

@@ -515,6 +515,8 @@ static const char *const CANNOT_FAIL[] = {
     "lnkeep_backup_actions_free", "lnkeep_backup_peers_free", /* test_backup */
     "lnkeep_opened_free", /* test_envelope */
     "lnkeep_shares_free", "lnkeep_share_records_free", "lnkeep_roster_free", /* test_stripe */
+    "lnkeep_foreign_ldk_free", "lnkeep_foreign_cln_free", /* test_foreign */
+    "lnkeep_foreign_lightning_kmp_free", "lnkeep_foreign_lnd_free",
 };
 
 /* Opens the world's monitors; a channel under the hash of ones was committed when this is the first time. */

@@ -27,7 +27,12 @@ static struct {
     lnkeep_shares *shares;
     lnkeep_share_records *records;
     lnkeep_roster *roster;
+    lnkeep_foreign_ldk *foreign_ldk;
+    lnkeep_foreign_cln *foreign_cln;
+    lnkeep_foreign_lightning_kmp *foreign_lightning_kmp;
+    lnkeep_foreign_lnd *foreign_lnd;
     lnkeep_buf *buf;
+    uint8_t key[32];
     uint8_t node[33];
     uint8_t secret[32];
     uint8_t entropy[16];
@@ -110,6 +115,13 @@ CALL(stripe_encode, (1, 2, X, p(0, &storage_arg.shares), ERR))
 CALL(stripe_decode, (1, 2, 1, p(0, &storage_arg.share), 1, p(1, &storage_arg.buf), ERR))
 CALL(share_records_decode, (X, p(0, &storage_arg.records), ERR))
 CALL(roster_decode, (0, X, p(0, &storage_arg.roster), ERR))
+CALL(foreign_ldk_key, (SECRET(1), (uint8_t *)p(0, storage_arg.key), ERR))
+CALL(foreign_ldk_open, (SECRET(1), X, p(0, &storage_arg.foreign_ldk), ERR))
+CALL(foreign_cln_key, (h_bytes(storage_arg.secret, 32), (uint8_t *)p(0, storage_arg.key), ERR))
+CALL(foreign_cln_open, (SECRET(1), X, p(0, &storage_arg.foreign_cln), ERR))
+CALL(foreign_lightning_kmp_open, (SECRET(1), X, p(0, &storage_arg.foreign_lightning_kmp), ERR))
+CALL(foreign_lnd_key, (NODE(1), (uint8_t *)p(0, storage_arg.key), ERR))
+CALL(foreign_lnd_open, (SECRET(1), X, p(0, &storage_arg.foreign_lnd), ERR))
 CALL(backup_tick, (B, 1, p(0, &storage_arg.actions), ERR))
 CALL(backup_list, (B, NULL, 1, p(0, &storage_arg.peers), ERR))
 CALL(backup_read_standing, (B, p(0, &storage_arg.standing), ERR))
@@ -155,6 +167,13 @@ CALL(backup_read_standing, (B, p(0, &storage_arg.standing), ERR))
     ROW(stripe_decode, ON_NOTHING, 2, 2, 0, 0),                         \
     ROW(share_records_decode, ON_NOTHING, 1, 1, 0, 0),                  \
     ROW(roster_decode, ON_NOTHING, 1, 1, 0, 0),                         \
+    ROW(foreign_ldk_key, ON_NOTHING, 2, 0, 0, 0),                       \
+    ROW(foreign_ldk_open, ON_NOTHING, 2, 1, 0, 0),                      \
+    ROW(foreign_cln_key, ON_NOTHING, 1, 0, 0, 0),                       \
+    ROW(foreign_cln_open, ON_NOTHING, 2, 1, 0, 0),                      \
+    ROW(foreign_lightning_kmp_open, ON_NOTHING, 2, 1, 0, 0),            \
+    ROW(foreign_lnd_key, ON_NOTHING, 2, 0, 0, 0),                       \
+    ROW(foreign_lnd_open, ON_NOTHING, 2, 1, 0, 0),                      \
     ROW(backup_tick, ON_BACKUP, 1, 1, 0, 0),                            \
     ROW(backup_list, ON_BACKUP, 1, 1, 0, 0),                            \
     ROW(backup_read_standing, ON_BACKUP, 1, 1, 0, 0)

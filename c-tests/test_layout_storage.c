@@ -114,6 +114,59 @@ static void stripe_structures(void) {
 #undef T
 }
 
+static void foreign_structures(void) {
+#define T lnkeep_foreign_monitor
+    CHECK_LAYOUT(T, 96, F(channel_id), F(counterparty), F(reserved_bytes), F(min_seen_secret), F(monitor));
+#undef T
+#define T lnkeep_foreign_ldk
+    CHECK_LAYOUT(T, 48, F(size), F(monitor_stride), F(monitors), F(monitors_len), F(nonce), F(reserved));
+#undef T
+#define T lnkeep_foreign_cln_channel
+    CHECK_LAYOUT(T, 320, F(dbid), F(funding_sats), F(shachain_min_index), F(address), F(channel_type),
+                 F(shachain), F(channel_id), F(funding_txid), F(node_id), F(revocation_basepoint),
+                 F(payment_basepoint), F(htlc_basepoint), F(delayed_payment_basepoint), F(reserved_bytes),
+                 F(funding_vout), F(opener), F(to_self_delay_blocks), F(flags));
+#undef T
+#define T lnkeep_foreign_cln
+    CHECK_LAYOUT(T, 48, F(size), F(channel_stride), F(channels), F(channels_len), F(version),
+                 F(timestamp_unix_secs), F(format));
+#undef T
+#define T lnkeep_foreign_lightning_kmp
+    CHECK_LAYOUT(T, 32, F(size), F(payload), F(version), F(reserved));
+#undef T
+}
+
+static void foreign_structures_of_lnd(void) {
+#define T lnkeep_key_locator
+    CHECK_LAYOUT(T, 8, F(family), F(index));
+#undef T
+#define T lnkeep_foreign_lnd_channel
+    CHECK_LAYOUT(T, 472, F(capacity_sat), F(short_channel_id), F(commit_height), F(addresses),
+                 F(addresses_len), F(commit_tx), F(commit_signature), F(chain_hash), F(funding_txid),
+                 F(tapscript_root), F(node_id), F(remote_multisig), F(remote_revocation), F(remote_payment),
+                 F(remote_delayed_payment), F(remote_htlc), F(shachain_root), F(reserved_bytes),
+                 F(local_keys), F(shachain_root_locator), F(funding_vout), F(local_csv_delay_blocks),
+                 F(remote_csv_delay_blocks), F(lease_expiry_height), F(flags), F(reserved));
+#undef T
+#define T lnkeep_foreign_lnd_single
+    CHECK_LAYOUT(T, 32, F(bytes), F(channel), F(version), F(has_close_tx));
+#undef T
+#define T lnkeep_foreign_lnd
+    CHECK_LAYOUT(T, 72, F(size), F(single_stride), F(singles), F(singles_len), F(plaintext), F(rest),
+                 F(version), F(count));
+#undef T
+}
+
+static const number FOREIGN_NUMBERS[] = {
+    N(FOREIGN_TOO_SHORT, 1), N(FOREIGN_AUTH_FAILED, 2), N(FOREIGN_BAD_PAYLOAD, 3),
+    N(FOREIGN_BAD_VERSION, 4), N(FOREIGN_UNKNOWN_VERSION, 5), N(FOREIGN_CLN_CHANNELS, 6135),
+    N(FOREIGN_CLN_CHANNELS_WITH_TLVS, 6137), N(FOREIGN_CLN_HAS_SHACHAIN, 1),
+    N(FOREIGN_CLN_HAS_BASEPOINTS, 2), N(FOREIGN_CLN_HAS_OPENER, 4),
+    N(FOREIGN_CLN_HAS_TO_SELF_DELAY, 8), N(FOREIGN_LND_INITIATOR, 1),
+    N(FOREIGN_LND_HAS_SHACHAIN_ROOT, 2), N(FOREIGN_LND_HAS_LEASE, 4), N(FOREIGN_LND_HAS_CLOSE_TX, 8),
+    N(FOREIGN_LND_HAS_COMMIT_HEIGHT, 16), N(FOREIGN_LND_HAS_TAPSCRIPT_ROOT, 32),
+};
+
 static const number STORAGE_NUMBERS[] = {
     N(PEER_STORAGE_OFF, 1), N(PEER_STORAGE_REFUSE_PENDING_CHANNELS, 2), N(PEER_STORAGE_ACCEPT_IN_GRACE, 4),
     N(PEER_STORAGE_ZEROS_COUNT, 8), N(PEER_STORAGE_RETURN_UNWRITTEN, 16), N(STORED_COMMITTED, 1),
@@ -154,6 +207,7 @@ static void numbers_keep_their_values(void) {
     check_numbers(STRIPE_NUMBERS, H_COUNT(STRIPE_NUMBERS));
     check_numbers(STORAGE_NUMBERS, H_COUNT(STORAGE_NUMBERS));
     check_numbers(BACKUP_NUMBERS, H_COUNT(BACKUP_NUMBERS));
+    check_numbers(FOREIGN_NUMBERS, H_COUNT(FOREIGN_NUMBERS));
 }
 
 static void init_macros_set_the_size_and_nothing_else(void) {
@@ -186,6 +240,8 @@ int main(int argc, char **argv) {
         H_TEST(backup_structures),
         H_TEST(backup_views),
         H_TEST(stripe_structures),
+        H_TEST(foreign_structures),
+        H_TEST(foreign_structures_of_lnd),
         H_TEST(numbers_keep_their_values),
         H_TEST(init_macros_set_the_size_and_nothing_else),
     };

@@ -126,7 +126,8 @@
 //     and let no channel go on from what is left. Then Backup.Acknowledge.
 //  4. Backup.Tick when BackupTick.NextDue has come; for each ActionSend Backup.Seal, EncodePeerStorage, send.
 //
-// OpenEnvelope opens a blob without a store: what recovery begins with.
+// OpenEnvelope opens a blob without a store: what recovery begins with. OpenLDK, OpenCLN, OpenLightningKMP and
+// OpenLND open backups that other software made, to close channels and sweep them.
 //
 // # Copies
 //

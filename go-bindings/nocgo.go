@@ -225,6 +225,14 @@ func cStripeDecode(int, int, int, []StripeShare) (HostBytes, error) { return nil
 func cShareRecordsDecode([]byte) ([]ShareRecord, error)             { return nil, ErrNoCgo }
 func cRosterDecode(uint16, []byte) (HostBytes, *Roster, error)      { return nil, nil, ErrNoCgo }
 
+func cForeignLDKKey(*Secret) (Secret, error)                                { return Secret{}, ErrNoCgo }
+func cForeignLDKOpen(*Secret, []byte) (*LDKBackup, error)                   { return nil, ErrNoCgo }
+func cForeignCLNKey([]byte) (Secret, error)                                 { return Secret{}, ErrNoCgo }
+func cForeignCLNOpen(*Secret, []byte) (*CLNBackup, error)                   { return nil, ErrNoCgo }
+func cForeignLNDKey(*[33]byte) (Secret, error)                              { return Secret{}, ErrNoCgo }
+func cForeignLNDOpen(*Secret, []byte) (*LNDBackup, error)                   { return nil, ErrNoCgo }
+func cForeignLightningKMPOpen(*Secret, []byte) (*LightningKMPBackup, error) { return nil, ErrNoCgo }
+
 func cPeerStorageOpen(uint64, *PeerStorageOptions) (uint64, PeerStorageReport, error) {
 	return 0, PeerStorageReport{}, ErrNoCgo
 }

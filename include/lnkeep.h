@@ -1589,6 +1589,60 @@
 /** Index of a peer that keeps no share. */
 #define LNKEEP_ROSTER_NO_SHARE 255
 
+/** LNKEEP_BAD_FOREIGN: shorter than any blob of this software. */
+#define LNKEEP_FOREIGN_TOO_SHORT 1
+
+/** LNKEEP_BAD_FOREIGN: not made with this key, or changed since. */
+#define LNKEEP_FOREIGN_AUTH_FAILED 2
+
+/** LNKEEP_BAD_FOREIGN: authentic, and its text is not what this software writes. */
+#define LNKEEP_FOREIGN_BAD_PAYLOAD 3
+
+/** LNKEEP_BAD_FOREIGN: authentic, of a version of Core Lightning's format that cannot be read. */
+#define LNKEEP_FOREIGN_BAD_VERSION 4
+
+/**
+ * LNKEEP_BAD_FOREIGN: authentic, of a version of lightning-kmp's format that is not known. The version is
+ * the blob's first byte.
+ */
+#define LNKEEP_FOREIGN_UNKNOWN_VERSION 5
+
+/** Core Lightning's older message, without TLVs. */
+#define LNKEEP_FOREIGN_CLN_CHANNELS 6135
+
+/** Core Lightning's message with TLVs. */
+#define LNKEEP_FOREIGN_CLN_CHANNELS_WITH_TLVS 6137
+
+/** shachain_min_index and shachain are given. */
+#define LNKEEP_FOREIGN_CLN_HAS_SHACHAIN 1
+
+/** The four basepoints are given. */
+#define LNKEEP_FOREIGN_CLN_HAS_BASEPOINTS 2
+
+/** opener is given. */
+#define LNKEEP_FOREIGN_CLN_HAS_OPENER 4
+
+/** to_self_delay_blocks is given. */
+#define LNKEEP_FOREIGN_CLN_HAS_TO_SELF_DELAY 8
+
+/** We opened the channel. */
+#define LNKEEP_FOREIGN_LND_INITIATOR 1
+
+/** shachain_root is given: an old channel. */
+#define LNKEEP_FOREIGN_LND_HAS_SHACHAIN_ROOT 2
+
+/** lease_expiry_height is given. */
+#define LNKEEP_FOREIGN_LND_HAS_LEASE 4
+
+/** commit_tx and commit_signature are given. */
+#define LNKEEP_FOREIGN_LND_HAS_CLOSE_TX 8
+
+/** commit_height is given: a taproot channel with a closing transaction. */
+#define LNKEEP_FOREIGN_LND_HAS_COMMIT_HEIGHT 16
+
+/** tapscript_root is given. */
+#define LNKEEP_FOREIGN_LND_HAS_TAPSCRIPT_ROOT 32
+
 /** Repeat the reference's rules to the last bit, its defects included, in place of the mended ones. */
 #define LNKEEP_RESOURCES_COMPAT 1
 
@@ -3446,6 +3500,208 @@ typedef struct lnkeep_roster {
     /** How many there are. */
     size_t peers_len;
 } lnkeep_roster;
+
+/** One channel of a blob of LDK's. */
+typedef struct lnkeep_foreign_monitor {
+    /** Which channel. */
+    uint8_t channel_id[32];
+    /** Its other end. */
+    uint8_t counterparty[33];
+    /** 0. */
+    uint8_t reserved_bytes[7];
+    /** Index of the last commitment secret that the counterparty revealed: it counts down from 2^48. */
+    uint64_t min_seen_secret;
+    /** A serialised ChannelMonitor, which only LDK reads. It holds secrets: keep it out of logs. */
+    lnkeep_bytes monitor;
+} lnkeep_foreign_monitor;
+
+/** A blob of LDK's that was opened. Made by the library. */
+typedef struct lnkeep_foreign_ldk {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one monitor to the next. */
+    size_t monitor_stride;
+    /** The monitors, NULL without any. */
+    const lnkeep_foreign_monitor *monitors;
+    /** How many there are. */
+    size_t monitors_len;
+    /** The nonce that the blob was sealed with. */
+    uint8_t nonce[12];
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_foreign_ldk;
+
+/** One channel of a backup of Core Lightning's. */
+typedef struct lnkeep_foreign_cln_channel {
+    /** Core Lightning's number of the channel, which its keys are derived with. */
+    uint64_t dbid;
+    /** Its capacity. */
+    uint64_t funding_sats;
+    /** Index of the last commitment secret that the counterparty revealed: it counts down from 2^48. */
+    uint64_t shachain_min_index;
+    /** Where the other end was reached last: type byte, address, port (BOLT 7). */
+    lnkeep_bytes address;
+    /** Feature bits of the channel's type. */
+    lnkeep_bytes channel_type;
+    /**
+     * Secrets of revoked commitments: an index of 8 bytes, big-endian, and a secret of 32, again and again.
+     * Keep them out of logs.
+     */
+    lnkeep_bytes shachain;
+    /** Which channel. */
+    uint8_t channel_id[32];
+    /** Transaction that funded it, in the byte order of the chain, not as it is shown. */
+    uint8_t funding_txid[32];
+    /** The other end. */
+    uint8_t node_id[33];
+    /** The counterparty's base of revocation keys. */
+    uint8_t revocation_basepoint[33];
+    /** The base of its payment key. */
+    uint8_t payment_basepoint[33];
+    /** The base of its HTLC keys. */
+    uint8_t htlc_basepoint[33];
+    /** The base of its delayed payment keys. */
+    uint8_t delayed_payment_basepoint[33];
+    /** 0. */
+    uint8_t reserved_bytes[3];
+    /** Output that funded it. */
+    uint32_t funding_vout;
+    /** Who opened it: 0 we, 1 the counterparty, as found. */
+    uint32_t opener;
+    /** Delay of the counterparty's own output. */
+    uint32_t to_self_delay_blocks;
+    /** Bits of LNKEEP_FOREIGN_CLN_HAS_*. */
+    uint32_t flags;
+} lnkeep_foreign_cln_channel;
+
+/** A backup of Core Lightning's that was opened. Made by the library. */
+typedef struct lnkeep_foreign_cln {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one channel to the next. */
+    size_t channel_stride;
+    /** The channels, NULL without any. */
+    const lnkeep_foreign_cln_channel *channels;
+    /** How many there are. */
+    size_t channels_len;
+    /** Its version, as found. */
+    uint64_t version;
+    /** When it was written. */
+    uint32_t timestamp_unix_secs;
+    /** LNKEEP_FOREIGN_CLN_CHANNELS or LNKEEP_FOREIGN_CLN_CHANNELS_WITH_TLVS. */
+    uint32_t format;
+} lnkeep_foreign_cln;
+
+/** A blob of lightning-kmp's that was opened. Made by the library. */
+typedef struct lnkeep_foreign_lightning_kmp {
+    /** Bytes of this structure. */
+    size_t size;
+    /** The states of all channels, which only lightning-kmp of this version reads. Keep it out of logs. */
+    lnkeep_bytes payload;
+    /** Version of the payload: 4 or 5. */
+    uint32_t version;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_foreign_lightning_kmp;
+
+/** Place of a key in lnd's wallet. */
+typedef struct lnkeep_key_locator {
+    /** Key family. */
+    uint32_t family;
+    /** Index in it. */
+    uint32_t index;
+} lnkeep_key_locator;
+
+/** One channel of lnd's, decoded. */
+typedef struct lnkeep_foreign_lnd_channel {
+    /** Its capacity. */
+    uint64_t capacity_sat;
+    /** Its place in the chain; while it was not confirmed only a block, that at which it was published. */
+    uint64_t short_channel_id;
+    /** Number of the commitment. */
+    uint64_t commit_height;
+    /** Where the other end was reached, each: type byte, address, port (BOLT 7). NULL without any. */
+    const lnkeep_bytes *addresses;
+    /** How many there are. */
+    size_t addresses_len;
+    /**
+     * The latest commitment, without our signature. Published after a later one, the counterparty takes
+     * everything.
+     */
+    lnkeep_bytes commit_tx;
+    /** The counterparty's signature of it. */
+    lnkeep_bytes commit_signature;
+    /** Hash of its chain's first block, in the byte order of the chain. */
+    uint8_t chain_hash[32];
+    /** Transaction that funded it, in the byte order of the chain, not as it is shown. */
+    uint8_t funding_txid[32];
+    /** Root of the funding output's scripts. */
+    uint8_t tapscript_root[32];
+    /** The other end. */
+    uint8_t node_id[33];
+    /** The counterparty's key in the funding output. */
+    uint8_t remote_multisig[33];
+    /** The counterparty's base of revocation keys. */
+    uint8_t remote_revocation[33];
+    /** The base of its payment key. */
+    uint8_t remote_payment[33];
+    /** The base of its delayed payment keys. */
+    uint8_t remote_delayed_payment[33];
+    /** The base of its HTLC keys. */
+    uint8_t remote_htlc[33];
+    /** Public key of the root that our revocation secrets come from. */
+    uint8_t shachain_root[33];
+    /** 0. */
+    uint8_t reserved_bytes[1];
+    /** Our keys: multisig, revocation, payment, delayed payment, HTLC. */
+    lnkeep_key_locator local_keys[5];
+    /** Place of the root that our revocation secrets come from. */
+    lnkeep_key_locator shachain_root_locator;
+    /** Output that funded it. */
+    uint32_t funding_vout;
+    /** Delay of our own output. */
+    uint32_t local_csv_delay_blocks;
+    /** Delay of the counterparty's own output. */
+    uint32_t remote_csv_delay_blocks;
+    /** Block at which a lease ends. */
+    uint32_t lease_expiry_height;
+    /** Bits of LNKEEP_FOREIGN_LND_*. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_foreign_lnd_channel;
+
+/** One channel's part of lnd's file. */
+typedef struct lnkeep_foreign_lnd_single {
+    /** What follows version and length. */
+    lnkeep_bytes bytes;
+    /** The channel; NULL when this version is not known, or its fields do not fill the bytes. */
+    const lnkeep_foreign_lnd_channel *channel;
+    /** Version of the layout, 0 to 7 being known: it tells the type of the channel. */
+    uint32_t version;
+    /** 1 when the inputs of a closing transaction follow the channel, else 0. */
+    uint32_t has_close_tx;
+} lnkeep_foreign_lnd_single;
+
+/** lnd's file that was opened. Made by the library. */
+typedef struct lnkeep_foreign_lnd {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one channel's part to the next. */
+    size_t single_stride;
+    /** The channels' parts, NULL without any; none of a version of the file other than 0. */
+    const lnkeep_foreign_lnd_single *singles;
+    /** How many there are: fewer than count when the file ends before. */
+    size_t singles_len;
+    /** The whole text. Keep it out of logs. */
+    lnkeep_bytes plaintext;
+    /** What follows the last part: nothing in a file of lnd's. */
+    lnkeep_bytes rest;
+    /** Version of the file. */
+    uint32_t version;
+    /** How many channels the file says that it has. */
+    uint32_t count;
+} lnkeep_foreign_lnd;
 
 /**
  * Choices at the open of resources. Start with LNKEEP_RESOURCES_OPTIONS_INIT. The numbers that decisions
@@ -6551,6 +6807,143 @@ lnkeep_status lnkeep_roster_decode(uint32_t flags,
                                    lnkeep_bytes payload,
                                    lnkeep_roster **roster,
                                    lnkeep_error *err);
+
+/**
+ * Makes the key that lnkeep_foreign_ldk_open takes from the seed of an LDK node with the stock KeysManager.
+ * A node with a signer of its own gives get_peer_storage_key() of it instead.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT.
+ * In: seed, 32 bytes.
+ * Out: key, 32 bytes, which the caller wipes.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_foreign_ldk_key(const uint8_t *seed,
+                                     uint8_t *key,
+                                     lnkeep_error *err);
+
+/**
+ * Makes the key that lnkeep_foreign_cln_open takes from the secret of a Core Lightning node. A running node
+ * gives the same by its command makesecret with the string "scb secret".
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also for a secret of another length.
+ * In: hsm_secret, borrowed: the 32 bytes of a file hsm_secret that is not encrypted, or the 64-byte BIP39
+ *   seed of a node that was made from a mnemonic.
+ * Out: key, 32 bytes, which the caller wipes.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_foreign_cln_key(lnkeep_bytes hsm_secret,
+                                     uint8_t *key,
+                                     lnkeep_error *err);
+
+/**
+ * Makes the key that lnkeep_foreign_lnd_open takes: SHA-256 of a public key.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT.
+ * In: public_key, 33 bytes: the compressed key at lnd's key family 7, index 0, as secret as the file.
+ * Out: key, 32 bytes, which the caller wipes.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_foreign_lnd_key(const uint8_t *public_key,
+                                     uint8_t *key,
+                                     lnkeep_error *err);
+
+/**
+ * Opens what a peer kept for an LDK node (its peer storage), and takes it apart. With it channels are closed
+ * and swept; none is continued.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_FOREIGN, err.value one of LNKEEP_FOREIGN_*, the first that holds;
+ *   LNKEEP_INVALID_ARGUMENT.
+ * In: key, 32 bytes, see lnkeep_foreign_ldk_key; blob, borrowed.
+ * Out: opened.
+ * Threads: any.
+ * Ownership: free it with lnkeep_foreign_ldk_free, which wipes it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_foreign_ldk_open(const uint8_t *key,
+                                      lnkeep_bytes blob,
+                                      lnkeep_foreign_ldk **opened,
+                                      lnkeep_error *err);
+
+/**
+ * Frees an opened blob of LDK's; its text is zeroized. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_foreign_ldk_free(lnkeep_foreign_ldk *opened);
+
+/**
+ * Opens a static channel backup of Core Lightning's, as its peers keep it and its file emergency.recover has
+ * it, and takes it apart. With it channels are closed and swept; none is continued.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_FOREIGN, err.value one of LNKEEP_FOREIGN_*, the first that holds;
+ *   LNKEEP_INVALID_ARGUMENT.
+ * In: key, 32 bytes, see lnkeep_foreign_cln_key; blob, borrowed.
+ * Out: opened.
+ * Threads: any.
+ * Ownership: free it with lnkeep_foreign_cln_free, which wipes it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_foreign_cln_open(const uint8_t *key,
+                                      lnkeep_bytes blob,
+                                      lnkeep_foreign_cln **opened,
+                                      lnkeep_error *err);
+
+/**
+ * Frees an opened backup of Core Lightning's; its text is zeroized. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_foreign_cln_free(lnkeep_foreign_cln *opened);
+
+/**
+ * Opens what a peer keeps for a lightning-kmp node, such as Phoenix: the states of its channels.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_FOREIGN, err.value one of LNKEEP_FOREIGN_*, the first that holds;
+ *   LNKEEP_INVALID_ARGUMENT.
+ * In: key, the private key of the node, 32 bytes; blob, borrowed.
+ * Out: opened.
+ * Threads: any.
+ * Ownership: free it with lnkeep_foreign_lightning_kmp_free, which wipes it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_foreign_lightning_kmp_open(const uint8_t *key,
+                                                lnkeep_bytes blob,
+                                                lnkeep_foreign_lightning_kmp **opened,
+                                                lnkeep_error *err);
+
+/**
+ * Frees an opened blob of lightning-kmp's; its payload is zeroized. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_foreign_lightning_kmp_free(lnkeep_foreign_lightning_kmp *opened);
+
+/**
+ * Opens lnd's file channel.backup and takes it apart. With it channels are closed and swept; none is
+ * continued. A channel that does not decode does not hide the others: it is given as bytes.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_FOREIGN, err.value one of LNKEEP_FOREIGN_*, the first that holds;
+ *   LNKEEP_INVALID_ARGUMENT.
+ * In: key, 32 bytes, see lnkeep_foreign_lnd_key; file, borrowed.
+ * Out: opened.
+ * Threads: any.
+ * Ownership: free it with lnkeep_foreign_lnd_free, which wipes it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_foreign_lnd_open(const uint8_t *key,
+                                      lnkeep_bytes file,
+                                      lnkeep_foreign_lnd **opened,
+                                      lnkeep_error *err);
+
+/**
+ * Frees lnd's file that was opened; its text is zeroized. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_foreign_lnd_free(lnkeep_foreign_lnd *opened);
 
 /**
  * Opens the resources of a store: loads every channel and every pending HTLC as they were. While they are

@@ -20,7 +20,7 @@
 //!
 //! Layers, each calling only those below: [`ffi`] (the C ABI), [`maintenance`], [`payments`], [`monitors`],
 //! [`resources`], [`peer_storage`], [`backup`] (with the feature of this name), [`attempts`], [`events`],
-//! [`store`]; [`wire`] beside them.
+//! [`store`]; [`wire`] and [`foreign`] (with the feature `backup`) beside them.
 //! Every error says by its [`Class`] what a caller may conclude.
 
 #![deny(unsafe_code)]
@@ -39,6 +39,9 @@ pub mod error;
 pub mod events;
 #[allow(unsafe_code)]
 pub mod ffi;
+#[cfg(feature = "backup")]
+#[forbid(unsafe_code)]
+pub mod foreign;
 #[forbid(unsafe_code)]
 pub mod limits;
 #[forbid(unsafe_code)]

@@ -24,6 +24,8 @@ mod peer_storage;
 mod peer_storage_consumer;
 #[path = "conformance/peer_storage_envelope.rs"]
 mod peer_storage_envelope;
+#[path = "conformance/peer_storage_foreign.rs"]
+mod peer_storage_foreign;
 #[path = "conformance/peer_storage_provider.rs"]
 mod peer_storage_provider;
 #[path = "conformance/peer_storage_stripe.rs"]

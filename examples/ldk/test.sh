@@ -102,7 +102,7 @@ check every_test_of_the_release_is_listed every_test_of_the_release_is_listed ||
 check readme_names_the_release readme_names_the_release || true
 check rustfmt cargo fmt --check || true
 if check builds timeout 1800 cargo test --locked --no-run; then
-    for target in store persist line kills; do run_tests "$target"; done
+    for target in store persist line peer_backups kills; do run_tests "$target"; done
     sort -o "$work/passed" "$work/passed"
     check every_listed_test_ran every_listed_test_ran || true
     sed -n 's/^\(kept: .*\)/  \1/p' "$work/kills.log"

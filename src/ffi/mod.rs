@@ -51,6 +51,9 @@ pub mod hosted_types;
 #[cfg(feature = "backup")]
 pub mod stripe;
 pub mod stripe_types;
+#[cfg(feature = "backup")]
+pub mod foreign;
+pub mod foreign_types;
 
 pub mod resource_types;
 pub mod resources;

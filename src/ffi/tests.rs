@@ -127,6 +127,25 @@ fn numbers_of_the_backup_are_those_of_their_constants() {
     copies.into_iter().for_each(|(number, copy)| assert_eq!(number, copy as u32));
 }
 
+#[cfg(feature = "backup")]
+#[test]
+fn numbers_of_foreign_backups_are_those_of_their_constants() {
+    use crate::foreign::{ForeignFault, cln::Format};
+    let faults = [
+        (LNKEEP_FOREIGN_TOO_SHORT, ForeignFault::TooShort),
+        (LNKEEP_FOREIGN_AUTH_FAILED, ForeignFault::AuthFailed),
+        (LNKEEP_FOREIGN_BAD_PAYLOAD, ForeignFault::BadPayload),
+        (LNKEEP_FOREIGN_BAD_VERSION, ForeignFault::BadVersion),
+        (LNKEEP_FOREIGN_UNKNOWN_VERSION, ForeignFault::UnknownVersion(9)),
+    ];
+    faults.into_iter().for_each(|(number, fault)| assert_eq!(u64::from(number), fault.number()));
+    let formats = [
+        (LNKEEP_FOREIGN_CLN_CHANNELS, Format::StaticChanBackup),
+        (LNKEEP_FOREIGN_CLN_CHANNELS_WITH_TLVS, Format::StaticChanBackupWithTlvs),
+    ];
+    formats.into_iter().for_each(|(number, format)| assert_eq!(number, u32::from(format.number())));
+}
+
 #[test]
 fn a_panic_becomes_a_status_and_prints_nothing() {
     let mut error = lnkeep_error {

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::peer_storage_consumer::run_consumer;
 use super::peer_storage_envelope::run_envelope;
+use super::peer_storage_foreign as foreign;
 use super::peer_storage_provider::run_provider;
 use super::peer_storage_stripe::run_stripe;
 use super::{Verdict, guarded, peer_storage_wire as wire};
@@ -12,7 +13,7 @@ use super::{Verdict, guarded, peer_storage_wire as wire};
 type CaseRunner = fn(&Value) -> Result<(), String>;
 
 /// What each file of cases is run by.
-const RUNNERS: [(&str, CaseRunner); 7] = [
+const RUNNERS: [(&str, CaseRunner); 11] = [
     ("wire_decode", wire::run_decode),
     ("wire_encode", wire::run_encode),
     ("features", wire::run_features),
@@ -20,11 +21,14 @@ const RUNNERS: [(&str, CaseRunner); 7] = [
     ("envelope", run_envelope),
     ("consumer_state", run_consumer),
     ("stripe", run_stripe),
+    ("foreign_ldk", foreign::run_ldk),
+    ("foreign_cln", foreign::run_cln),
+    ("foreign_lightning_kmp", foreign::run_lightning_kmp),
+    ("foreign_lnd_scb", foreign::run_lnd),
 ];
 
-/// Files of what is built on peer storage: recovery, backups of other software.
-const OTHER_COMPONENTS: [&str; 5] =
-    ["recovery", "foreign_ldk", "foreign_cln", "foreign_lightning_kmp", "foreign_lnd_scb"];
+/// Files of what is built on peer storage: recovery.
+const OTHER_COMPONENTS: [&str; 1] = ["recovery"];
 
 pub fn run(file_name: &str, lines: &[Value]) -> Vec<(String, Verdict)> {
     let stem = file_name.trim_end_matches(".gz").trim_end_matches(".jsonl");
