@@ -21,6 +21,7 @@ typedef enum handle_kind {
     ON_RESOURCES,
     ON_PEER_STORAGE,
     ON_BACKUP,
+    ON_RECOVERY,
     KINDS_OF_HANDLE
 } handle_kind;
 
@@ -46,6 +47,7 @@ static struct {
     lnkeep_resources resources;
     lnkeep_peer_storage peer_storage;
     lnkeep_backup backup;
+    lnkeep_recovery_session recovery;
     const char *directory;
     /* Where nothing is, nor may come to be. */
     const char *target;
@@ -204,6 +206,7 @@ static void fill_resource_arguments(void) {
 }
 
 static void fill_storage_arguments(void);
+static void fill_recovery_arguments(void);
 
 /* Valid arguments: what a mistake is made in must be right in everything else. */
 static void fill_arguments(void) {
@@ -232,6 +235,7 @@ static void fill_arguments(void) {
     fill_monitor_arguments();
     fill_resource_arguments();
     fill_storage_arguments();
+    fill_recovery_arguments();
 }
 
 static void *p(int number, void *good) { return number == world.bad ? world.bad_pointer : good; }
@@ -367,6 +371,8 @@ CALL(resources_read_stats, (R, p(0, &arg.resources_stats), ERR))
 
 #include "calls_storage.h"
 
+#include "calls_recovery.h"
+
 #undef S
 #undef A
 #undef E
@@ -492,6 +498,7 @@ static const call_row CALLS[] = {
     ROW(resources_decisions, ON_RESOURCES, 2, 2, 0, 0),
     ROW(resources_read_stats, ON_RESOURCES, 1, 1, 0, 0),
     STORAGE_ROWS,
+    RECOVERY_ROWS,
 };
 
 /* Functions that cannot fail; the tests that use them are named behind them. */
@@ -517,6 +524,8 @@ static const char *const CANNOT_FAIL[] = {
     "lnkeep_shares_free", "lnkeep_share_records_free", "lnkeep_roster_free", /* test_stripe */
     "lnkeep_foreign_ldk_free", "lnkeep_foreign_cln_free", /* test_foreign */
     "lnkeep_foreign_lightning_kmp_free", "lnkeep_foreign_lnd_free",
+    "lnkeep_recovery_is_open", "lnkeep_recovery_progress_free", /* test_recovery */
+    "lnkeep_recovered_free", "lnkeep_recovered_htlcs_free", /* test_recovery */
 };
 
 /* Opens the world's monitors; a channel under the hash of ones was committed when this is the first time. */
@@ -562,6 +571,7 @@ static void make_world(void) {
     open_world_monitors();
     open_world_resources();
     open_world_storage();
+    begin_world_recovery();
     fill_arguments();
 }
 
@@ -570,6 +580,7 @@ static void end_world(void) {
     CHECK_DONE(lnkeep_monitors_close(&world.monitors, 0, NULL));
     CHECK_DONE(lnkeep_resources_close(&world.resources, NULL));
     close_world_storage();
+    end_world_recovery();
     h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
     h_close(&world.store);

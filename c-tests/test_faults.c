@@ -25,6 +25,7 @@ static void reopen(void) {
     CHECK_DONE(lnkeep_resources_close(&world.resources, NULL));
     /* No blob waited. */
     close_world_storage();
+    end_world_recovery();
     h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
     CHECK_STATUS(lnkeep_store_close(&world.store, NULL), LNKEEP_POISONED);
@@ -38,6 +39,7 @@ static void reopen(void) {
     open_world_monitors();
     open_world_resources();
     open_world_storage();
+    begin_world_recovery();
 }
 
 static void a_failed_flush_is_unknown(void) {

@@ -280,6 +280,31 @@ static void any_change_is_noticed(void) {
     }
 }
 
+/* A peer may hold what another program made before lnkeep: it is told, and changes nothing. */
+static void a_recovery_tells_whose_a_blob_is(void) {
+    static const char *const good[KINDS] = {LDK, CLN, KMP, LND};
+    static const uint8_t peer[33] = {2};
+    lnkeep_recovery_session session = LNKEEP_RECOVERY_SESSION_NONE;
+    CHECK_DONE(lnkeep_recovery_begin(OTHER_KEY, NULL, &session, &err));
+    for (int has_keys = 0; has_keys < 2; has_keys++) {
+        for (kind which = LDK_BLOB; which < KINDS; which++) {
+            lnkeep_fed fed = LNKEEP_FED_INIT;
+            CHECK_DONE(lnkeep_recovery_feed(session, peer, sample(good[which]), &fed, &err));
+            CHECK_EQUAL(fed.outcome, has_keys ? LNKEEP_FED_FOREIGN : LNKEEP_FED_UNREADABLE);
+            if (has_keys) CHECK_EQUAL(fed.fault, LNKEEP_SOFTWARE_LDK + (uint32_t)which);
+        }
+        lnkeep_foreign_keys keys = LNKEEP_FOREIGN_KEYS_INIT;
+        keys.ldk = keys.cln = keys.lightning_kmp = keys.lnd = KEY;
+        CHECK_DONE(lnkeep_recovery_set_foreign_keys(session, &keys, &err));
+    }
+    lnkeep_foreign_keys none = LNKEEP_FOREIGN_KEYS_INIT;
+    CHECK_DONE(lnkeep_recovery_set_foreign_keys(session, &none, &err));
+    lnkeep_fed fed = LNKEEP_FED_INIT;
+    CHECK_DONE(lnkeep_recovery_feed(session, peer, sample(LDK), &fed, &err));
+    CHECK_EQUAL(fed.outcome, LNKEEP_FED_UNREADABLE);
+    CHECK_DONE(lnkeep_recovery_close(&session, &err));
+}
+
 static void mistakes_of_a_caller_are_refused(void) {
     const lnkeep_bytes views[] = {h_bytes(NULL, 1), h_bytes("x", SIZE_MAX), h_bytes("x", SIZE_MAX / 2 + 1)};
     uint8_t key[32];
@@ -320,6 +345,7 @@ int main(int argc, char **argv) {
         H_TEST(channels_of_lnd_come_out_beside_what_does_not_decode),
         H_TEST(faults_are_told_in_order),
         H_TEST(any_change_is_noticed),
+        H_TEST(a_recovery_tells_whose_a_blob_is),
         H_TEST(mistakes_of_a_caller_are_refused),
         H_TEST(no_error_tells_a_key),
     };

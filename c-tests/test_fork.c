@@ -38,7 +38,8 @@ static report call_everything(void) {
     if (lnkeep_store_is_open(world.store) || lnkeep_attempts_is_open(world.attempts) ||
         lnkeep_events_is_open(world.events) || lnkeep_payments_is_open(world.payments) ||
         lnkeep_monitors_is_open(world.monitors) || lnkeep_resources_is_open(world.resources) ||
-        lnkeep_peer_storage_is_open(world.peer_storage) || lnkeep_backup_is_open(world.backup)) {
+        lnkeep_peer_storage_is_open(world.peer_storage) || lnkeep_backup_is_open(world.backup) ||
+        lnkeep_recovery_is_open(world.recovery)) {
         told.failures++;
     }
     /* What says nothing about a store works. */

@@ -60,6 +60,7 @@ static void check_untouched(void) {
     CHECK_EQUAL(state.pending_operations | state.pending_bytes, 0);
     check_resources_untouched();
     check_storage_untouched();
+    check_recovery_untouched();
     CHECK(access(world.target, F_OK) != 0);
     CHECK(access(h_path(world.target, "data.mdb"), F_OK) != 0);
 }
@@ -143,6 +144,7 @@ static uint64_t *bits_of(handle_kind on) {
     case ON_RESOURCES: return &world.resources.bits;
     case ON_PEER_STORAGE: return &world.peer_storage.bits;
     case ON_BACKUP: return &world.backup.bits;
+    case ON_RECOVERY: return &world.recovery.bits;
     default: return &world.payments.bits;
     }
 }
@@ -156,6 +158,7 @@ static void check_bad_handle(const call_row *row, uint64_t bits, const char *wha
 }
 
 static uint64_t stale_bits(handle_kind on) {
+    if (on == ON_RECOVERY) return stale_recovery_bits();
     if (on == ON_PEER_STORAGE || on == ON_BACKUP) return stale_storage_bits(on);
     lnkeep_attempts attempts = h_attempts(world.store);
     lnkeep_payments payments = h_payments(world.store);
@@ -270,11 +273,13 @@ static void components_of_a_closed_store_answer_closed(void) {
     CHECK_EQUAL(lnkeep_monitors_is_open(world.monitors), 1);
     CHECK_EQUAL(lnkeep_resources_is_open(world.resources), 1);
     check_storage_is_open();
+    check_recovery_untouched();
     CHECK_DONE(lnkeep_attempts_unsubscribe_all(world.attempts, NULL));
     CHECK_DONE(lnkeep_events_close(&world.events, NULL));
     CHECK_DONE(lnkeep_monitors_close(&world.monitors, 0, NULL));
     CHECK_DONE(lnkeep_resources_close(&world.resources, NULL));
     close_world_storage();
+    end_world_recovery();
     h_close_payments(&world.payments);
     h_close_attempts(&world.attempts);
 }

@@ -401,6 +401,40 @@ package lnkeep
 #cgo nocallback lnkeep_backup_peers_free
 #cgo noescape lnkeep_backup_read_standing
 #cgo nocallback lnkeep_backup_read_standing
+#cgo noescape lnkeep_recovery_begin
+#cgo nocallback lnkeep_recovery_begin
+#cgo noescape lnkeep_recovery_resume
+#cgo nocallback lnkeep_recovery_resume
+#cgo noescape lnkeep_recovery_close
+#cgo nocallback lnkeep_recovery_close
+#cgo noescape lnkeep_recovery_is_open
+#cgo nocallback lnkeep_recovery_is_open
+#cgo noescape lnkeep_recovery_add_candidates
+#cgo nocallback lnkeep_recovery_add_candidates
+#cgo noescape lnkeep_recovery_next_peer
+#cgo nocallback lnkeep_recovery_next_peer
+#cgo noescape lnkeep_recovery_peer_result
+#cgo nocallback lnkeep_recovery_peer_result
+#cgo noescape lnkeep_recovery_feed
+#cgo nocallback lnkeep_recovery_feed
+#cgo noescape lnkeep_recovery_set_foreign_keys
+#cgo nocallback lnkeep_recovery_set_foreign_keys
+#cgo noescape lnkeep_recovery_read_progress
+#cgo nocallback lnkeep_recovery_read_progress
+#cgo noescape lnkeep_recovery_progress_free
+#cgo nocallback lnkeep_recovery_progress_free
+#cgo noescape lnkeep_recovery_payload
+#cgo nocallback lnkeep_recovery_payload
+#cgo noescape lnkeep_recovery_htlcs
+#cgo nocallback lnkeep_recovery_htlcs
+#cgo noescape lnkeep_recovery_export
+#cgo nocallback lnkeep_recovery_export
+#cgo noescape lnkeep_recovery_finish
+#cgo nocallback lnkeep_recovery_finish
+#cgo noescape lnkeep_recovered_free
+#cgo nocallback lnkeep_recovered_free
+#cgo noescape lnkeep_recovered_htlcs_free
+#cgo nocallback lnkeep_recovered_htlcs_free
 
 #include <lnkeep.h>
 */

@@ -213,3 +213,31 @@ func ExampleOpenCLN() {
 	// 7 1000000 false
 	// auth_failed true
 }
+
+func TestForeign_ARecoveryTellsWhoseABlobIs(t *testing.T) {
+	r, err := lnkeep.BeginRecovery(&lnkeep.Secret{9}, lnkeep.RecoveryOptions{})
+	must(t, err)
+	defer r.Close()
+	samples := []string{sampleLDK, sampleCLN, sampleKMP, sampleLND}
+	feed := func(sample string) lnkeep.Fed {
+		fed, err := r.Feed(lnkeep.NodeID{2}, unhex(sample))
+		must(t, err)
+		return fed
+	}
+	for _, sample := range samples {
+		if fed := feed(sample); fed.Outcome != lnkeep.FedUnreadable {
+			t.Fatal(fed)
+		}
+	}
+	keys := lnkeep.ForeignKeys{LDK: &foreignKey, CLN: &foreignKey, LightningKMP: &foreignKey, LND: &foreignKey}
+	must(t, r.SetForeignKeys(keys))
+	for i, sample := range samples {
+		fed := feed(sample)
+		if fed.Outcome != lnkeep.FedForeign || lnkeep.Software(fed.Fault) != lnkeep.SoftwareLDK+lnkeep.Software(i) {
+			t.Fatal(i, fed)
+		}
+	}
+	if shown := fmt.Sprintf("%v %+v %#v", keys, keys, keys); strings.Contains(shown, "7, 7") || strings.Contains(shown, "0x7") {
+		t.Fatal("a key is shown:", shown)
+	}
+}

@@ -276,3 +276,22 @@ func cBackupReestablishBegun(uint64, uint64, *NodeID) (Concluded, error) {
 	return Concluded{}, ErrNoCgo
 }
 func cBackupSeal(uint64, uint64, *NodeID, uint32) (Sealed, error) { return Sealed{}, ErrNoCgo }
+
+func cRecoveryBegin(*Secret, *RecoveryOptions, uint64) (uint64, error) { return 0, ErrNoCgo }
+func cRecoveryResume(*Secret, *RecoveryOptions, uint64, []byte) (uint64, error) {
+	return 0, ErrNoCgo
+}
+func cRecoveryClose(uint64) error                                   { return ErrNoCgo }
+func cRecoveryIsOpen(uint64) bool                                   { return false }
+func cRecoveryAddCandidates(uint64, []Candidate) error              { return ErrNoCgo }
+func cRecoveryNextPeer(uint64, uint64) (NextPeer, error)            { return NextPeer{}, ErrNoCgo }
+func cRecoveryPeerResult(uint64, uint64, *NodeID, PeerResult) error { return ErrNoCgo }
+func cRecoverySetForeignKeys(uint64, *ForeignKeys) error            { return ErrNoCgo }
+func cRecoveryFeed(uint64, *NodeID, []byte) (Fed, error)            { return Fed{}, ErrNoCgo }
+func cRecoveryProgress(uint64, uint64) (RecoveryProgress, error) {
+	return RecoveryProgress{}, ErrNoCgo
+}
+func cRecoveryPayload(uint64, bool) (*Recovered, error) { return nil, ErrNoCgo }
+func cRecoveryHTLCs(uint64) (*RecoveredHTLCs, error)    { return nil, ErrNoCgo }
+func cRecoveryExport(uint64) ([]byte, error)            { return nil, ErrNoCgo }
+func cRecoveryFinish(uint64, bool) (uint64, error)      { return 0, ErrNoCgo }

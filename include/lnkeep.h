@@ -217,6 +217,14 @@
 #define LNKEEP_PEER_PAGE_INIT LNKEEP_INIT_OF(lnkeep_peer_page)
 #define LNKEEP_PEER_STORAGE_STATS_INIT LNKEEP_INIT_OF(lnkeep_peer_storage_stats)
 #define LNKEEP_WIRE_MESSAGE_INIT LNKEEP_INIT_OF(lnkeep_wire_message)
+#define LNKEEP_RECOVERY_SESSION_NONE LNKEEP_NONE_OF(lnkeep_recovery_session)
+#define LNKEEP_RECOVERY_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_recovery_options)
+#define LNKEEP_RECOVERY_NEXT_INIT LNKEEP_INIT_OF(lnkeep_recovery_next)
+#define LNKEEP_FOREIGN_KEYS_INIT LNKEEP_INIT_OF(lnkeep_foreign_keys)
+#define LNKEEP_FED_INIT LNKEEP_INIT_OF(lnkeep_fed)
+#define LNKEEP_RECOVERY_PROGRESS_INIT LNKEEP_INIT_OF(lnkeep_recovery_progress)
+#define LNKEEP_RECOVERED_INIT LNKEEP_INIT_OF(lnkeep_recovered)
+#define LNKEEP_RECOVERED_HTLCS_INIT LNKEEP_INIT_OF(lnkeep_recovered_htlcs)
 #define LNKEEP_RESOURCES_NONE LNKEEP_NONE_OF(lnkeep_resources)
 #define LNKEEP_RESOURCES_OPTIONS_INIT LNKEEP_INIT_OF(lnkeep_resources_options)
 #define LNKEEP_RESOURCES_REPORT_INIT LNKEEP_INIT_OF(lnkeep_resources_report)
@@ -1544,51 +1552,6 @@
 /** output_index is given. */
 #define LNKEEP_BACKUP_HTLC_HAS_OUTPUT_INDEX 4
 
-/** Flag of an envelope: a roster comes after its content (lnkeep_roster_decode). */
-#define LNKEEP_ENVELOPE_HAS_ROSTER 1
-
-/**
- * Flag of an envelope that holds a whole payload: after the payload comes a snapshot of the HTLCs, and the
- * snapshot's length in four bytes.
- */
-#define LNKEEP_ENVELOPE_HAS_SNAPSHOT 2
-
-/** LNKEEP_BAD_SHARE: a record, or its share, runs past the end. */
-#define LNKEEP_SHARE_TRUNCATED 1
-
-/** LNKEEP_BAD_SHARE: neither one record nor two. */
-#define LNKEEP_SHARE_BAD_COUNT 2
-
-/** LNKEEP_BAD_SHARE: no code has these numbers, or no share this index. */
-#define LNKEEP_SHARE_BAD_PARAMS 3
-
-/** LNKEEP_BAD_SHARE: the reserved byte is not zero. */
-#define LNKEEP_SHARE_BAD_RESERVED 4
-
-/** LNKEEP_BAD_SHARE: the share is not as long as code and object say. */
-#define LNKEEP_SHARE_BAD_SHARE_LEN 5
-
-/** LNKEEP_BAD_SHARE: bytes after the last record. */
-#define LNKEEP_SHARE_TRAILING_BYTES 6
-
-/** LNKEEP_BAD_SHARE: a flag that this version does not know. */
-#define LNKEEP_ROSTER_BAD_FLAGS 16
-
-/** LNKEEP_BAD_SHARE: the roster is longer than the payload, or its entries than the roster. */
-#define LNKEEP_ROSTER_TRUNCATED 17
-
-/** LNKEEP_BAD_SHARE: an index that no share has. */
-#define LNKEEP_ROSTER_BAD_INDEX 18
-
-/** LNKEEP_BAD_SHARE: bytes after the last entry. */
-#define LNKEEP_ROSTER_TRAILING_BYTES 19
-
-/** LNKEEP_BAD_SHARE: the snapshot is longer than the object that it is in. */
-#define LNKEEP_OBJECT_TRUNCATED 32
-
-/** Index of a peer that keeps no share. */
-#define LNKEEP_ROSTER_NO_SHARE 255
-
 /** LNKEEP_BAD_FOREIGN: shorter than any blob of this software. */
 #define LNKEEP_FOREIGN_TOO_SHORT 1
 
@@ -1642,6 +1605,150 @@
 
 /** tapscript_root is given. */
 #define LNKEEP_FOREIGN_LND_HAS_TAPSCRIPT_ROOT 32
+
+/** Flag of an envelope: a roster comes after its content (lnkeep_roster_decode). */
+#define LNKEEP_ENVELOPE_HAS_ROSTER 1
+
+/**
+ * Flag of an envelope that holds a whole payload: after the payload comes a snapshot of the HTLCs, and the
+ * snapshot's length in four bytes.
+ */
+#define LNKEEP_ENVELOPE_HAS_SNAPSHOT 2
+
+/** LNKEEP_BAD_SHARE: a record, or its share, runs past the end. */
+#define LNKEEP_SHARE_TRUNCATED 1
+
+/** LNKEEP_BAD_SHARE: neither one record nor two. */
+#define LNKEEP_SHARE_BAD_COUNT 2
+
+/** LNKEEP_BAD_SHARE: no code has these numbers, or no share this index. */
+#define LNKEEP_SHARE_BAD_PARAMS 3
+
+/** LNKEEP_BAD_SHARE: the reserved byte is not zero. */
+#define LNKEEP_SHARE_BAD_RESERVED 4
+
+/** LNKEEP_BAD_SHARE: the share is not as long as code and object say. */
+#define LNKEEP_SHARE_BAD_SHARE_LEN 5
+
+/** LNKEEP_BAD_SHARE: bytes after the last record. */
+#define LNKEEP_SHARE_TRAILING_BYTES 6
+
+/** LNKEEP_BAD_SHARE: a flag that this version does not know. */
+#define LNKEEP_ROSTER_BAD_FLAGS 16
+
+/** LNKEEP_BAD_SHARE: the roster is longer than the payload, or its entries than the roster. */
+#define LNKEEP_ROSTER_TRUNCATED 17
+
+/** LNKEEP_BAD_SHARE: an index that no share has. */
+#define LNKEEP_ROSTER_BAD_INDEX 18
+
+/** LNKEEP_BAD_SHARE: bytes after the last entry. */
+#define LNKEEP_ROSTER_TRAILING_BYTES 19
+
+/** LNKEEP_BAD_SHARE: the snapshot is longer than the object that it is in. */
+#define LNKEEP_OBJECT_TRUNCATED 32
+
+/** Index of a peer that keeps no share. */
+#define LNKEEP_ROSTER_NO_SHARE 255
+
+/** There is nobody left to ask. */
+#define LNKEEP_RECOVERY_NEXT_NONE 0
+
+/** Connect to this peer and report. */
+#define LNKEEP_RECOVERY_NEXT_ASK 1
+
+/** Nothing before the time given. */
+#define LNKEEP_RECOVERY_NEXT_WAIT 2
+
+/** Connected: its blob may follow. */
+#define LNKEEP_RECOVERY_PEER_CONNECTED 0
+
+/** Could not be reached, or the connection ended before it answered. */
+#define LNKEEP_RECOVERY_PEER_FAILED 1
+
+/** Offers no storage. */
+#define LNKEEP_RECOVERY_PEER_NO_STORAGE 2
+
+/** Began channel_reestablish, or let its time pass, without a blob. */
+#define LNKEEP_RECOVERY_PEER_NO_BLOB 3
+
+/** Something that was missing: a share, a payload, a journal or a roster. */
+#define LNKEEP_FED_ACCEPTED 0
+
+/** Nothing that was not there. */
+#define LNKEEP_FED_DUPLICATE 1
+
+/** Only generations below one that can be restored already, or below all that is kept of this peer. */
+#define LNKEEP_FED_OLD 2
+
+/** It is ours and contradicts what came first of its generation: two writers used one number. */
+#define LNKEEP_FED_INCONSISTENT 3
+
+/** It does not open; fault is one of LNKEEP_ENVELOPE_*. */
+#define LNKEEP_FED_UNREADABLE 4
+
+/** It is ours, and its shares, roster or object are malformed; fault is the value that LNKEEP_BAD_SHARE has. */
+#define LNKEEP_FED_BAD_SHARE 5
+
+/** It is ours, and its journal is malformed; fault is the number of that. */
+#define LNKEEP_FED_BAD_JOURNAL 6
+
+/** It is ours, of a kind that this version does not know; fault is the kind. */
+#define LNKEEP_FED_UNKNOWN_KIND 7
+
+/**
+ * It is a backup of other software, which a key of lnkeep_recovery_set_foreign_keys opens; fault is one of
+ * LNKEEP_SOFTWARE_*. Open it with the lnkeep_foreign_ call of that, and keep it.
+ */
+#define LNKEEP_FED_FOREIGN 8
+
+/** LDK. */
+#define LNKEEP_SOFTWARE_LDK 1
+
+/** Core Lightning. */
+#define LNKEEP_SOFTWARE_CLN 2
+
+/** lightning-kmp, which Phoenix is built on. */
+#define LNKEEP_SOFTWARE_LIGHTNING_KMP 3
+
+/** lnd. */
+#define LNKEEP_SOFTWARE_LND 4
+
+/** No share was found. */
+#define LNKEEP_RECOVERY_EMPTY 0
+
+/** No generation can be restored. */
+#define LNKEEP_RECOVERY_COLLECTING 1
+
+/** A generation can be restored, and a newer one is known of. */
+#define LNKEEP_RECOVERY_COMPLETE_OLDER 2
+
+/** The newest generation known of can be restored. */
+#define LNKEEP_RECOVERY_COMPLETE 3
+
+/** So it can, and everybody known has answered, failed three times, or had the time the caller gives. */
+#define LNKEEP_RECOVERY_COMPLETE_FINAL 4
+
+/** best_generation is set. */
+#define LNKEEP_RECOVERY_HAS_BEST 1
+
+/** newest_seen_generation is set. */
+#define LNKEEP_RECOVERY_HAS_NEWEST 2
+
+/**
+ * Peers may hold later states than these: a channel that goes on from an earlier state than its peer's is
+ * lost to a penalty. Let the peer close, then sweep. Always set.
+ */
+#define LNKEEP_RECOVERED_CLOSE_AND_SWEEP_ONLY 1
+
+/** They begin with a snapshot: base_generation is set. */
+#define LNKEEP_RECOVERED_HTLCS_HAS_BASE 1
+
+/** A journal was laid over it, or is all there is: journal_seq is set. */
+#define LNKEEP_RECOVERED_HTLCS_HAS_JOURNAL 2
+
+/** No newer journal and no newer snapshot is known of. */
+#define LNKEEP_RECOVERED_HTLCS_NEWEST 4
 
 /** Repeat the reference's rules to the last bit, its defects included, in place of the mended ones. */
 #define LNKEEP_RESOURCES_COMPAT 1
@@ -3421,86 +3528,6 @@ typedef struct lnkeep_backup_standing {
     uint64_t uncovered_msat;
 } lnkeep_backup_standing;
 
-/** A share of an object. */
-typedef struct lnkeep_stripe_share {
-    /** The share. */
-    lnkeep_bytes bytes;
-    /** Which, from 0 on. */
-    uint32_t index;
-    /** 0. */
-    uint32_t reserved;
-} lnkeep_stripe_share;
-
-/** Every share of an object, in the order of their indexes. Made by the library. */
-typedef struct lnkeep_shares {
-    /** Bytes of this structure. */
-    size_t size;
-    /** Bytes from one share to the next. */
-    size_t share_stride;
-    /** The shares. */
-    const lnkeep_stripe_share *shares;
-    /** How many there are. */
-    size_t shares_len;
-} lnkeep_shares;
-
-/** A record: a share, and what is said of it. */
-typedef struct lnkeep_share_record {
-    /** Of which generation of the object it is: shares of different ones do not go together. */
-    uint64_t generation;
-    /** The share. */
-    lnkeep_bytes share;
-    /** Bytes of the object. */
-    uint32_t object_bytes;
-    /** So many shares restore the object. */
-    uint32_t data_shares;
-    /** So many were made. */
-    uint32_t shares;
-    /** Which of them this is, from 0 on. */
-    uint32_t index;
-    /** SHA-256 of the object. What is restored is the object only if it has this hash. */
-    uint8_t object_sha256[32];
-} lnkeep_share_record;
-
-/** The records of a payload. Made by the library. */
-typedef struct lnkeep_share_records {
-    /** Bytes of this structure. */
-    size_t size;
-    /** Bytes from one record to the next. */
-    size_t record_stride;
-    /** The records: one or two. */
-    const lnkeep_share_record *records;
-    /** How many there are. */
-    size_t records_len;
-} lnkeep_share_records;
-
-/** A peer that may be asked. */
-typedef struct lnkeep_roster_peer {
-    /** Which. */
-    uint8_t node_id[33];
-    /** 0. */
-    uint8_t reserved_bytes[3];
-    /** The share that it keeps, or LNKEEP_ROSTER_NO_SHARE. */
-    uint32_t index;
-    /** Where it was last reached: an address descriptor of BOLT 7 (type, address, port), or nothing. */
-    lnkeep_bytes address;
-} lnkeep_roster_peer;
-
-/** A payload's content, and who keeps the other shares. Made by the library. */
-typedef struct lnkeep_roster {
-    /** Bytes of this structure. */
-    size_t size;
-    /** The payload without its roster; all of it without LNKEEP_ENVELOPE_HAS_ROSTER. */
-    lnkeep_bytes content;
-    /** Generation whose shares the indexes speak of; 0 without a roster. */
-    uint64_t generation;
-    /** Bytes from one peer to the next. */
-    size_t peer_stride;
-    /** The peers, NULL without any. */
-    const lnkeep_roster_peer *peers;
-    /** How many there are. */
-    size_t peers_len;
-} lnkeep_roster;
-
 /** One channel of a blob of LDK's. */
 typedef struct lnkeep_foreign_monitor {
     /** Which channel. */
@@ -3702,6 +3729,283 @@ typedef struct lnkeep_foreign_lnd {
     /** How many channels the file says that it has. */
     uint32_t count;
 } lnkeep_foreign_lnd;
+
+/** A share of an object. */
+typedef struct lnkeep_stripe_share {
+    /** The share. */
+    lnkeep_bytes bytes;
+    /** Which, from 0 on. */
+    uint32_t index;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_stripe_share;
+
+/** Every share of an object, in the order of their indexes. Made by the library. */
+typedef struct lnkeep_shares {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one share to the next. */
+    size_t share_stride;
+    /** The shares. */
+    const lnkeep_stripe_share *shares;
+    /** How many there are. */
+    size_t shares_len;
+} lnkeep_shares;
+
+/** A record: a share, and what is said of it. */
+typedef struct lnkeep_share_record {
+    /** Of which generation of the object it is: shares of different ones do not go together. */
+    uint64_t generation;
+    /** The share. */
+    lnkeep_bytes share;
+    /** Bytes of the object. */
+    uint32_t object_bytes;
+    /** So many shares restore the object. */
+    uint32_t data_shares;
+    /** So many were made. */
+    uint32_t shares;
+    /** Which of them this is, from 0 on. */
+    uint32_t index;
+    /** SHA-256 of the object. What is restored is the object only if it has this hash. */
+    uint8_t object_sha256[32];
+} lnkeep_share_record;
+
+/** The records of a payload. Made by the library. */
+typedef struct lnkeep_share_records {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one record to the next. */
+    size_t record_stride;
+    /** The records: one or two. */
+    const lnkeep_share_record *records;
+    /** How many there are. */
+    size_t records_len;
+} lnkeep_share_records;
+
+/** A peer that may be asked. */
+typedef struct lnkeep_roster_peer {
+    /** Which. */
+    uint8_t node_id[33];
+    /** 0. */
+    uint8_t reserved_bytes[3];
+    /** The share that it keeps, or LNKEEP_ROSTER_NO_SHARE. */
+    uint32_t index;
+    /** Where it was last reached: an address descriptor of BOLT 7 (type, address, port), or nothing. */
+    lnkeep_bytes address;
+} lnkeep_roster_peer;
+
+/** A payload's content, and who keeps the other shares. Made by the library. */
+typedef struct lnkeep_roster {
+    /** Bytes of this structure. */
+    size_t size;
+    /** The payload without its roster; all of it without LNKEEP_ENVELOPE_HAS_ROSTER. */
+    lnkeep_bytes content;
+    /** Generation whose shares the indexes speak of; 0 without a roster. */
+    uint64_t generation;
+    /** Bytes from one peer to the next. */
+    size_t peer_stride;
+    /** The peers, NULL without any. */
+    const lnkeep_roster_peer *peers;
+    /** How many there are. */
+    size_t peers_len;
+} lnkeep_roster;
+
+/** Choices for a recovery. Start with LNKEEP_RECOVERY_OPTIONS_INIT. */
+typedef struct lnkeep_recovery_options {
+    /** sizeof(lnkeep_recovery_options), set by the caller. */
+    size_t size;
+    /** From this time on nobody is waited for: a newest generation that is complete is final; 0: never. */
+    uint64_t deadline_ms;
+    /** Time that a peer has to be reached; 0 means 60,000. */
+    uint64_t answer_ms;
+    /** Time that a connected peer has to return a blob; 0 means 10,000. */
+    uint64_t blob_ms;
+    /** Most peers that may be known; 0 means 10,000, which is also the most. */
+    uint32_t candidates_max;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_recovery_options;
+
+/** A recovery that goes on. It needs no store. Zero is LNKEEP_RECOVERY_SESSION_NONE. */
+typedef struct lnkeep_recovery_session {
+    /** Opaque. */
+    uint64_t bits;
+} lnkeep_recovery_session;
+
+/** A peer that may keep something of ours. */
+typedef struct lnkeep_recovery_candidate {
+    /** Its node id. */
+    uint8_t node_id[33];
+    /** 0. */
+    uint8_t reserved_bytes[3];
+    /** 1 if the public graph shows a channel with it, else 0. */
+    uint32_t is_announced;
+    /** Its address descriptor of BOLT 7 (type, address, port), at most 255 bytes, or none. Borrowed. */
+    lnkeep_bytes address;
+} lnkeep_recovery_candidate;
+
+/** What to do next. Start with LNKEEP_RECOVERY_NEXT_INIT. */
+typedef struct lnkeep_recovery_next {
+    /** sizeof(lnkeep_recovery_next), set by the caller. */
+    size_t size;
+    /** One of LNKEEP_RECOVERY_NEXT_*. */
+    uint32_t kind;
+    /** Bytes of the address, 0 if none is known. */
+    uint32_t address_len;
+    /** With LNKEEP_RECOVERY_NEXT_WAIT: when to ask again, in the host's milliseconds. */
+    uint64_t until_ms;
+    /** With LNKEEP_RECOVERY_NEXT_ASK: the peer. */
+    uint8_t node_id[33];
+    /** 0. */
+    uint8_t reserved_bytes[7];
+    /** An address descriptor of BOLT 7. After a failure, another one if there is one. */
+    uint8_t address[256];
+} lnkeep_recovery_next;
+
+/**
+ * Keys of software that a node ran before, each 32 bytes, borrowed, or NULL. Start with
+ * LNKEEP_FOREIGN_KEYS_INIT.
+ */
+typedef struct lnkeep_foreign_keys {
+    /** sizeof(lnkeep_foreign_keys), set by the caller. */
+    size_t size;
+    /** What lnkeep_foreign_ldk_key gives. */
+    const uint8_t *ldk;
+    /** What lnkeep_foreign_cln_key gives. */
+    const uint8_t *cln;
+    /** The private key of the node. */
+    const uint8_t *lightning_kmp;
+    /** What lnkeep_foreign_lnd_key gives. */
+    const uint8_t *lnd;
+} lnkeep_foreign_keys;
+
+/** What a blob brought. Start with LNKEEP_FED_INIT. */
+typedef struct lnkeep_fed {
+    /** sizeof(lnkeep_fed), set by the caller. */
+    size_t size;
+    /** One of LNKEEP_FED_*. */
+    uint32_t outcome;
+    /** What the outcome says, else 0. */
+    uint32_t fault;
+} lnkeep_fed;
+
+/** What was gathered of one generation. Made by the library. */
+typedef struct lnkeep_recovery_set {
+    /** Which generation. */
+    uint64_t generation;
+    /** Of which object; zero for whole payloads. */
+    uint8_t set_id[16];
+    /** Distinct shares found. */
+    uint32_t have;
+    /** Distinct shares that restore it. */
+    uint32_t need;
+    /** Shares that were made. */
+    uint32_t shares;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_recovery_set;
+
+/** How far a recovery is. Made by the library. */
+typedef struct lnkeep_recovery_progress {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one set to the next. */
+    size_t set_stride;
+    /** Every generation that a share was found of, the highest first; NULL without any. */
+    const lnkeep_recovery_set *sets;
+    /** Number of sets. */
+    size_t sets_len;
+    /** The greatest generation that can be restored. */
+    uint64_t best_generation;
+    /** The greatest generation known of. */
+    uint64_t newest_seen_generation;
+    /** LNKEEP_RECOVERY_EMPTY to LNKEEP_RECOVERY_COMPLETE_FINAL. */
+    uint32_t status;
+    /** Bits of LNKEEP_RECOVERY_HAS_*. */
+    uint32_t flags;
+    /** Peers known of. */
+    uint32_t peers_known;
+    /** Peers that were asked, or reported of. */
+    uint32_t peers_asked;
+    /** Peers that answered, whatever they said. */
+    uint32_t peers_answered;
+    /** Peers whose answer is awaited. */
+    uint32_t peers_pending;
+    /** Peers that failed three times and did not answer. */
+    uint32_t peers_unreachable;
+    /** Peers that returned a blob of ours. */
+    uint32_t peers_with_blob;
+    /** Peers that returned something that does not open. */
+    uint32_t peers_unreadable;
+    /** Blobs kept. */
+    uint32_t blobs;
+} lnkeep_recovery_progress;
+
+/** A payload that was restored. Made by the library. */
+typedef struct lnkeep_recovered {
+    /** Bytes of this structure. */
+    size_t size;
+    /** The payload as the host gave it. Keep it out of logs. */
+    lnkeep_bytes payload;
+    /** Which generation it is. */
+    uint64_t generation;
+    /** When the oldest of the blobs that bring it was sealed. */
+    uint64_t created_unix_secs;
+    /** Best block then. */
+    uint32_t block_height;
+    /** LNKEEP_RECOVERY_COMPLETE_OLDER to LNKEEP_RECOVERY_COMPLETE_FINAL. */
+    uint32_t status;
+    /** Of which object; zero for a whole payload. */
+    uint8_t set_id[16];
+    /** LNKEEP_RECOVERED_CLOSE_AND_SWEEP_ONLY. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_recovered;
+
+/** The point of a channel's commitment. Made by the library. */
+typedef struct lnkeep_recovered_point {
+    /** The channel. */
+    uint8_t channel_id[32];
+    /** The per-commitment point that the peer's commitment was made with. */
+    uint8_t per_commitment_point[33];
+    /** 0. */
+    uint8_t reserved_bytes[7];
+} lnkeep_recovered_point;
+
+/** HTLCs that were restored. Made by the library. */
+typedef struct lnkeep_recovered_htlcs {
+    /** Bytes of this structure. */
+    size_t size;
+    /** Bytes from one HTLC to the next. */
+    size_t htlc_stride;
+    /** HTLCs, in the order of channel and direction; NULL without any. Keep preimages out of logs. */
+    const lnkeep_backup_htlc *htlcs;
+    /** Number of HTLCs. */
+    size_t htlcs_len;
+    /** Bytes from one point to the next. */
+    size_t point_stride;
+    /** Points of channels, in their order; NULL without any. */
+    const lnkeep_recovered_point *points;
+    /** Number of points. */
+    size_t points_len;
+    /** The generation that they begin with. */
+    uint64_t base_generation;
+    /** Sequence number of the journal. */
+    uint64_t journal_seq;
+    /** When the journal, or without one the snapshot, was sealed. */
+    uint64_t created_unix_secs;
+    /** Amounts of the HTLCs that were worth their sweep and did not fit into the journal. */
+    uint64_t uncovered_msat;
+    /** Number of those. */
+    uint32_t uncovered_count;
+    /** Best block when it was sealed. */
+    uint32_t block_height;
+    /** Bits of LNKEEP_RECOVERED_HTLCS_*. */
+    uint32_t flags;
+    /** 0. */
+    uint32_t reserved;
+} lnkeep_recovered_htlcs;
 
 /**
  * Choices at the open of resources. Start with LNKEEP_RESOURCES_OPTIONS_INIT. The numbers that decisions
@@ -6716,99 +7020,6 @@ lnkeep_status lnkeep_backup_read_standing(lnkeep_backup backup,
                                           lnkeep_error *err);
 
 /**
- * Frees shares; they are zeroized, for the first of them are the object. NULL is allowed.
- *
- * Threads: any.
- */
-void lnkeep_shares_free(lnkeep_shares *shares);
-
-/**
- * Makes every share of an object, without a store: for tools and tests. Any data_shares of them restore it.
- * The code is that of docs/backup.md; nothing in a share is encrypted.
- *
- * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG for an object of more than 2,096,992 bytes;
- *   LNKEEP_INVALID_ARGUMENT, also unless 1 <= data_shares <= shares <= 32.
- * In: object, borrowed.
- * Out: made, as many as `shares`, each of object.len / data_shares bytes, rounded up, one at least.
- * Threads: any.
- * Ownership: free it with lnkeep_shares_free; everything it points to lives as long as it does.
- */
-LNKEEP_WARN_UNUSED
-lnkeep_status lnkeep_stripe_encode(uint32_t data_shares,
-                                   uint32_t shares,
-                                   lnkeep_bytes object,
-                                   lnkeep_shares **made,
-                                   lnkeep_error *err);
-
-/**
- * Restores an object from some of its shares, without a store. Whether it is the object its hash tells,
- * which the record of each share has: the code cannot tell false shares from true ones.
- *
- * Returns: LNKEEP_DONE; LNKEEP_NOT_ENOUGH_SHARES, err.value how many different ones there are;
- *   LNKEEP_TOO_BIG for an object of more than 2,096,992 bytes; LNKEEP_INVALID_ARGUMENT, also unless
- *   1 <= data_shares <= shares <= 32, for an index that is not below `shares`, and for a share that is not
- *   as long as data_shares and object_bytes say.
- * In: have, have_len shares in any order, borrowed; the first of an index counts.
- * Out: object, of object_bytes.
- * Threads: any.
- * Ownership: free it with lnkeep_buf_free, which zeroizes it.
- */
-LNKEEP_WARN_UNUSED
-lnkeep_status lnkeep_stripe_decode(uint32_t data_shares,
-                                   uint32_t shares,
-                                   size_t object_bytes,
-                                   const lnkeep_stripe_share *have,
-                                   size_t have_len,
-                                   lnkeep_buf **object,
-                                   lnkeep_error *err);
-
-/**
- * Frees what lnkeep_share_records_decode gave; the shares are zeroized. NULL is allowed.
- *
- * Threads: any.
- */
-void lnkeep_share_records_free(lnkeep_share_records *records);
-
-/**
- * Reads the records of shares in the content of an envelope of kind 1 (lnkeep_envelope_open, then
- * lnkeep_roster_decode). The envelope says whose they are: its set id.
- *
- * Returns: LNKEEP_DONE; LNKEEP_BAD_SHARE, err.value one of LNKEEP_SHARE_*, the first that is met;
- *   LNKEEP_INVALID_ARGUMENT.
- * In: content, borrowed.
- * Out: records, in their order.
- * Threads: any.
- * Ownership: free it with lnkeep_share_records_free; everything it points to lives as long as it does.
- */
-LNKEEP_WARN_UNUSED
-lnkeep_status lnkeep_share_records_decode(lnkeep_bytes content,
-                                          lnkeep_share_records **records,
-                                          lnkeep_error *err);
-
-/**
- * Frees what lnkeep_roster_decode gave; the content is zeroized. NULL is allowed.
- *
- * Threads: any.
- */
-void lnkeep_roster_free(lnkeep_roster *roster);
-
-/**
- * Parts a payload that lnkeep_envelope_open gave into its content and the roster: who else may be asked.
- *
- * Returns: LNKEEP_DONE; LNKEEP_BAD_SHARE, err.value one of LNKEEP_ROSTER_*, the first that is met;
- *   LNKEEP_INVALID_ARGUMENT.
- * In: flags, as the envelope has them; payload, borrowed.
- * Out: roster; without peers where the envelope has none (LNKEEP_ENVELOPE_HAS_ROSTER).
- * Threads: any.
- * Ownership: free it with lnkeep_roster_free; everything it points to lives as long as it does.
- */
-LNKEEP_WARN_UNUSED
-lnkeep_status lnkeep_roster_decode(uint32_t flags,
-                                   lnkeep_bytes payload,
-                                   lnkeep_roster **roster,
-                                   lnkeep_error *err);
-
-/**
  * Makes the key that lnkeep_foreign_ldk_open takes from the seed of an LDK node with the stock KeysManager.
  * A node with a signer of its own gives get_peer_storage_key() of it instead.
  *
@@ -6944,6 +7155,330 @@ lnkeep_status lnkeep_foreign_lnd_open(const uint8_t *key,
  * Threads: any.
  */
 void lnkeep_foreign_lnd_free(lnkeep_foreign_lnd *opened);
+
+/**
+ * Frees shares; they are zeroized, for the first of them are the object. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_shares_free(lnkeep_shares *shares);
+
+/**
+ * Makes every share of an object, without a store: for tools and tests. Any data_shares of them restore it.
+ * The code is that of docs/backup.md; nothing in a share is encrypted.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG for an object of more than 2,096,992 bytes;
+ *   LNKEEP_INVALID_ARGUMENT, also unless 1 <= data_shares <= shares <= 32.
+ * In: object, borrowed.
+ * Out: made, as many as `shares`, each of object.len / data_shares bytes, rounded up, one at least.
+ * Threads: any.
+ * Ownership: free it with lnkeep_shares_free; everything it points to lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_stripe_encode(uint32_t data_shares,
+                                   uint32_t shares,
+                                   lnkeep_bytes object,
+                                   lnkeep_shares **made,
+                                   lnkeep_error *err);
+
+/**
+ * Restores an object from some of its shares, without a store. Whether it is the object its hash tells,
+ * which the record of each share has: the code cannot tell false shares from true ones.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_ENOUGH_SHARES, err.value how many different ones there are;
+ *   LNKEEP_TOO_BIG for an object of more than 2,096,992 bytes; LNKEEP_INVALID_ARGUMENT, also unless
+ *   1 <= data_shares <= shares <= 32, for an index that is not below `shares`, and for a share that is not
+ *   as long as data_shares and object_bytes say.
+ * In: have, have_len shares in any order, borrowed; the first of an index counts.
+ * Out: object, of object_bytes.
+ * Threads: any.
+ * Ownership: free it with lnkeep_buf_free, which zeroizes it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_stripe_decode(uint32_t data_shares,
+                                   uint32_t shares,
+                                   size_t object_bytes,
+                                   const lnkeep_stripe_share *have,
+                                   size_t have_len,
+                                   lnkeep_buf **object,
+                                   lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_share_records_decode gave; the shares are zeroized. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_share_records_free(lnkeep_share_records *records);
+
+/**
+ * Reads the records of shares in the content of an envelope of kind 1 (lnkeep_envelope_open, then
+ * lnkeep_roster_decode). The envelope says whose they are: its set id.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_SHARE, err.value one of LNKEEP_SHARE_*, the first that is met;
+ *   LNKEEP_INVALID_ARGUMENT.
+ * In: content, borrowed.
+ * Out: records, in their order.
+ * Threads: any.
+ * Ownership: free it with lnkeep_share_records_free; everything it points to lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_share_records_decode(lnkeep_bytes content,
+                                          lnkeep_share_records **records,
+                                          lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_roster_decode gave; the content is zeroized. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_roster_free(lnkeep_roster *roster);
+
+/**
+ * Parts a payload that lnkeep_envelope_open gave into its content and the roster: who else may be asked.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_BAD_SHARE, err.value one of LNKEEP_ROSTER_*, the first that is met;
+ *   LNKEEP_INVALID_ARGUMENT.
+ * In: flags, as the envelope has them; payload, borrowed.
+ * Out: roster; without peers where the envelope has none (LNKEEP_ENVELOPE_HAS_ROSTER).
+ * Threads: any.
+ * Ownership: free it with lnkeep_roster_free; everything it points to lives as long as it does.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_roster_decode(uint32_t flags,
+                                   lnkeep_bytes payload,
+                                   lnkeep_roster **roster,
+                                   lnkeep_error *err);
+
+/**
+ * Begins a recovery with nothing but the secret that the lost node gave its backup.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED; LNKEEP_BUSY when too many handles are
+ *   open.
+ * In: secret, 32 bytes, as for lnkeep_backup_open; zeroize yours. options, NULL for the defaults.
+ * Out: recovery, the handle.
+ * Durable: no; lnkeep_recovery_export gives what to keep.
+ * Threads: any.
+ * Ownership: close the handle with lnkeep_recovery_close.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_begin(const uint8_t *secret,
+                                    const lnkeep_recovery_options *options,
+                                    lnkeep_recovery_session *recovery,
+                                    lnkeep_error *err);
+
+/**
+ * Goes on with a recovery that lnkeep_recovery_export saved: it answers as the one that was saved would.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT for bytes that are no export, damaged, or of another secret;
+ *   LNKEEP_UNSUPPORTED for an export of a later version; LNKEEP_TOO_BIG for more candidates than the options
+ *   allow; LNKEEP_BUSY.
+ * In: secret, options, as for lnkeep_recovery_begin; bytes, borrowed.
+ * Out: recovery, the handle.
+ * Threads: any.
+ * Ownership: close the handle with lnkeep_recovery_close.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_resume(const uint8_t *secret,
+                                     const lnkeep_recovery_options *options,
+                                     lnkeep_bytes bytes,
+                                     lnkeep_recovery_session *recovery,
+                                     lnkeep_error *err);
+
+/**
+ * Closes a recovery. Its keys are zeroized; what was not exported is lost.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
+ * In: recovery, a pointer to the handle; it is set to LNKEEP_RECOVERY_SESSION_NONE.
+ * Threads: any, also while other threads are inside calls on it.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_close(lnkeep_recovery_session *recovery,
+                                    lnkeep_error *err);
+
+/**
+ * Whether a handle on a recovery is open now.
+ *
+ * Returns: 1 or 0; 0 in a forked child.
+ * Threads: any; another thread may close it right after.
+ */
+int lnkeep_recovery_is_open(lnkeep_recovery_session recovery);
+
+/**
+ * Adds peers that may keep something of ours: neighbours in the graph, the operator's list, a file. One that
+ * is known already keeps its state.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG, and none is added, when they are more than the options allow;
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_POISONED.
+ * In: candidates, borrowed and copied.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_add_candidates(lnkeep_recovery_session recovery,
+                                             const lnkeep_recovery_candidate *candidates,
+                                             size_t candidates_len,
+                                             lnkeep_error *err);
+
+/**
+ * Whom to ask next: holders that a roster names first, then announced neighbours, then the rest. One peer is
+ * asked at a time; one that does not answer in time has failed, rests, and is asked again, eight times at
+ * most.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_POISONED.
+ * In: now_ms, the host's time; one that goes back counts as the greatest given.
+ * Out: next, whose size the caller set; start with LNKEEP_RECOVERY_NEXT_INIT.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_next_peer(lnkeep_recovery_session recovery,
+                                        uint64_t now_ms,
+                                        lnkeep_recovery_next *next,
+                                        lnkeep_error *err);
+
+/**
+ * Takes what the host found out about a peer, asked for or not. lnkeep_recovery_feed takes what it returned.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_POISONED.
+ * In: now_ms, as for lnkeep_recovery_next_peer; node_id, 33 bytes; result, one of LNKEEP_RECOVERY_PEER_*.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_peer_result(lnkeep_recovery_session recovery,
+                                          uint64_t now_ms,
+                                          const uint8_t *node_id,
+                                          uint32_t result,
+                                          lnkeep_error *err);
+
+/**
+ * Gives keys of software that the node ran before: what does not open as ours is tried with them, and fed
+ * says LNKEEP_FED_FOREIGN where one of them opens it.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_POISONED.
+ * In: keys, start with LNKEEP_FOREIGN_KEYS_INIT, copied: zeroize yours; they replace those given before. They
+ *   are not exported: give them again after lnkeep_recovery_resume.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_set_foreign_keys(lnkeep_recovery_session recovery,
+                                               const lnkeep_foreign_keys *keys,
+                                               lnkeep_error *err);
+
+/**
+ * Takes what a peer returned, in any order and any number of times, asked for or not.
+ *
+ * Returns: LNKEEP_DONE, whatever the blob is: fed says what it brought; LNKEEP_TOO_BIG for what no message
+ *   can carry; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_POISONED.
+ * In: node_id, of the peer that returned it, 33 bytes; blob, borrowed and, where it opens, copied.
+ * Out: fed, NULL if not wanted, else start with LNKEEP_FED_INIT.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_feed(lnkeep_recovery_session recovery,
+                                   const uint8_t *node_id,
+                                   lnkeep_bytes blob,
+                                   lnkeep_fed *fed,
+                                   lnkeep_error *err);
+
+/**
+ * The recovery as bytes, for lnkeep_recovery_resume after a restart: sealed blobs as they came, and where
+ * each candidate stands. They tell a reader who the peers are, and nothing of what they keep.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_POISONED.
+ * Out: bytes, at most some 70 MB.
+ * Threads: any.
+ * Ownership: free it with lnkeep_buf_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_export(lnkeep_recovery_session recovery,
+                                     lnkeep_buf **bytes,
+                                     lnkeep_error *err);
+
+/**
+ * Says with which sequence number the node goes on: far above all that peers may still hold. Only after this
+ * may anything be sent, and then it overwrites what peers keep: give it to lnkeep_backup_adopt.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_ENOUGH_SHARES while the newest generation is incomplete, unless that is
+ *   accepted; LNKEEP_TOO_BIG when no numbers are left; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_POISONED.
+ * In: accepts_incomplete, 1 to give up what is incomplete, else 0.
+ * Out: seq_floor.
+ * Threads: any.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_finish(lnkeep_recovery_session recovery,
+                                     uint32_t accepts_incomplete,
+                                     uint64_t *seq_floor,
+                                     lnkeep_error *err);
+
+/**
+ * How far a recovery is.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_POISONED.
+ * In: now_ms, as for lnkeep_recovery_next_peer.
+ * Out: progress.
+ * Threads: any.
+ * Ownership: free it with lnkeep_recovery_progress_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_read_progress(lnkeep_recovery_session recovery,
+                                            uint64_t now_ms,
+                                            lnkeep_recovery_progress **progress,
+                                            lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_recovery_read_progress gave. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_recovery_progress_free(lnkeep_recovery_progress *progress);
+
+/**
+ * The greatest generation that can be restored: for closing and sweeping only. It does not end the recovery:
+ * a later call may give a newer one.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_ENOUGH_SHARES when none can, or when a newer one is known of and an older
+ *   one is not accepted: err.value is how many shares of the newest are missing, at least; LNKEEP_BAD_SHARE
+ *   when the shares do not give what they name, which only a bug of the writer can cause;
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_POISONED.
+ * In: accepts_older, 1 to take an older generation than the newest known of, else 0.
+ * Out: recovered.
+ * Threads: any.
+ * Ownership: free it with lnkeep_recovered_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_payload(lnkeep_recovery_session recovery,
+                                      uint32_t accepts_older,
+                                      lnkeep_recovered **recovered,
+                                      lnkeep_error *err);
+
+/**
+ * Frees a payload; it is zeroized. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_recovered_free(lnkeep_recovered *recovered);
+
+/**
+ * The newest HTLCs that can be made of what peers returned: a snapshot with a journal over it, either alone,
+ * or a journal that is complete by itself. Whether anything newer is known of is said in them.
+ *
+ * Returns: LNKEEP_DONE; LNKEEP_NOT_ENOUGH_SHARES when nothing can be restored; LNKEEP_NOT_FOUND when no
+ *   HTLCs were backed up; LNKEEP_BAD_SHARE as for lnkeep_recovery_payload; LNKEEP_INVALID_ARGUMENT,
+ *   LNKEEP_BAD_HANDLE, LNKEEP_POISONED.
+ * Out: htlcs.
+ * Threads: any.
+ * Ownership: free it with lnkeep_recovered_htlcs_free.
+ */
+LNKEEP_WARN_UNUSED
+lnkeep_status lnkeep_recovery_htlcs(lnkeep_recovery_session recovery,
+                                    lnkeep_recovered_htlcs **htlcs,
+                                    lnkeep_error *err);
+
+/**
+ * Frees what lnkeep_recovery_htlcs gave; preimages are zeroized. NULL is allowed.
+ *
+ * Threads: any.
+ */
+void lnkeep_recovered_htlcs_free(lnkeep_recovered_htlcs *htlcs);
 
 /**
  * Opens the resources of a store: loads every channel and every pending HTLC as they were. While they are

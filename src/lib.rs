@@ -19,8 +19,8 @@
 //! ```
 //!
 //! Layers, each calling only those below: [`ffi`] (the C ABI), [`maintenance`], [`payments`], [`monitors`],
-//! [`resources`], [`peer_storage`], [`backup`] (with the feature of this name), [`attempts`], [`events`],
-//! [`store`]; [`wire`] and [`foreign`] (with the feature `backup`) beside them.
+//! [`resources`], [`peer_storage`], [`recovery`] and [`backup`] (with the feature of this name),
+//! [`attempts`], [`events`], [`store`]; [`wire`] and [`foreign`] (with the feature `backup`) beside them.
 //! Every error says by its [`Class`] what a caller may conclude.
 
 #![deny(unsafe_code)]
@@ -54,6 +54,9 @@ mod os;
 pub mod payments;
 #[forbid(unsafe_code)]
 pub mod peer_storage;
+#[cfg(feature = "backup")]
+#[forbid(unsafe_code)]
+pub mod recovery;
 #[forbid(unsafe_code)]
 pub mod resources;
 pub mod store;

@@ -163,6 +163,8 @@ pub const PEER_PENDING_BYTES_MAX: u64 = 64 << 20;
 pub const BACKUP_HOLD_MS: u64 = 10_000;
 /// Time between two blobs for one peer: what providers may clamp to.
 pub const BACKUP_RESEND_INTERVAL_MS: u64 = 60_000;
+/// Time that a peer has to be reached when a recovery asks it: Tor and a node that starts are slow.
+pub const RECOVERY_ANSWER_MS: u64 = 60_000;
 /// How far the sequence jumps when peers hold blobs of a state that was lost.
 pub const BACKUP_SEQUENCE_JUMP: u64 = 1 << 20;
 /// How far it jumps in a restored or copied store.

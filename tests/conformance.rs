@@ -28,6 +28,8 @@ mod peer_storage_envelope;
 mod peer_storage_foreign;
 #[path = "conformance/peer_storage_provider.rs"]
 mod peer_storage_provider;
+#[path = "conformance/peer_storage_recovery.rs"]
+mod peer_storage_recovery;
 #[path = "conformance/peer_storage_stripe.rs"]
 mod peer_storage_stripe;
 #[path = "conformance/peer_storage_wire.rs"]

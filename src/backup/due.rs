@@ -12,7 +12,7 @@ use super::envelope::SizeClass;
 use super::generation::Generation;
 use super::ledger::{Known, Ledger};
 use super::record::History;
-use super::roster::{ROSTER_TAIL_BYTES, Roster, RosterPeer};
+use super::roster::{ENTRY_HEAD_BYTES, ROSTER_TAIL_BYTES, Roster, RosterPeer};
 use super::rules::{self, PeerState};
 use super::sends::{Cut, Made, Payload};
 use super::share::RECORD_HEADER_BYTES;
@@ -20,6 +20,9 @@ use super::stripes::{self, Guard, Holding};
 use crate::error::{Error, Result, Status};
 use crate::limits::BACKUP_SPREAD_MS;
 use crate::types::NodeId;
+
+/// More entries fit into no blob.
+const ROSTER_PEERS_MAX: usize = SizeClass::Bytes65531.bytes() / ENTRY_HEAD_BYTES;
 
 /// What a peer's blob is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,10 +245,11 @@ impl Ledger {
         let placed = placement.iter().filter(|_| is_striped);
         let mut peers: Vec<RosterPeer> =
             placed.map(|(index, node)| entry(node, u8::try_from(index).ok())).collect();
-        let mut others = self.candidates();
-        others.retain(|one| !is_striped || placement.index_of(one.node).is_none());
-        others.sort_by_key(|one| std::cmp::Reverse((one.score(), one.node)));
-        peers.extend(others.iter().map(|one| entry(one.node, None)));
+        let others = self.sends.ranked.iter().filter(|node| {
+            let has_facts = self.sends.facts.contains_key(node);
+            has_facts && (!is_striped || placement.index_of(**node).is_none())
+        });
+        peers.extend(others.take(ROSTER_PEERS_MAX).map(|node| entry(*node, None)));
         Roster { generation: self.sends.stripe.newest.map_or(0, |newest| newest.number), peers }
     }
 

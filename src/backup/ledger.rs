@@ -265,7 +265,8 @@ impl Ledger {
         }
         history.held = match known.peer.state {
             PeerState::Committed => history.sent,
-            _ => shown,
+            // A later blob may still replace what it showed: BOLT 1 lets it delay.
+            _ => shown.kept_in(&history.sent),
         };
         if known.peer.state == PeerState::Committed && before.committed_seq < before.sent_seq {
             history.commits = history.commits.saturating_add(1);

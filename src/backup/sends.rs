@@ -5,6 +5,7 @@
 //! it costs a blob for everyone. Pure: no clock, no disk, no lock. Called by `due` and by the owner of the
 //! ledger, `mod`.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -80,6 +81,8 @@ pub(super) struct Sends {
     /// What the base is made of.
     base_object: Option<Bytes>,
     pub(super) facts: BTreeMap<NodeId, PeerFacts>,
+    /// Those with facts, the best first.
+    pub(super) ranked: Vec<NodeId>,
     /// When shares left, within the time of one batch.
     pub(super) spread: VecDeque<u64>,
     /// Facts, peers or the payload changed since places were given.
@@ -103,6 +106,7 @@ impl Sends {
             newest_object: objects.newest,
             base_object: objects.base,
             facts: BTreeMap::new(),
+            ranked: Vec::new(),
             spread: VecDeque::new(),
             needs_review: true,
             journals,
@@ -249,6 +253,10 @@ impl Ledger {
         }
         let Some(payload) = self.sends.payload.clone() else { return };
         let mut candidates = self.candidates();
+        let mut ranking: Vec<_> =
+            candidates.iter().filter_map(|one| Some((Reverse(one.score()?), one.node))).collect();
+        ranking.sort_unstable();
+        self.sends.ranked = ranking.into_iter().map(|(_, node)| node).collect();
         if payload.bytes.len() <= self.options.size_class.payload_max() {
             self.sends.cut = Cut::Whole;
         } else {

@@ -19,7 +19,7 @@ fn view(bytes: &[u8]) -> lnkeep_bytes {
 
 /// # Safety
 /// A pointer that is not NULL points to 32 readable bytes.
-unsafe fn key_of<T>(key: *const u8, make: impl FnOnce([u8; 32]) -> T) -> Result<T> {
+pub(super) unsafe fn key_of<T>(key: *const u8, make: impl FnOnce([u8; 32]) -> T) -> Result<T> {
     // SAFETY: promised by the caller; bytes need no alignment.
     let mut bytes = *unsafe { args::input(key.cast::<[u8; 32]>(), "key") }?;
     let made = make(bytes);

@@ -22,8 +22,12 @@ use crate::events::Events;
 use crate::monitors::Monitors;
 use crate::payments::Payments;
 use crate::peer_storage::PeerStorage;
+#[cfg(feature = "backup")]
+use crate::recovery::Recovery;
 use crate::resources::Resources;
 use crate::store::Store;
+#[cfg(feature = "backup")]
+use crate::store::volatile::Volatile;
 
 /// Handles open at one time in a process.
 const SLOTS: usize = 4_096;
@@ -40,6 +44,8 @@ pub(super) enum Object {
     PeerStorage(PeerStorage),
     #[cfg(feature = "backup")]
     Backup(Backup),
+    #[cfg(feature = "backup")]
+    Recovery(Box<Volatile<Recovery>>),
 }
 
 /// A store with the queue of its asynchronous answers.
@@ -61,6 +67,8 @@ pub(super) enum Tag {
     PeerStorage = 0x57,
     #[cfg(feature = "backup")]
     Backup = 0x58,
+    #[cfg(feature = "backup")]
+    Recovery = 0x59,
 }
 
 impl Object {
@@ -75,6 +83,8 @@ impl Object {
             Object::PeerStorage(_) => Tag::PeerStorage,
             #[cfg(feature = "backup")]
             Object::Backup(_) => Tag::Backup,
+            #[cfg(feature = "backup")]
+            Object::Recovery(_) => Tag::Recovery,
         }
     }
 }
@@ -226,6 +236,18 @@ pub(super) fn with_peer_storage<T>(
 pub(super) fn with_backup<T>(bits: u64, run: impl FnOnce(&Backup) -> Result<T>) -> Result<T> {
     with_object(bits, Tag::Backup, |object| match object {
         Object::Backup(backup) => run(backup),
+        _ => Err(Status::BadHandle.into()),
+    })
+}
+
+/// Runs a call on an open recovery; one at a time.
+#[cfg(feature = "backup")]
+pub(super) fn with_recovery<T>(
+    bits: u64,
+    run: impl FnOnce(&mut Recovery) -> Result<T>,
+) -> Result<T> {
+    with_object(bits, Tag::Recovery, |object| match object {
+        Object::Recovery(recovery) => run(&mut *recovery.hold()?),
         _ => Err(Status::BadHandle.into()),
     })
 }

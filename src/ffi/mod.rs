@@ -49,11 +49,17 @@ pub mod backup_types;
 pub mod hosted_types;
 
 #[cfg(feature = "backup")]
-pub mod stripe;
-pub mod stripe_types;
-#[cfg(feature = "backup")]
 pub mod foreign;
 pub mod foreign_types;
+#[cfg(feature = "backup")]
+pub mod stripe;
+pub mod stripe_types;
+
+#[cfg(feature = "backup")]
+pub mod recovery;
+#[cfg(feature = "backup")]
+pub mod recovery_read;
+pub mod recovery_types;
 
 pub mod resource_types;
 pub mod resources;

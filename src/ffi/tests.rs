@@ -79,6 +79,33 @@ fn numbers_of_storage_are_those_of_their_constants() {
 
 #[cfg(feature = "backup")]
 #[test]
+fn numbers_of_the_recovery_are_those_of_their_constants() {
+    use crate::recovery::crawl::PeerResult;
+    use crate::recovery::shares::RecoveryStatus;
+    let statuses = [
+        (LNKEEP_RECOVERY_EMPTY, RecoveryStatus::Empty),
+        (LNKEEP_RECOVERY_COLLECTING, RecoveryStatus::Collecting),
+        (LNKEEP_RECOVERY_COMPLETE_OLDER, RecoveryStatus::CompleteOlder),
+        (LNKEEP_RECOVERY_COMPLETE, RecoveryStatus::Complete),
+        (LNKEEP_RECOVERY_COMPLETE_FINAL, RecoveryStatus::CompleteFinal),
+    ];
+    assert_eq!(statuses.len(), RecoveryStatus::ALL.len());
+    statuses.into_iter().for_each(|(number, status)| assert_eq!(number, status as u32));
+    let results = [
+        (LNKEEP_RECOVERY_PEER_CONNECTED, PeerResult::Connected),
+        (LNKEEP_RECOVERY_PEER_FAILED, PeerResult::Failed),
+        (LNKEEP_RECOVERY_PEER_NO_STORAGE, PeerResult::NoStorage),
+        (LNKEEP_RECOVERY_PEER_NO_BLOB, PeerResult::NoBlob),
+    ];
+    assert_eq!(results.len(), PeerResult::ALL.len());
+    for (number, result) in results {
+        assert_eq!(number, result as u32);
+        assert_eq!(PeerResult::ALL[number as usize], result);
+    }
+}
+
+#[cfg(feature = "backup")]
+#[test]
 fn numbers_of_the_backup_are_those_of_their_constants() {
     use crate::backup::envelope::EnvelopeFault;
     use crate::backup::{Action, Copy, PeerState};

@@ -3,11 +3,12 @@
 use std::ffi::c_char;
 
 pub use super::backup_types::*;
-pub use super::hosted_types::*;
 pub use super::foreign_types::*;
+pub use super::hosted_types::*;
 pub use super::monitor_types::*;
 pub use super::payment_types::*;
 pub use super::peer_types::*;
+pub use super::recovery_types::*;
 pub use super::resource_types::*;
 pub use super::stripe_types::*;
 

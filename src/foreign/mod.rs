@@ -51,6 +51,39 @@ pub enum Foreign {
     Lnd(lnd::Opened),
 }
 
+/// Software whose backups can be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Software {
+    /// LDK.
+    Ldk = 1,
+    /// Core Lightning.
+    Cln = 2,
+    /// lightning-kmp, which Phoenix is built on.
+    LightningKmp = 3,
+    /// lnd.
+    Lnd = 4,
+}
+
+impl Software {
+    /// The number in the C ABI.
+    pub fn number(self) -> u32 {
+        self as u32
+    }
+}
+
+impl Foreign {
+    /// What made it.
+    pub fn software(&self) -> Software {
+        match self {
+            Foreign::Ldk(_) => Software::Ldk,
+            Foreign::Cln(_) => Software::Cln,
+            Foreign::LightningKmp(_) => Software::LightningKmp,
+            Foreign::Lnd(_) => Software::Lnd,
+        }
+    }
+}
+
 /// Finds out what made a blob, by opening it with each key in turn. All four are authenticated: a key that
 /// does not belong to the blob does not open it.
 ///

@@ -6,6 +6,7 @@ use super::peer_storage_consumer::run_consumer;
 use super::peer_storage_envelope::run_envelope;
 use super::peer_storage_foreign as foreign;
 use super::peer_storage_provider::run_provider;
+use super::peer_storage_recovery::run_recovery;
 use super::peer_storage_stripe::run_stripe;
 use super::{Verdict, guarded, peer_storage_wire as wire};
 
@@ -13,22 +14,20 @@ use super::{Verdict, guarded, peer_storage_wire as wire};
 type CaseRunner = fn(&Value) -> Result<(), String>;
 
 /// What each file of cases is run by.
-const RUNNERS: [(&str, CaseRunner); 11] = [
+const RUNNERS: [(&str, CaseRunner); 12] = [
     ("wire_decode", wire::run_decode),
     ("wire_encode", wire::run_encode),
     ("features", wire::run_features),
     ("provider", run_provider),
     ("envelope", run_envelope),
     ("consumer_state", run_consumer),
+    ("recovery", run_recovery),
     ("stripe", run_stripe),
     ("foreign_ldk", foreign::run_ldk),
     ("foreign_cln", foreign::run_cln),
     ("foreign_lightning_kmp", foreign::run_lightning_kmp),
     ("foreign_lnd_scb", foreign::run_lnd),
 ];
-
-/// Files of what is built on peer storage: recovery.
-const OTHER_COMPONENTS: [&str; 1] = ["recovery"];
 
 pub fn run(file_name: &str, lines: &[Value]) -> Vec<(String, Verdict)> {
     let stem = file_name.trim_end_matches(".gz").trim_end_matches(".jsonl");
@@ -37,9 +36,6 @@ pub fn run(file_name: &str, lines: &[Value]) -> Vec<(String, Verdict)> {
 }
 
 fn run_case(stem: &str, case: &Value) -> Verdict {
-    if OTHER_COMPONENTS.contains(&stem) {
-        return Verdict::Skipped("belongs to a component that this version does not have".into());
-    }
     let Some((_, runner)) = RUNNERS.iter().find(|(name, _)| *name == stem) else {
         return Verdict::Failed("no runner knows this file".into());
     };
