@@ -99,6 +99,8 @@ impl Journals {
         let base = Base { set_id: self.set_id, generation: number, made_ms, htlcs: made.htlcs() };
         debug_assert!(number != 0);
         if number != 0 {
+            // What named the base before is of no use once its shares are replaced: the next one does not wait.
+            self.journal.clear_base();
             // It only fails for generation 0, which no blob has.
             let _ = self.journal.set_base(base);
         }

@@ -17,5 +17,7 @@ mod rules_broken;
 mod score;
 mod share;
 mod stripe;
+mod stripes_adversary;
+mod stripes_walk;
 mod uptime;
 mod walk;
