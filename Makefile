@@ -107,7 +107,7 @@ test-install: $(ARCHIVE)
 test-readme: $(ARCHIVE)
 	@sh tests/readme_test.sh
 
-# The decoder and the C of docs/backup.md and docs/peer-storage.md.
+# The Python of docs/backup-format.md, and the C of docs/backup.md and docs/peer-storage.md.
 test-documents: $(ARCHIVE)
 	@sh tests/documents_test.sh
 
@@ -155,9 +155,9 @@ test-sanitizers: $(ARCHIVE)
 test-torture: $(ARCHIVE)
 	@sh tests/torture_test.sh
 
-# Whatever reads a peer's bytes, a minute each, guided by coverage.
+# Whatever reads a peer's bytes, guided by coverage: shortly here, for as long as one likes by hand.
 test-fuzz:
-	@sh tests/fuzz_test.sh
+	@LNKEEP_FUZZ_SECS=$${LNKEEP_FUZZ_SECS:-20} sh tests/fuzz_test.sh
 
 bench: build
 	@sh benches/run.sh

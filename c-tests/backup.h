@@ -89,7 +89,8 @@ static inline void reopen_backup(void) {
 static inline lnkeep_backup_standing standing_now(void) {
     lnkeep_backup_standing standing = LNKEEP_BACKUP_STANDING_INIT;
     CHECK_DONE(lnkeep_backup_read_standing(backup, &standing, &err));
-    CHECK_EQUAL(standing.reserved, 0);
+    CHECK(standing.data_shares <= standing.shares && standing.shares <= 32 && standing.placed <= 32);
+    CHECK_EQUAL(standing.data_shares != 0, standing.generation != 0);
     CHECK(standing.confirmed_copies + standing.unconfirmed_copies <= standing.peers);
     return standing;
 }
@@ -109,7 +110,9 @@ static inline lnkeep_backup_peer known_of(uint32_t number) {
     if (peers->peers_len && memcmp(peers->peers->node_id, peer.bytes, 33) == 0) found = *peers->peers;
     lnkeep_backup_peers_free(peers);
     CHECK(found.committed_seq <= found.sent_seq && found.recent_strikes <= 3);
-    CHECK(found.recent_strikes <= found.strikes);
+    CHECK(found.recent_strikes <= found.strikes && found.reserved == 0 && found.score_ppm <= 1000000);
+    if (!(found.flags & LNKEEP_BACKUP_PEER_HAS_SHARE)) CHECK_EQUAL(found.share_index, 0);
+    if (!(found.flags & LNKEEP_BACKUP_PEER_HAS_FACTS)) CHECK_EQUAL(found.score_ppm, 0);
     return found;
 }
 

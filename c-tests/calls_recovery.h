@@ -67,7 +67,7 @@ CALL(recovery_htlcs, (V, p(0, &recovery_arg.htlcs), ERR))
     ROW(recovery_next_peer, ON_RECOVERY, 1, 1, 0, 1),         \
     ROW(recovery_peer_result, ON_RECOVERY, 1, 0, 0, 1),       \
     ROW(recovery_feed, ON_RECOVERY, 1, 0, 1, 1),              \
-    ROW(recovery_set_foreign_keys, ON_RECOVERY, 1, 0, 1, 1),  \
+    ROW(recovery_set_foreign_keys, ON_RECOVERY, 1, 1, 0, 1),  \
     ROW(recovery_export, ON_RECOVERY, 1, 1, 0, 1),            \
     ROW(recovery_finish, ON_RECOVERY, 1, 1, 0, 1),            \
     ROW(recovery_read_progress, ON_RECOVERY, 1, 1, 0, 1),     \

@@ -31,12 +31,15 @@ static struct {
     lnkeep_foreign_cln *foreign_cln;
     lnkeep_foreign_lightning_kmp *foreign_lightning_kmp;
     lnkeep_foreign_lnd *foreign_lnd;
+    lnkeep_peer_facts facts;
+    lnkeep_backup_htlc htlc;
     lnkeep_buf *buf;
     uint8_t key[32];
     uint8_t node[33];
+    uint8_t channel[32];
     uint8_t secret[32];
     uint8_t entropy[16];
-    uint64_t number;
+    uint64_t number, other_number;
     uint32_t small;
 } storage_arg;
 
@@ -52,6 +55,8 @@ static void fill_storage_arguments(void) {
     static const lnkeep_concluded concluded = LNKEEP_CONCLUDED_INIT;
     static const lnkeep_envelope_header header = LNKEEP_ENVELOPE_HEADER_INIT;
     static const lnkeep_backup_standing standing = LNKEEP_BACKUP_STANDING_INIT;
+    static const lnkeep_peer_facts facts = LNKEEP_PEER_FACTS_INIT;
+    static const lnkeep_backup_htlc htlc = LNKEEP_BACKUP_HTLC_INIT;
     memset(&storage_arg, 0, sizeof storage_arg);
     storage_arg.peer_storage = world.peer_storage;
     storage_arg.peer_storage_options = options;
@@ -66,6 +71,10 @@ static void fill_storage_arguments(void) {
     storage_arg.concluded = concluded;
     storage_arg.header = header;
     storage_arg.standing = standing;
+    storage_arg.facts = facts;
+    storage_arg.facts.flags = LNKEEP_PEER_OPEN_CHANNEL;
+    storage_arg.htlc = htlc;
+    storage_arg.htlc.amount_msat = 1000000;
     storage_arg.claims.open_channels = 1;
     memset(storage_arg.node, 2, sizeof storage_arg.node);
     memset(storage_arg.claims.node_id, 2, sizeof storage_arg.claims.node_id);
@@ -76,6 +85,7 @@ static void fill_storage_arguments(void) {
 #define B world.backup
 #define NODE(number) ((const uint8_t *)p(number, storage_arg.node))
 #define SECRET(number) ((const uint8_t *)p(number, storage_arg.secret))
+#define CHANNEL(number) ((const uint8_t *)p(number, storage_arg.channel))
 #define X h_text("x")
 
 CALL(peer_storage_open, (S, p(1, &storage_arg.peer_storage_options), p(0, &storage_arg.peer_storage),
@@ -122,6 +132,15 @@ CALL(foreign_cln_open, (SECRET(1), X, p(0, &storage_arg.foreign_cln), ERR))
 CALL(foreign_lightning_kmp_open, (SECRET(1), X, p(0, &storage_arg.foreign_lightning_kmp), ERR))
 CALL(foreign_lnd_key, (NODE(1), (uint8_t *)p(0, storage_arg.key), ERR))
 CALL(foreign_lnd_open, (SECRET(1), X, p(0, &storage_arg.foreign_lnd), ERR))
+CALL(backup_set_facts, (B, 1, NODE(0), p(1, &storage_arg.facts), ERR))
+CALL(backup_set_htlc, (B, 1, p(0, &storage_arg.htlc), ERR))
+CALL(backup_remove_htlc, (B, CHANNEL(0), 0, 1, ERR))
+CALL(backup_set_commitment_point, (B, CHANNEL(0), NODE(1), ERR))
+CALL(backup_channel_force_closed, (B, CHANNEL(0), ERR))
+CALL(backup_channel_resolved, (B, CHANNEL(0), ERR))
+CALL(backup_block_connected, (B, 1, ERR))
+CALL(backup_adopt, (B, 1, ERR))
+CALL(backup_payload_max, (1024, p(0, &storage_arg.number), p(1, &storage_arg.other_number), ERR))
 CALL(backup_tick, (B, 1, p(0, &storage_arg.actions), ERR))
 CALL(backup_list, (B, NULL, 1, p(0, &storage_arg.peers), ERR))
 CALL(backup_read_standing, (B, p(0, &storage_arg.standing), ERR))
@@ -130,6 +149,7 @@ CALL(backup_read_standing, (B, p(0, &storage_arg.standing), ERR))
 #undef B
 #undef NODE
 #undef SECRET
+#undef CHANNEL
 #undef X
 
 #define STORAGE_ROWS                                                    \
@@ -174,6 +194,15 @@ CALL(backup_read_standing, (B, p(0, &storage_arg.standing), ERR))
     ROW(foreign_lightning_kmp_open, ON_NOTHING, 2, 1, 0, 0),            \
     ROW(foreign_lnd_key, ON_NOTHING, 2, 0, 0, 0),                       \
     ROW(foreign_lnd_open, ON_NOTHING, 2, 1, 0, 0),                      \
+    ROW(backup_set_facts, ON_BACKUP, 1, 0, 1, 0),                       \
+    ROW(backup_set_htlc, ON_BACKUP, 1, 1, 0, 0),                        \
+    ROW(backup_remove_htlc, ON_BACKUP, 1, 0, 0, 0),                     \
+    ROW(backup_set_commitment_point, ON_BACKUP, 2, 0, 0, 0),            \
+    ROW(backup_channel_force_closed, ON_BACKUP, 1, 0, 0, 0),            \
+    ROW(backup_channel_resolved, ON_BACKUP, 1, 0, 0, 0),                \
+    ROW(backup_block_connected, ON_BACKUP, 0, 0, 0, 0),                 \
+    ROW(backup_adopt, ON_BACKUP, 0, 0, 0, 0),                           \
+    ROW(backup_payload_max, ON_NOTHING, 0, 0, 2, 0),                    \
     ROW(backup_tick, ON_BACKUP, 1, 1, 0, 0),                            \
     ROW(backup_list, ON_BACKUP, 1, 1, 0, 0),                            \
     ROW(backup_read_standing, ON_BACKUP, 1, 1, 0, 0)

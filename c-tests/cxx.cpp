@@ -86,6 +86,8 @@ void init_macros_are_expressions() {
     CHECK_EQUAL((LNKEEP_CONCLUDED_INIT).size, sizeof(lnkeep_concluded));
     CHECK_EQUAL((LNKEEP_ENVELOPE_HEADER_INIT).size, sizeof(lnkeep_envelope_header));
     CHECK_EQUAL((LNKEEP_BACKUP_STANDING_INIT).size, sizeof(lnkeep_backup_standing));
+    CHECK_EQUAL((LNKEEP_PEER_FACTS_INIT).size, sizeof(lnkeep_peer_facts));
+    CHECK_EQUAL((LNKEEP_BACKUP_HTLC_INIT).size, sizeof(lnkeep_backup_htlc));
     auto query = LNKEEP_ATTEMPT_QUERY_INIT;
     query.limit = 3;
     static_assert(std::is_same<decltype(query), lnkeep_attempt_query>::value, "a macro has its structure's type");

@@ -55,14 +55,16 @@ static inline lnkeep_bytes blob_of(uint64_t seed, size_t len) {
     return h_bytes(bytes, len);
 }
 
-/* What the header says of every lnkeep_error. */
-static inline int check_err(lnkeep_status status) {
+/* What the header says of every lnkeep_error, where these bits may be present. */
+static inline int check_err_with(lnkeep_status status, uint32_t present) {
     int held = CHECK_EQUAL(err.size, sizeof err);
     held &= CHECK_STATUS(err.status, status < 0 ? status : 0);
     held &= CHECK_EQUAL(err.message[0] != 0, status < 0);
     held &= CHECK(memchr(err.message, 0, sizeof err.message) != NULL);
-    return held & CHECK_EQUAL(err.present & ~(uint32_t)LNKEEP_ERROR_HAS_VALUE, 0);
+    return held & CHECK_EQUAL(err.present & ~present, 0);
 }
+
+static inline int check_err(lnkeep_status status) { return check_err_with(status, LNKEEP_ERROR_HAS_VALUE); }
 
 static inline lnkeep_status open_provider(const lnkeep_peer_storage_options *options) {
     static const lnkeep_peer_storage_report fresh = LNKEEP_PEER_STORAGE_REPORT_INIT;

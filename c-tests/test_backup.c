@@ -30,6 +30,14 @@ static void options_out_of_range_are_refused(void) {
     options = short_options();
     options.entropy[31] = 1;
     CHECK_STATUS(open_second(SECRET, &options), LNKEEP_INVALID_ARGUMENT);
+    for (size_t i = 0; i < H_COUNT(classes); i++) {
+        options = short_options();
+        options.journal_size_class = classes[i];
+        CHECK_STATUS(open_second(SECRET, &options), LNKEEP_INVALID_ARGUMENT);
+    }
+    options = short_options();
+    options.htlc_profile = 2;
+    CHECK_STATUS(open_second(SECRET, &options), LNKEEP_INVALID_ARGUMENT);
     options = short_options();
     options.peers_max = 10001;
     CHECK_STATUS(open_second(SECRET, &options), LNKEEP_INVALID_ARGUMENT);
@@ -42,14 +50,26 @@ static void equal_options_open_the_same(void) {
     begin_backup();
     CHECK_DONE(open_second(SECRET, &options));
     options.hold_ms = HOLD_MS, options.resend_interval_ms = RESEND_MS, options.peers_max = 4096;
+    options.journal_size_class = 16384, options.journal_interval_ms = 60000, options.journal_keepers = 3;
+    options.urgent_msat = 10000000, options.dust_msat = 330000, options.peer_uploads_per_minute = 1;
+    options.peer_bytes_per_day = 30000000, options.bytes_per_day = 200000000;
     CHECK_DONE(open_second(SECRET, &options));
-    for (int which = 0; which < 5; which++) {
+    for (int which = 0; which < 14; which++) {
         options = short_options();
         if (which == 0) options.size_class = 0;
         if (which == 1) options.hold_ms = 1;
         if (which == 2) options.resend_interval_ms = 1;
         if (which == 3) options.peers_max = 1;
         if (which == 4) options.flags = LNKEEP_BACKUP_HAS_ENTROPY;
+        if (which == 5) options.htlc_profile = LNKEEP_HTLC_PROFILE_ALL_HTLCS;
+        if (which == 6) options.journal_size_class = 1024;
+        if (which == 7) options.journal_interval_ms = 1;
+        if (which == 8) options.urgent_msat = 1;
+        if (which == 9) options.dust_msat = 1;
+        if (which == 10) options.journal_keepers = 1;
+        if (which == 11) options.peer_uploads_per_minute = 2;
+        if (which == 12) options.peer_bytes_per_day = 1;
+        if (which == 13) options.bytes_per_day = 1;
         CHECK_STATUS(open_second(SECRET, &options), LNKEEP_ALREADY_OPEN);
     }
     /* A second handle has the payload too, and outlives the first. */
@@ -82,23 +102,39 @@ static void another_secret_is_refused(void) {
     end_backup();
 }
 
+/* Whole up to the blob less its envelope; cut up to 31 slots less the object's tail; not a byte more. */
 static void a_payload_must_fit(void) {
     static const uint32_t classes[] = {1024, 4096, 16384, 65531};
     for (size_t i = 0; i < H_COUNT(classes); i++) {
         lnkeep_backup_options options = short_options();
         options.size_class = classes[i];
         begin_backup_with(&options);
-        size_t most = classes[i] - ENVELOPE_BYTES;
-        CHECK_STATUS(lnkeep_backup_set_payload(backup, blob_of(1, most + 1), &err), LNKEEP_TOO_BIG);
+        uint64_t whole = 0, most = 0;
+        CHECK_DONE(lnkeep_backup_payload_max(classes[i], &whole, &most, &err));
+        CHECK_EQUAL(whole, classes[i] - ENVELOPE_BYTES);
+        CHECK(most > 7 * whole && most < 31 * whole / 2);
+        uint8_t *bytes = (uint8_t *)calloc(1, most + 1);
+        if (!bytes) abort();
+        bytes[0] = 1;
+        CHECK_STATUS(lnkeep_backup_set_payload(backup, h_bytes(bytes, most + 1), &err), LNKEEP_TOO_BIG);
+        check_err(LNKEEP_TOO_BIG);
         CHECK_STATUS(lnkeep_backup_set_payload(backup, h_text(""), &err), LNKEEP_INVALID_ARGUMENT);
         CHECK_STATUS(lnkeep_backup_set_payload(backup, h_bytes(NULL, 1), &err), LNKEEP_INVALID_ARGUMENT);
         CHECK_EQUAL(standing_now().payload_bytes, 0);
-        CHECK_DONE(lnkeep_backup_set_payload(backup, blob_of(1, most), &err));
-        CHECK_EQUAL(standing_now().payload_bytes, most);
-        CHECK_STATUS(lnkeep_backup_set_payload(backup, blob_of(1, most + 1), &err), LNKEEP_TOO_BIG);
-        CHECK_EQUAL(standing_now().payload_bytes, most);
+        /* The first two go to no peer here: cut ones go only to those with facts. */
+        const uint64_t cuts[] = {most, whole + 1};
+        for (size_t cut = 0; cut < H_COUNT(cuts); cut++) {
+            CHECK_DONE(lnkeep_backup_set_payload(backup, h_bytes(bytes, cuts[cut]), &err));
+            CHECK_EQUAL(standing_now().payload_bytes, cuts[cut]);
+            CHECK(standing_now().needed_peers >= 2);
+        }
+        CHECK_DONE(lnkeep_backup_set_payload(backup, h_bytes(bytes, whole), &err));
+        CHECK_STATUS(lnkeep_backup_set_payload(backup, h_bytes(bytes, most + 1), &err), LNKEEP_TOO_BIG);
+        CHECK_EQUAL(standing_now().payload_bytes, whole);
+        CHECK_EQUAL(standing_now().needed_peers, 0);
         greet(T0, 1);
         lnkeep_buf_free(sealed(T0, 1, NULL));
+        free(bytes);
         end_backup();
     }
 }

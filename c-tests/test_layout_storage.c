@@ -52,8 +52,10 @@ static void backup_structures(void) {
     CHECK_LAYOUT(T, 8, F(bits));
 #undef T
 #define T lnkeep_backup_options
-    CHECK_LAYOUT(T, 72, F(size), F(flags), F(size_class), F(hold_ms), F(resend_interval_ms), F(peers_max),
-                 F(reserved), F(entropy));
+    CHECK_LAYOUT(T, 128, F(size), F(flags), F(size_class), F(hold_ms), F(resend_interval_ms), F(peers_max),
+                 F(reserved), F(entropy), F(htlc_profile), F(journal_size_class), F(journal_interval_ms),
+                 F(urgent_msat), F(dust_msat), F(journal_keepers), F(peer_uploads_per_minute),
+                 F(peer_bytes_per_day), F(bytes_per_day));
 #undef T
 #define T lnkeep_backup_report
     CHECK_LAYOUT(T, 32, F(size), F(peers), F(damaged), F(flags), F(reserved));
@@ -80,15 +82,29 @@ static void backup_views(void) {
                  F(failure));
 #undef T
 #define T lnkeep_backup_peer
-    CHECK_LAYOUT(T, 88, F(node_id), F(reserved_bytes), F(state), F(sent_seq), F(committed_seq), F(strikes),
-                 F(recent_strikes), F(flags), F(copy), F(size_class), F(reserved), F(sent_ms));
+    CHECK_LAYOUT(T, 104, F(node_id), F(reserved_bytes), F(state), F(sent_seq), F(committed_seq), F(strikes),
+                 F(recent_strikes), F(flags), F(copy), F(size_class), F(sent_content), F(sent_ms),
+                 F(held_content), F(share_index), F(score_ppm), F(reserved));
 #undef T
 #define T lnkeep_backup_peers
     CHECK_LAYOUT(T, 32, F(size), F(peer_stride), F(peers), F(peers_len));
 #undef T
 #define T lnkeep_backup_standing
-    CHECK_LAYOUT(T, 72, F(size), F(instance), F(next_seq), F(payload_bytes), F(peers), F(confirmed_copies),
-                 F(unconfirmed_copies), F(flags), F(reserved));
+    CHECK_LAYOUT(T, 128, F(size), F(instance), F(next_seq), F(payload_bytes), F(peers), F(confirmed_copies),
+                 F(unconfirmed_copies), F(flags), F(needed_peers), F(generation), F(base_generation),
+                 F(data_shares), F(shares), F(placed), F(confirmed_shares), F(sent_shares),
+                 F(journal_keepers), F(covered_htlcs), F(uncovered_htlcs), F(uncovered_msat));
+#undef T
+}
+
+static void backup_facts(void) {
+#define T lnkeep_peer_facts
+    CHECK_LAYOUT(T, 64, F(size), F(capacity_sat), F(channel_age_secs), F(operator_label), F(address),
+                 F(flags), F(software), F(latency_ms), F(reserved));
+#undef T
+#define T lnkeep_backup_htlc
+    CHECK_LAYOUT(T, 136, F(size), F(channel_id), F(htlc_id), F(payment_hash), F(amount_msat),
+                 F(cltv_expiry), F(flags), F(preimage), F(output_index), F(reserved));
 #undef T
 }
 
@@ -193,7 +209,13 @@ static const number BACKUP_NUMBERS[] = {
     N(ENVELOPE_TOO_SHORT, 1), N(ENVELOPE_AUTH_FAILED, 2), N(ENVELOPE_BAD_VERSION, 3),
     N(ENVELOPE_BAD_LENGTH, 4), N(ENVELOPE_BAD_CHECKSUM, 5), N(ENVELOPE_BAD_PADDING, 6),
     N(BACKUP_HAS_NEXT_DUE, 1), N(BACKUP_PEER_PROTECTED, 1), N(BACKUP_PEER_CONNECTED, 2),
-    N(BACKUP_PEER_OFFERS, 4), N(COPY_NONE, 0), N(COPY_UNCONFIRMED, 1), N(COPY_CONFIRMED, 2),
+    N(BACKUP_CUT, 4), N(BACKUP_PEER_HAS_SHARE, 8), N(BACKUP_PEER_KEEPS_JOURNAL, 16),
+    N(BACKUP_PEER_HAS_FACTS, 32), N(CONTENT_NOTHING, 0), N(CONTENT_WHOLE, 1), N(CONTENT_SHARE, 2),
+    N(CONTENT_TWO_SHARES, 3), N(CONTENT_JOURNAL, 4), N(CONTENT_ROSTER, 5), N(PEER_OPEN_CHANNEL, 1),
+    N(PEER_CLOSING, 2), N(PEER_ANNOUNCED, 4), N(PEER_HAS_OPERATOR, 8), N(BACKUP_HTLC_INCOMING, 1),
+    N(BACKUP_HTLC_HAS_PREIMAGE, 2), N(BACKUP_HTLC_HAS_OUTPUT_INDEX, 4), N(HTLC_PROFILE_ONCHAIN_ONLY, 0),
+    N(HTLC_PROFILE_ALL_HTLCS, 1), N(BACKUP_PEER_OFFERS, 4), N(COPY_NONE, 0), N(COPY_UNCONFIRMED, 1),
+    N(COPY_CONFIRMED, 2),
 };
 
 static const number STRIPE_NUMBERS[] = {
@@ -230,6 +252,8 @@ static void init_macros_set_the_size_and_nothing_else(void) {
     CHECK_INIT(lnkeep_shares, LNKEEP_SHARES_INIT);
     CHECK_INIT(lnkeep_share_records, LNKEEP_SHARE_RECORDS_INIT);
     CHECK_INIT(lnkeep_roster, LNKEEP_ROSTER_INIT);
+    CHECK_INIT(lnkeep_peer_facts, LNKEEP_PEER_FACTS_INIT);
+    CHECK_INIT(lnkeep_backup_htlc, LNKEEP_BACKUP_HTLC_INIT);
     CHECK_EQUAL(LNKEEP_PEER_STORAGE_NONE.bits | LNKEEP_BACKUP_NONE.bits, 0);
 }
 
@@ -242,6 +266,7 @@ int main(int argc, char **argv) {
         H_TEST(stripe_structures),
         H_TEST(foreign_structures),
         H_TEST(foreign_structures_of_lnd),
+        H_TEST(backup_facts),
         H_TEST(numbers_keep_their_values),
         H_TEST(init_macros_set_the_size_and_nothing_else),
     };

@@ -58,6 +58,9 @@ static void a_closed_store_is_told(void) {
     CHECK_STATUS(arrive(T0, 1), LNKEEP_CLOSED);
     CHECK_STATUS(lnkeep_backup_tick(backup, T0, &actions, NULL), LNKEEP_CLOSED);
     CHECK_STATUS(lnkeep_backup_seal(backup, T0, peer.bytes, HEIGHT, &blob, NULL, NULL), LNKEEP_CLOSED);
+    CHECK_STATUS(lnkeep_backup_set_facts(backup, T0, peer.bytes, NULL, NULL), LNKEEP_CLOSED);
+    CHECK_STATUS(lnkeep_backup_block_connected(backup, HEIGHT, NULL), LNKEEP_CLOSED);
+    CHECK_STATUS(lnkeep_backup_adopt(backup, 1, NULL), LNKEEP_CLOSED);
     CHECK(blob == NULL && ids == NULL && actions == NULL);
     CHECK_DONE(close_provider());
     CHECK_DONE(close_backup());
@@ -75,6 +78,9 @@ static void impossible_views_are_refused(void) {
         CHECK_STATUS(returned(T0, 1, views[i], &opened), BAD);
         CHECK_STATUS(lnkeep_backup_set_payload(backup, views[i], NULL), BAD);
         CHECK_STATUS(lnkeep_envelope_open(SECRET, peer.bytes, views[i], &opened, NULL), BAD);
+        lnkeep_peer_facts facts = LNKEEP_PEER_FACTS_INIT;
+        facts.address = views[i];
+        CHECK_STATUS(lnkeep_backup_set_facts(backup, T0, peer.bytes, &facts, NULL), BAD);
     }
     CHECK(opened == NULL);
     CHECK_EQUAL(known_of(1).state, LNKEEP_BACKUP_STATE_HOLD);
@@ -88,6 +94,8 @@ typedef union longer {
     lnkeep_peer_storage_options peer_storage;
     lnkeep_backup_options backup;
     lnkeep_envelope_header header;
+    lnkeep_peer_facts facts;
+    lnkeep_backup_htlc htlc;
     uint8_t bytes[512];
 } longer;
 
@@ -113,6 +121,15 @@ static lnkeep_status give_header(const longer *given) {
                                                 entropy, &blob, NULL);
     lnkeep_buf_free(blob);
     return status;
+}
+
+static lnkeep_status give_facts(const longer *given) {
+    node_id peer = node(1);
+    return lnkeep_backup_set_facts(backup, T0, peer.bytes, &given->facts, NULL);
+}
+
+static lnkeep_status give_htlc(const longer *given) {
+    return lnkeep_backup_set_htlc(backup, T0, &given->htlc, NULL);
 }
 
 static void check_input_sizes(lnkeep_status (*call)(const longer *), size_t known) {
@@ -143,6 +160,8 @@ static void inputs_of_other_versions_are_understood(void) {
     check_input_sizes(give_peer_storage_options, sizeof(lnkeep_peer_storage_options));
     check_input_sizes(give_backup_options, sizeof(lnkeep_backup_options));
     check_input_sizes(give_header, sizeof(lnkeep_envelope_header));
+    check_input_sizes(give_facts, sizeof(lnkeep_peer_facts));
+    check_input_sizes(give_htlc, sizeof(lnkeep_backup_htlc));
     end_both();
 }
 

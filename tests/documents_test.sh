@@ -1,15 +1,24 @@
 #!/bin/sh
-# The code in docs/backup.md and docs/peer-storage.md: the decoder opens every case of the envelope with
-# Python's standard library alone, as whoever has nothing of ours would, and the C compiles as it stands.
+# The code in the documents of backup and peer storage. The Python of docs/backup-format.md opens envelopes,
+# splits off rosters, reads records, restores from shares and reads HTLCs with its standard library alone, as
+# whoever has nothing of ours would: over conformance cases, and over blobs that the library makes. The C
+# compiles as it stands. LNKEEP_LIB names another folder than build/lib with the shared library.
 set -eu
 cd "$(dirname "$0")/.."
 . tests/report.sh
-CASES=$PWD/tests/vectors/peer_storage/envelope.jsonl
+VECTORS=$PWD/tests/vectors
+LIB=${LNKEEP_LIB:-$PWD/build/lib}
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 # Usage: blocks LANGUAGE FILE. The text between the fences of a language.
 blocks() { awk -v fence="^\`\`\`$1\$" '$0 ~ fence { inside = 1; next } /^```/ { inside = 0 } inside' "$2"; }
+
+# Usage: block NUMBER LANGUAGE FILE. One of them, counted from 1.
+block() {
+    awk -v want="$1" -v fence="^\`\`\`$2\$" \
+        '$0 ~ fence { inside = ++count == want; next } /^```/ { inside = 0 } inside' "$3"
+}
 
 # What the documents leave to the host.
 cat > "$folder/host.h" <<'HOST'
@@ -33,42 +42,60 @@ for page in backup peer-storage; do
     check "${page}_compiles" compile "$folder/$page.c" || true
 done
 
-blocks python docs/backup.md > "$folder/decoder.py"
-cat > "$folder/cases.py" <<'PYTHON'
-"""Runs the decoder of docs/backup.md over the cases of the envelope; says which ones it gets wrong."""
-import json, sys
-from decoder import mac, open_envelope
-
-def wrong(case):
-    expect, secret, peer = case["expect"], bytes.fromhex(case["secret"]), bytes.fromhex(case["peer"])
-    if case["op"] == "kdf":
-        root = mac(b"peer-storage-envelope v1", secret)
-        made = root, mac(root, b"seal", peer, b"\1"), mac(root, b"nonce", peer, b"\1")
-        return [key.hex() for key in made] != [expect[name] for name in ("prk", "seal_key", "nonce_key")]
-    blob = case.get("blob") or expect.get("blob")
-    if blob is None: return None
-    opened = open_envelope(secret, peer, bytes.fromhex(blob))
-    if isinstance(opened, str) or "error" in expect: return opened != expect.get("error")
-    told = case if case["op"] == "seal" else expect
-    return (str(opened["seq"]) != str(told["seq"]) or opened["instance"] != told["instance"] or
-            told.get("payload") not in (None, opened["payload"].hex()))
-
-cases = [json.loads(line) for line in open(sys.argv[1])]
-judged = {case["id"]: wrong(case) for case in cases}
-failed = [name for name, is_wrong in judged.items() if is_wrong]
-ran = sum(is_wrong is not None for is_wrong in judged.values())
-print(f"{ran} of {len(cases)} cases, wrong: {failed}")
-sys.exit(bool(failed) or ran < 30)
-PYTHON
-run_cases() { (cd "$folder" && timeout 60 python3 cases.py "$CASES"); }
-refuses_cases() { ! run_cases; }
+block 1 python docs/backup-format.md > "$folder/open_envelope.py"
+block 2 python docs/backup-format.md > "$folder/restore.py"
+block 3 python docs/backup-format.md > "$folder/htlcs.py"
+cp tests/documents_cases.py "$folder/cases.py"
+# Usage: run_cases KIND. Every case of that kind, and the least number of them that have to be there.
+run_cases() {
+    case $1 in
+    envelope) set -- "$1" 30 "$VECTORS/peer_storage/envelope.jsonl" ;;
+    stripe) set -- "$1" 80 "$VECTORS/peer_storage/stripe.jsonl" ;;
+    roster) set -- "$1" 170 "$VECTORS/backup/roster.jsonl" ;;
+    journal) set -- "$1" 140 "$VECTORS/backup/journal.jsonl" ;;
+    kept) set -- "$1" 60 ;;
+    library) set -- "$1" 100 "$folder/blobs" ;;
+    esac
+    (cd "$folder" && timeout 60 python3 -B cases.py "$@")
+}
+refuses_cases() { ! run_cases "$1"; }
+# Usage: spoil FILE FROM TO. A change that the cases must notice: what any error passes shows nothing.
+spoil() {
+    cp "$folder/$1" "$folder/kept"
+    sed -i "s/$2/$3/" "$folder/$1"
+    ! cmp -s "$folder/$1" "$folder/kept"
+}
+heal() { mv "$folder/kept" "$folder/$1"; }
+build_blobs() {
+    ${CC:-gcc} -std=c11 -Wall -Wextra -Wpedantic -Werror -Iinclude -o "$folder/make_blobs" \
+        tests/documents_blobs.c "-L$LIB" -llnkeep "-Wl,-rpath,$LIB"
+}
+make_blobs() { mkdir "$folder/blobs" && (cd "$folder/blobs" && timeout 60 "$folder/make_blobs"); }
 if have python3; then
-    check decoder_has_less_than_80_lines test "$(wc -l < "$folder/decoder.py")" -lt 80 || true
-    check decoder_opens_every_case run_cases || true
-    # Cases that an error in the decoder passes would show nothing.
-    sed -i 's/for _ in range(10)/for _ in range(9)/' "$folder/decoder.py"
-    check decoder_with_fewer_rounds_fails refuses_cases || true
+    for listing in open_envelope restore htlcs; do
+        check "${listing}_is_short" test "$(wc -l < "$folder/$listing.py")" -lt 110 || true
+    done
+    check decoder_opens_every_case run_cases envelope || true
+    check decoder_splits_off_every_roster run_cases roster || true
+    check every_object_is_restored_from_its_shares run_cases stripe || true
+    check every_journal_is_read run_cases journal || true
+    check what_peers_keep_is_restored_from_any_k_blobs run_cases kept || true
+    check blobs_build build_blobs && check blobs_are_made make_blobs &&
+        check what_the_library_makes_is_restored run_cases library || true
+    check fewer_rounds_are_noticed spoil open_envelope.py 'for _ in range(10)' 'for _ in range(9)' || true
+    check decoder_with_fewer_rounds_fails refuses_cases envelope || true
+    heal open_envelope.py
+    check another_polynomial_is_noticed spoil restore.py 0x11d 0x11b || true
+    check code_of_another_polynomial_fails refuses_cases stripe || true
+    check blobs_of_another_polynomial_fail refuses_cases library || true
+    heal restore.py
+    check an_older_generation_is_noticed spoil restore.py ', reverse=True' '' || true
+    check what_takes_an_older_generation_fails refuses_cases kept || true
+    heal restore.py
+    check lost_removals_are_noticed spoil htlcs.py 'now.pop(key, None)' 'pass' || true
+    check journals_without_removals_fail refuses_cases journal || true
+    heal htlcs.py
 else
-    skip 'the decoder of docs/backup.md' 'python3 is not installed'
+    skip 'the Python of docs/backup-format.md' 'python3 is not installed'
 fi
 finish documents

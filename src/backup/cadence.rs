@@ -1,8 +1,8 @@
 //! When a journal goes: at a constant cadence, whatever happens, and at once where a change cannot wait.
 //!
-//! BT1 two regular sends lie at least four fifths and, where nothing delays them, at most six fifths of the
-//! interval apart, by a random number, never by what is told. BT2 an urgent send comes no sooner than five
-//! seconds after the urgent one before, and moves no regular one. BT3 a clock that was set back makes nothing
+//! BZ1 two regular sends lie at least four fifths and, where nothing delays them, at most six fifths of the
+//! interval apart, by a random number, never by what is told. BZ2 an urgent send comes no sooner than five
+//! seconds after the urgent one before, and moves no regular one. BZ3 a clock that was set back makes nothing
 //! wait longer than its longest wait takes.
 //! Pure: no clock, no randomness. Called by the journal.
 

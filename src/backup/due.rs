@@ -24,6 +24,9 @@ use crate::types::NodeId;
 /// More entries fit into no blob.
 const ROSTER_PEERS_MAX: usize = SizeClass::Bytes65531.bytes() / ENTRY_HEAD_BYTES;
 
+/// Time after an open in which journals of the time before are kept.
+const JOURNAL_GRACE_MS: u64 = 600_000;
+
 /// What a peer's blob is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -83,6 +86,9 @@ impl Ledger {
         if self.sends.journals.keeps(node) {
             return Some(Role::Journal);
         }
+        if self.is_journal_kept(node) {
+            return None;
+        }
         let index = self.sends.stripe.placement.index_of(node);
         match (&self.sends.cut, index.and_then(|index| u8::try_from(index).ok())) {
             (Cut::Whole, _) => Some(Role::Whole),
@@ -91,6 +97,13 @@ impl Ledger {
             (_, Some(index)) => Some(Role::Share(index)),
             (_, None) => self.sends.facts.contains_key(&node).then_some(Role::Roster),
         }
+    }
+
+    /// After an open, HTLCs may not have been told yet: what peers hold of them is not overwritten at once.
+    fn is_journal_kept(&self, node: NodeId) -> bool {
+        let holds_one = self.known(node).history.sent == Content::Journal;
+        let is_new = self.now_ms < self.began_ms.saturating_add(JOURNAL_GRACE_MS);
+        holds_one && is_new && !self.sends.journals.is_active()
     }
 
     pub(super) fn holdings(&self) -> Vec<Holding> {
@@ -154,7 +167,7 @@ impl Ledger {
         let mut plan = self.fill(before, seq, role, &payload)?;
         let guard = Guard::of(&self.sends.stripe, &self.holdings());
         if !guard.may_overwrite(&self.sends.stripe, node, &plan.content) {
-            let fact = "holds a share of the only state that is known to be restorable; wait";
+            let fact = "holds what nothing newer replaces yet; wait for the others";
             return Err(Error::new(Status::Conflict, format!("peer {node} {fact}")));
         }
         if !self.sends.facts.is_empty() {
@@ -325,7 +338,7 @@ impl Ledger {
         self.sends.journals.ask_budget(self.now_ms);
         let (mut room, spread_ms) = self.spread();
         let current = self.current().map(|made| made.generation);
-        let look = self.look(current.as_ref());
+        let mut look = self.look(current.as_ref());
         let (mut due, mut next_ms) = (Vec::new(), self.sends.journals.next_round_ms());
         for (node, known) in &self.peers {
             let Some(due_ms) = self.send_due_ms(*node, known, current.as_ref()) else { continue };
@@ -334,7 +347,8 @@ impl Ledger {
                 next_ms = earlier(next_ms, due_ms);
                 continue;
             }
-            if !self.may_send(*node, known, role, current.as_ref(), &look) {
+            let content = self.content_for(known, role, current.as_ref(), look.is_secure);
+            if !look.guard.may_overwrite(&self.sends.stripe, *node, &content) {
                 continue;
             }
             if matches!(role, Role::Share(_)) {
@@ -346,6 +360,7 @@ impl Ledger {
                 room = left;
             }
             next_ms = earlier(next_ms, due_ms);
+            look.guard.overwritten(*node, &content);
             due.push((*node, known.peer.state));
         }
         (due, next_ms)
@@ -359,30 +374,27 @@ impl Ledger {
         }
     }
 
-    /// BS1.
-    fn may_send(
+    /// What a peer would be sent now. A generation that is not made yet has no number.
+    fn content_for(
         &self,
-        node: NodeId,
         known: &Known,
         role: Role,
         current: Option<&Generation>,
-        look: &Look,
-    ) -> bool {
-        let content = match role {
-            Role::Whole => return true,
+        is_secure: bool,
+    ) -> Content {
+        let number = current.map_or(self.state.next_seq, |newest| newest.number);
+        match role {
+            Role::Whole => Content::Whole { generation: number },
             Role::Roster => Content::Roster,
             Role::Journal => Content::Journal,
             Role::Share(index) => {
-                let Some(newest) = current else { return true };
                 let held = &known.history.held;
-                let base = self.base_beside(newest, index, held, look.is_secure);
-                Content::Shares {
-                    newest: ShareId { generation: newest.number, index },
-                    base: base.map(|(share, _)| share),
-                }
+                let base = current.and_then(|newest| {
+                    self.base_beside(newest, index, held, is_secure).map(|(share, _)| share)
+                });
+                Content::Shares { newest: ShareId { generation: number, index }, base }
             }
-        };
-        look.guard.may_overwrite(&self.sends.stripe, node, &content)
+        }
     }
 
     /// When a tick has something to do beside sends.

@@ -5,7 +5,7 @@
 //! whether or not something changed, from the first HTLC on: its times tell a peer nothing of the traffic.
 //! BJ3 an urgent change goes at once, but urgent journals have a shortest distance. BJ4 what the profile does
 //! not back up neither enters a journal nor makes one urgent.
-//! Pure: no clock, no I/O, no randomness. Called by the component; docs/backup.md has the bytes.
+//! Pure: no clock, no I/O, no randomness. Called by the component; docs/backup-format.md has the bytes.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -138,8 +138,12 @@ impl Journals {
     /// Asks the budget anew: what was sent to one keeper may make another wait.
     pub(super) fn ask_budget(&mut self, now_ms: u64) {
         let bytes = upload_bytes(self.options.journal.size_class);
+        let mut budget = self.budget.clone();
         for (node, (upload, ready_ms)) in &mut self.waiting {
-            *ready_ms = self.budget.ready_ms(*node, now_ms, bytes, *upload);
+            *ready_ms = budget.ready_ms(*node, now_ms, bytes, *upload);
+            if *ready_ms <= now_ms {
+                budget.take(*node, now_ms, bytes, *upload);
+            }
         }
     }
 

@@ -97,12 +97,23 @@ pub(super) struct Ledger {
     pub(super) sends: Sends,
     /// When places were last looked at.
     pub(super) reviewed_ms: u64,
+    /// The first time that the host told.
+    pub(super) began_ms: u64,
 }
 
 impl Ledger {
     pub(super) fn new(options: BackupOptions, state: State, sends: Sends) -> Ledger {
         let peers = BTreeMap::new();
-        Ledger { options, state, durable_state: state, peers, now_ms: 0, sends, reviewed_ms: 0 }
+        Ledger {
+            options,
+            state,
+            durable_state: state,
+            peers,
+            now_ms: 0,
+            sends,
+            reviewed_ms: 0,
+            began_ms: 0,
+        }
     }
 
     /// A peer's row, at open: whatever it was doing ended with the process.
@@ -135,6 +146,9 @@ impl Ledger {
                 known.was_put_off = true;
                 known.hold_until_ms = now_ms.saturating_add(hold_ms);
             }
+        }
+        if self.now_ms == 0 {
+            self.began_ms = now_ms;
         }
         self.now_ms = self.now_ms.max(now_ms);
         Ok(self.now_ms)
@@ -196,6 +210,7 @@ impl Ledger {
     }
 
     pub(super) fn forget(&mut self, node: NodeId) {
+        self.set_facts(node, None);
         self.peers.remove(&node);
     }
 

@@ -552,7 +552,8 @@ impl Backup {
             return Err(Error::new(Status::Conflict, format!("peer {peer} {fact}")));
         }
         if known.row.is_none() {
-            return Ok(false);
+            state.ledger.forget(peer);
+            return Ok(known.has_facts);
         }
         let busy = self.shared.make_busy(&mut state, peer);
         drop(state);

@@ -1,7 +1,7 @@
 //! The roster: which peers keep what, in every blob, so that one blob tells whom to ask for the others.
 //!
-//! BT1 a roster never takes room from what it travels with: entries that do not fit are left out, the last
-//! first. BT2 what comes out of a blob borrows from it or is no longer than it. BT3 flags that this version
+//! BN1 a roster never takes room from what it travels with: entries that do not fit are left out, the last
+//! first. BN2 what comes out of a blob borrows from it or is no longer than it. BN3 flags that this version
 //! does not know are refused: what they would say of the bytes is not guessed.
 //! Pure: no clock, no I/O, no randomness. Called by the component, the recovery and hosts in C.
 

@@ -1,7 +1,7 @@
 //! Records of shares: what the payload of an envelope of kind 1 holds (FORMAT 5).
 //!
-//! BP1 what decodes encodes to the same bytes, and what encodes decodes. BP2 a share of a record is as long
-//! as its code and object say: nothing that the code would refuse comes out of here. BP3 nothing is copied
+//! BX1 what decodes encodes to the same bytes, and what encodes decodes. BX2 a share of a record is as long
+//! as its code and object say: nothing that the code would refuse comes out of here. BX3 nothing is copied
 //! and no memory taken but for the two records: a share lies where the payload does.
 //! Pure: no clock, no I/O, no randomness. Called by the component, the recovery and hosts in C.
 

@@ -1,9 +1,9 @@
 //! The erasure code: an object becomes n shares, any k of which restore it.
 //!
-//! BS1 the shares of an object and what is made from any k of them follow from FORMAT 5 alone, so that a
-//! program written from that text in ten years makes the same bytes. BS2 what the shares say is checked
+//! SC1 the shares of an object and what is made from any k of them follow from FORMAT 5 alone, so that a
+//! program written from that text in ten years makes the same bytes. SC2 what the shares say is checked
 //! before memory is taken: no more than the object itself, which is no longer than the shares together.
-//! BS3 memory that held a part of an object is zeroized. BS4 the code knows missing shares only, not false
+//! SC3 memory that held a part of an object is zeroized. SC4 the code knows missing shares only, not false
 //! ones: every share is authenticated by its envelope, and the object's hash is compared by whoever restores.
 //! Pure: no clock, no I/O, no randomness. Called by the component, the recovery and hosts in C.
 //!

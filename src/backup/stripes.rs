@@ -107,6 +107,19 @@ impl Guard {
         Guard { best, wholes }
     }
 
+    /// A peer is to be sent something: what it holds counts no more.
+    pub(super) fn overwritten(&mut self, node: NodeId, new: &Content) {
+        if !matches!(new, Content::Whole { .. }) {
+            self.wholes.remove(&node);
+        }
+        if let Some(best) = &mut self.best {
+            let kept = best.holders.get(&node).copied();
+            if new.share_of(best.generation) != kept {
+                best.holders.remove(&node);
+            }
+        }
+    }
+
     /// BS1. A whole payload may replace anything: a peer holds the one or the other.
     pub(super) fn may_overwrite(&self, stripe: &Stripe, node: NodeId, new: &Content) -> bool {
         if matches!(new, Content::Whole { .. }) {

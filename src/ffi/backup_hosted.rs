@@ -74,7 +74,8 @@ unsafe fn facts_of(given: &lnkeep_peer_facts) -> Result<PeerFacts> {
 /// Returns: LNKEEP_DONE; LNKEEP_BUSY when there are too many; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
 ///   LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: now_ms, the host's time; htlc, start with LNKEEP_BACKUP_HTLC_INIT, borrowed and copied.
-/// Durable: no: tell all that are pending again after each open.
+/// Durable: no: tell all that are pending again after each open, before the first tick. For ten minutes after
+///   an open peers keep their journals of before, if nothing is told.
 /// Threads: any.
 #[must_use]
 #[unsafe(no_mangle)]

@@ -66,7 +66,7 @@ pub unsafe extern "C" fn lnkeep_shares_free(shares: *mut lnkeep_shares) {
 }
 
 /// Makes every share of an object, without a store: for tools and tests. Any data_shares of them restore it.
-/// The code is that of docs/backup.md; nothing in a share is encrypted.
+/// The code is that of docs/backup-format.md; nothing in a share is encrypted.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_TOO_BIG for an object of more than 2,096,992 bytes;
 ///   LNKEEP_INVALID_ARGUMENT, also unless 1 <= data_shares <= shares <= 32.
