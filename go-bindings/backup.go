@@ -114,10 +114,13 @@ func (h *backupHandle) durable(ctx context.Context, op string, call func() error
 }
 
 // SetPayload sets what is to be kept by peers from now on: the host's own bytes, for which every peer is due.
-// They are copied, and kept in memory only: set them again after each open. Equal ones change nothing.
+// What fits into one blob goes whole to all of them; what is longer is cut into shares, for peers of which
+// SetFacts was called. That too few of these are suitable is no error here: BackupStanding.NeededPeers tells
+// it. The bytes are copied, and kept in memory only: set them again after each open. Equal ones change
+// nothing.
 //
-// Errors: ErrTooBig when they do not fit the size class (SizeClass.PayloadMax); ErrInvalidArgument, also
-// without bytes.
+// Errors: ErrTooBig when no shares in blobs of the size class hold them (PayloadMax); ErrInvalidArgument,
+// also without bytes.
 func (b *Backup) SetPayload(payload []byte) error {
 	if err := b.handle.refuse("set payload"); err != nil {
 		return err
@@ -155,8 +158,9 @@ func (b *Backup) Disconnected(peer NodeID) error {
 // Concluded.Failure says otherwise; other conclusions at most once per resend interval and peer, else with a
 // later Tick.
 //
-// The second answer is what the blob held; nil when it is none of ours, which is no error. It is for closing
-// and sweeping only: never resume a channel from it.
+// The second answer is what the blob held: the payload, a share of it (DecodeShareRecords), or a journal, and
+// whom else to ask (DecodeRoster); nil when it is none of ours, which is no error. It is for closing and
+// sweeping only: never resume a channel from it.
 //
 // Errors: ErrQuotaPeers for a stranger when something is known of too many peers; ErrCanceled.
 func (b *Backup) Retrieval(
@@ -199,12 +203,16 @@ func (b *Backup) ChannelReady(peer NodeID) error {
 	})
 }
 
-// Seal seals the payload for a peer. When the error is nil, the blob's number is durable: hand the blob to
-// the connection at once (EncodePeerStorage), for it is not kept. now is told in the envelope, and
-// blockHeight is that of the best block.
+// Seal seals for a peer what it is to keep: the payload or a share of it, a journal of HTLCs, or only whom
+// else to ask. When the error is nil, the blob's number is durable: hand the blob to the connection at once
+// (EncodePeerStorage), for it is not kept. now is told in the envelope, and blockHeight is that of the best
+// block.
 //
-// Errors: ErrStateLoss, ErrPeerUnavailable, ErrHold, ErrUnreadable, ErrNoPayload, ErrNoSpace, ErrBusy, ErrIO
-// without random numbers, ErrCanceled: nothing was changed; ErrUnknown: send nothing, open the store again.
+// Errors: ErrStateLoss, ErrPeerUnavailable, ErrHold, ErrUnreadable, ErrNoSpace, ErrBusy, ErrIO without random
+// numbers, ErrCanceled; ErrNoPayload, also for a peer that keeps nothing of this payload; ErrTooFewPeers, and
+// Error.Value says how many are needed; ErrConflict while the peer holds what nothing newer replaces yet,
+// also after ActionSend: a later Tick asks again; ErrTooBig when the numbers are used up: nothing was
+// changed. ErrUnknown: send nothing, open the store again.
 func (b *Backup) Seal(
 	ctx context.Context, now time.Time, peer NodeID, blockHeight uint32,
 ) (sealed Sealed, err error) {
@@ -221,9 +229,9 @@ func (b *Backup) Seal(
 
 // Tick concludes about peers that returned nothing in time, and says which are due for a blob (ActionSend):
 // because the payload is another one than they hold, because they were to be sent it again, or because a
-// channel with them became usable; at most once per resend interval and peer. Arm a timer for
-// BackupTick.NextDue. Durable are conclusions about peers of which none was written within a resend interval,
-// 1,024 at a time, unless BackupTick.Failure says otherwise.
+// channel with them became usable, at most once per resend interval and peer; or because a journal is due.
+// Arm a timer for BackupTick.NextDue. Durable are conclusions about peers of which none was written within a
+// resend interval, 1,024 at a time, unless BackupTick.Failure says otherwise.
 //
 // Errors: ErrCanceled.
 func (b *Backup) Tick(ctx context.Context, now time.Time) (tick BackupTick, err error) {

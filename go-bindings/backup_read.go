@@ -10,7 +10,8 @@ import (
 // BackupOptions are choices at the open of a backup. Zero everywhere is the safe choice. They hold until the
 // last Backup of the store is closed: opening with others before that is ErrAlreadyOpen.
 type BackupOptions struct {
-	// SizeClass is the length of the blobs that are sent, whatever they hold; 0 means SizeClass65531 (BOLT 1).
+	// SizeClass is the length of the blobs that are sent, whatever they hold; 0 means SizeClass65531 (BOLT 1). A
+	// payload that fits into one goes whole to every peer; a longer one is cut into shares (PayloadMax).
 	SizeClass SizeClass
 	// PeersMax is how many peers something may be known of; 0 means 4,096.
 	PeersMax uint32
@@ -20,12 +21,32 @@ type BackupOptions struct {
 	// ResendInterval is the shortest time between two blobs for one peer that Backup.Tick asks for, in whole
 	// milliseconds rounded up; 0 means a minute.
 	ResendInterval time.Duration
+	// HTLCProfile is which HTLCs are told to peers.
+	HTLCProfile HTLCProfile
+	// JournalSizeClass is the length of the blobs that journals of HTLCs are sent in; 0 means SizeClass16384.
+	JournalSizeClass SizeClass
+	// JournalInterval is the time between two journals, spread by a fifth to both sides, in whole milliseconds
+	// rounded up; 0 means a minute.
+	JournalInterval time.Duration
+	// UrgentMsat is the amount from which on an HTLC whose preimage became known, or that expires within 144
+	// blocks, does not wait for the next journal; 0 means 10,000,000.
+	UrgentMsat uint64
+	// DustMsat is the amount below which an HTLC is not worth its sweep, and is left out; 0 means 330,000.
+	DustMsat uint64
+	// JournalKeepers is how many peers keep journals, and nothing else; 0 means 3.
+	JournalKeepers uint32
+	// PeerUploadsPerMinute is how many journals a minute one peer is sent; 0 means 1.
+	PeerUploadsPerMinute uint32
+	// PeerBytesPerDay is how many bytes of journals a day one peer is sent; 0 means 30,000,000.
+	PeerBytesPerDay uint64
+	// BytesPerDay is how many bytes of journals a day all peers are sent; 0 means 200,000,000.
+	BytesPerDay uint64
 	// Entropy is where instance and nonces come from, for tests; nil for real randomness.
 	Entropy *Secret
 }
 
 func (o *BackupOptions) check() *Error {
-	if o.Hold < 0 || o.ResendInterval < 0 {
+	if o.Hold < 0 || o.ResendInterval < 0 || o.JournalInterval < 0 {
 		return invalid("open backup", "a duration is negative")
 	}
 	return nil
@@ -37,6 +58,23 @@ type plainBackupOptions BackupOptions
 // Format writes the fields, the entropy redacted, whatever the verb.
 func (o BackupOptions) Format(state fmt.State, verb rune) {
 	formatPlain(state, verb, plainBackupOptions(o))
+}
+
+// HTLCProfile is which HTLCs are told to peers.
+type HTLCProfile uint32
+
+// The profiles.
+const (
+	// HTLCsOnChainOnly: only HTLCs of channels that were closed by force: their outputs are on chain and have to
+	// be swept.
+	HTLCsOnChainOnly HTLCProfile = 0
+	// HTLCsAll: all HTLCs: a restored node also knows what is in a commitment that its peer publishes.
+	HTLCsAll HTLCProfile = 1
+)
+
+// String is a name such as "onchain_only", or the number of a profile this version does not know.
+func (p HTLCProfile) String() string {
+	return named(uint32(p), "HTLC profile", "onchain_only", "all_htlcs")
 }
 
 // BackupReport is what the open of a backup found.
@@ -131,7 +169,7 @@ type Concluded struct {
 
 // Sealed is a blob to hand to a peer.
 type Sealed struct {
-	// Blob is what peer_storage carries, of exactly the size class.
+	// Blob is what peer_storage carries, of exactly the size class that this peer is sent.
 	Blob []byte
 	// Seq is its sequence number, durable before the blob was given.
 	Seq uint64
@@ -180,6 +218,30 @@ func (c BackupCopy) String() string {
 	return named(uint32(c), "copy", "none", "unconfirmed", "confirmed")
 }
 
+// BackupContent is what a blob of ours carried.
+type BackupContent uint32
+
+// What a blob may carry.
+const (
+	// ContentNothing: nothing, or nothing that is known.
+	ContentNothing BackupContent = 0
+	// ContentWhole: the whole payload.
+	ContentWhole BackupContent = 1
+	// ContentShare: a share of the payload.
+	ContentShare BackupContent = 2
+	// ContentTwoShares: a share of the payload, and one of an older one that is known to be restorable.
+	ContentTwoShares BackupContent = 3
+	// ContentJournal: HTLCs since an older state.
+	ContentJournal BackupContent = 4
+	// ContentRoster: only whom else to ask.
+	ContentRoster BackupContent = 5
+)
+
+// String is a name such as "two_shares", or the number of one this version does not know.
+func (c BackupContent) String() string {
+	return named(uint32(c), "content", "nothing", "whole", "share", "two_shares", "journal", "roster")
+}
+
 // BackupPeer is what is known of a peer.
 type BackupPeer struct {
 	// Peer is which.
@@ -207,6 +269,18 @@ type BackupPeer struct {
 	SizeClass SizeClass
 	// Sent is the host's time when it was last sent a blob; the zero time for never.
 	Sent time.Time
+	// SentContent is what that blob carried.
+	SentContent BackupContent
+	// HeldContent is what the last blob that it returned carried.
+	HeldContent BackupContent
+	// ShareIndex is which share it keeps of a payload that is longer than a blob, or NoShare.
+	ShareIndex int
+	// KeepsJournal: it keeps journals of HTLCs, and nothing else.
+	KeepsJournal bool
+	// HasFacts: the host told facts of it (Backup.SetFacts), and ScorePPM is known.
+	HasFacts bool
+	// ScorePPM is how good a keeper it is, in parts per million; 0 without HasFacts.
+	ScorePPM uint32
 }
 
 // BackupStanding is where a backup stands.
@@ -227,6 +301,33 @@ type BackupStanding struct {
 	Fresh bool
 	// Blocked: a peer showed that this node lost state, and nobody acknowledged it. Nothing may be sent.
 	Blocked bool
+	// Cut: the payload is longer than a blob, and is cut into shares.
+	Cut bool
+	// NeededPeers is how many suitable peers the payload needs, when there are too few; else 0. Nothing of it is
+	// sent then.
+	NeededPeers uint32
+	// Generation is what peers are sent: the number of the first blob that carried it, 0 before one did.
+	Generation uint64
+	// BaseGeneration is the newest older one that is known to be restorable, and goes along; 0 without one.
+	BaseGeneration uint64
+	// DataShares is how many shares restore Generation: 1 when it goes whole, 0 before one was sealed.
+	DataShares uint32
+	// Shares is how many shares there are of it: 1 when it goes whole, 0 before one was sealed.
+	Shares uint32
+	// Placed counts peers that have a place for a share.
+	Placed uint32
+	// ConfirmedShares counts distinct shares of Generation that came back and were not replaced since.
+	ConfirmedShares uint32
+	// SentShares counts distinct shares of Generation that were sent and not replaced since.
+	SentShares uint32
+	// JournalKeepers counts peers that keep journals of HTLCs.
+	JournalKeepers uint32
+	// CoveredHTLCs counts HTLCs that the last journal told, 0 before one was sealed.
+	CoveredHTLCs uint32
+	// UncoveredHTLCs counts HTLCs worth their sweep that it had no room for.
+	UncoveredHTLCs uint32
+	// UncoveredMsat is the sum of their amounts, in millisatoshi.
+	UncoveredMsat uint64
 }
 
 // Peers gives what is known of peers, in the order of their ids. An error is given last.
@@ -241,7 +342,7 @@ func (b *Backup) peersAfter(after *NodeID) ([]BackupPeer, error) {
 	return cBackupList(b.handle.bits, after, peersPage)
 }
 
-// Standing tells how many peers hold the payload of now, and whether anything may be sent.
+// Standing tells how many peers hold the payload of now, or shares of it, and whether anything may be sent.
 func (b *Backup) Standing() (BackupStanding, error) {
 	if err := b.handle.refuse("standing"); err != nil {
 		return BackupStanding{}, err

@@ -119,11 +119,13 @@
 //
 // Store.OpenBackup is the other end: the node's own data, sealed, at its peers.
 //
-//  1. Backup.SetPayload, after every start and whenever the data changed.
+//  1. Backup.SetPayload and, for each peer with a channel, SetFacts, after every start and when they changed;
+//     for journals also SetHTLC, SetCommitmentPoint and ChannelForceClosed, and RemoveHTLC, ChannelResolved
+//     and BlockConnected as these come.
 //  2. When a peer connects: Backup.Connected, with what StorageFeature finds in its init.
 //  3. Backup.Retrieval for peer_storage_retrieval, and ReestablishBegun when the peer begins
 //     channel_reestablish without one. After ActionAlertStateLoss this node is the one that lost state: recover,
-//     and let no channel go on from what is left. Then Backup.Acknowledge.
+//     and let no channel go on from what is left. Then Backup.Adopt what was recovered, or Acknowledge.
 //  4. Backup.Tick when BackupTick.NextDue has come; for each ActionSend Backup.Seal, EncodePeerStorage, send.
 //
 // OpenEnvelope opens a blob without a store: what recovery begins with. OpenLDK, OpenCLN, OpenLightningKMP and

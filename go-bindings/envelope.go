@@ -32,6 +32,8 @@ const (
 	EnvelopePayload EnvelopeKind = 0
 	// EnvelopeShares: records of shares.
 	EnvelopeShares EnvelopeKind = 1
+	// EnvelopeJournal: HTLCs since an older state.
+	EnvelopeJournal EnvelopeKind = 2
 )
 
 // EnvelopeHeader is what an envelope says of its payload.
@@ -44,7 +46,7 @@ type EnvelopeHeader struct {
 	BlockHeight uint32
 	// Kind is what the payload is.
 	Kind EnvelopeKind
-	// Flags are 0.
+	// Flags are EnvelopeHasRoster and EnvelopeHasSnapshot, or 0.
 	Flags uint16
 	// Instance is random, made once per database.
 	Instance [16]byte
@@ -58,7 +60,8 @@ type Opened struct {
 	EnvelopeHeader
 	// Reserved is 0 in what this version seals.
 	Reserved uint32
-	// Payload is what was sealed. Keep it out of logs, and clear it when it was dealt with.
+	// Payload is what was sealed: DecodeRoster parts it into the content and whom else to ask. Keep it out of
+	// logs, and clear it when it was dealt with.
 	Payload HostBytes
 	// PayloadSHA256 is its hash.
 	PayloadSHA256 [32]byte

@@ -57,6 +57,7 @@ func cBackupOpen(handle uint64, secret *Secret, o *BackupOptions) (uint64, Backu
 	given.hold_ms = C.uint64_t(milliseconds(o.Hold))
 	given.resend_interval_ms = C.uint64_t(milliseconds(o.ResendInterval))
 	given.peers_max = C.uint32_t(o.PeersMax)
+	encodeJournalOptions(&given, o)
 	if o.Entropy != nil {
 		copyBytes(&given.entropy, o.Entropy[:])
 	}

@@ -34,7 +34,20 @@ func backupPeerOf(c *C.lnkeep_backup_peer) BackupPeer {
 		Copy:          BackupCopy(c.copy),
 		SizeClass:     SizeClass(c.size_class),
 		Sent:          timeOf(uint64(c.sent_ms)),
+		SentContent:   BackupContent(c.sent_content),
+		HeldContent:   BackupContent(c.held_content),
+		ShareIndex:    shareIndexOf(c),
+		KeepsJournal:  c.flags&C.LNKEEP_BACKUP_PEER_KEEPS_JOURNAL != 0,
+		HasFacts:      c.flags&C.LNKEEP_BACKUP_PEER_HAS_FACTS != 0,
+		ScorePPM:      uint32(c.score_ppm),
 	}
+}
+
+func shareIndexOf(c *C.lnkeep_backup_peer) int {
+	if c.flags&C.LNKEEP_BACKUP_PEER_HAS_SHARE == 0 {
+		return NoShare
+	}
+	return int(c.share_index)
 }
 
 func cBackupStanding(handle uint64) (BackupStanding, error) {
@@ -54,5 +67,18 @@ func cBackupStanding(handle uint64) (BackupStanding, error) {
 		UnconfirmedCopies: uint64(c.unconfirmed_copies),
 		Fresh:             c.flags&C.LNKEEP_BACKUP_FRESH != 0,
 		Blocked:           c.flags&C.LNKEEP_BACKUP_BLOCKED != 0,
+		Cut:               c.flags&C.LNKEEP_BACKUP_CUT != 0,
+		NeededPeers:       uint32(c.needed_peers),
+		Generation:        uint64(c.generation),
+		BaseGeneration:    uint64(c.base_generation),
+		DataShares:        uint32(c.data_shares),
+		Shares:            uint32(c.shares),
+		Placed:            uint32(c.placed),
+		ConfirmedShares:   uint32(c.confirmed_shares),
+		SentShares:        uint32(c.sent_shares),
+		JournalKeepers:    uint32(c.journal_keepers),
+		CoveredHTLCs:      uint32(c.covered_htlcs),
+		UncoveredHTLCs:    uint32(c.uncovered_htlcs),
+		UncoveredMsat:     uint64(c.uncovered_msat),
 	}, nil
 }

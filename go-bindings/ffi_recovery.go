@@ -209,14 +209,16 @@ func cRecoveryPayload(handle uint64, acceptsOlder bool) (*Recovered, error) {
 	return recovered, nil
 }
 
-func recoveredHTLC(c *C.lnkeep_backup_htlc) RecoveredHTLC {
-	htlc := RecoveredHTLC{
-		ChannelID:   *hash(&c.channel_id),
-		Incoming:    c.flags&C.LNKEEP_BACKUP_HTLC_INCOMING != 0,
-		ID:          uint64(c.htlc_id),
+func recoveredHTLC(c *C.lnkeep_backup_htlc) BackupHTLC {
+	htlc := BackupHTLC{
+		HTLCKey: HTLCKey{
+			ChannelID: *hash(&c.channel_id),
+			Incoming:  c.flags&C.LNKEEP_BACKUP_HTLC_INCOMING != 0,
+			HTLCID:    uint64(c.htlc_id),
+		},
 		PaymentHash: *hash(&c.payment_hash),
 		AmountMsat:  uint64(c.amount_msat),
-		CltvExpiry:  uint32(c.cltv_expiry),
+		CLTVExpiry:  uint32(c.cltv_expiry),
 	}
 	if c.flags&C.LNKEEP_BACKUP_HTLC_HAS_PREIMAGE != 0 {
 		preimage := Preimage(*hash(&c.preimage))
@@ -238,7 +240,7 @@ func cRecoveryHTLCs(handle uint64) (*RecoveredHTLCs, error) {
 	}
 	defer C.lnkeep_recovered_htlcs_free(found)
 	htlcs := &RecoveredHTLCs{
-		Points:          map[[32]byte][33]byte{},
+		Points:          map[ChannelID][33]byte{},
 		Base:            numberIf(found.flags&C.LNKEEP_RECOVERED_HTLCS_HAS_BASE != 0, found.base_generation),
 		JournalSeq:      numberIf(found.flags&C.LNKEEP_RECOVERED_HTLCS_HAS_JOURNAL != 0, found.journal_seq),
 		CreatedUnixSecs: uint64(found.created_unix_secs),

@@ -275,7 +275,16 @@ func cBackupRetrieval(uint64, uint64, *NodeID, []byte) (Concluded, *Opened, erro
 func cBackupReestablishBegun(uint64, uint64, *NodeID) (Concluded, error) {
 	return Concluded{}, ErrNoCgo
 }
-func cBackupSeal(uint64, uint64, *NodeID, uint32) (Sealed, error) { return Sealed{}, ErrNoCgo }
+func cBackupSeal(uint64, uint64, *NodeID, uint32) (Sealed, error)   { return Sealed{}, ErrNoCgo }
+func cBackupPayloadMax(SizeClass) (whole, cut int, err error)       { return 0, 0, ErrNoCgo }
+func cBackupSetFacts(uint64, uint64, *NodeID, *PeerFacts) error     { return ErrNoCgo }
+func cBackupSetHTLC(uint64, uint64, *BackupHTLC) error              { return ErrNoCgo }
+func cBackupRemoveHTLC(uint64, *HTLCKey) (bool, error)              { return false, ErrNoCgo }
+func cBackupSetCommitmentPoint(uint64, *ChannelID, *[33]byte) error { return ErrNoCgo }
+func cBackupChannelForceClosed(uint64, *ChannelID) error            { return ErrNoCgo }
+func cBackupChannelResolved(uint64, *ChannelID) (bool, error)       { return false, ErrNoCgo }
+func cBackupBlockConnected(uint64, uint32) error                    { return ErrNoCgo }
+func cBackupAdopt(uint64, uint64) (Outcome, error)                  { return Outcome{}, ErrNoCgo }
 
 func cRecoveryBegin(*Secret, *RecoveryOptions, uint64) (uint64, error) { return 0, ErrNoCgo }
 func cRecoveryResume(*Secret, *RecoveryOptions, uint64, []byte) (uint64, error) {

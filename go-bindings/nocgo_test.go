@@ -52,6 +52,8 @@ func TestNoCgo_EverythingAnswersOneError(t *testing.T) {
 	want(t, err, lnkeep.ErrNoCgo)
 	_, _, err = lnkeep.DecodeRoster(0, nil)
 	want(t, err, lnkeep.ErrNoCgo)
+	_, _, err = lnkeep.PayloadMax(lnkeep.SizeClass1024)
+	want(t, err, lnkeep.ErrNoCgo)
 	if lnkeep.Version() != "" || lnkeep.ABIVersion() != 0 {
 		t.Fatal(lnkeep.Version(), lnkeep.ABIVersion())
 	}

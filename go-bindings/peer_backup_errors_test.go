@@ -33,11 +33,12 @@ func TestBackup_SealsAreRefused(t *testing.T) {
 	_, err := backup.ReestablishBegun(soon(t), ms(0), node(1))
 	must(t, err)
 	refuses(node(1), lnkeep.ErrNoPayload)
-	// Cut into 31 shares of 263 bytes, less the 4 that the object ends with.
-	want(t, backup.SetPayload(make([]byte, 31*263-4+1)), lnkeep.ErrTooBig)
+	whole, cut, err := lnkeep.PayloadMax(lnkeep.SizeClass1024)
+	must(t, err)
+	want(t, backup.SetPayload(make([]byte, cut+1)), lnkeep.ErrTooBig)
 	want(t, backup.SetPayload(nil), lnkeep.ErrInvalidArgument)
 	refuses(node(1), lnkeep.ErrNoPayload)
-	must(t, backup.SetPayload(make([]byte, lnkeep.SizeClass1024.PayloadMax())))
+	must(t, backup.SetPayload(make([]byte, whole)))
 	if blob := sealed(t, backup, ms(0), node(1)); blob.Seq != 1 || len(blob.Blob) != 1024 {
 		t.Fatalf("%v", blob)
 	}
@@ -56,7 +57,8 @@ func TestBackup_OpensThatAreRefused(t *testing.T) {
 	store := openStore(t, newPath(t), nil)
 	for name, options := range map[string]lnkeep.BackupOptions{
 		"negative hold": {Hold: -1}, "negative interval": {ResendInterval: -time.Second},
-		"no class": {SizeClass: 1000}, "too many": {PeersMax: 1<<32 - 1},
+		"no class": {SizeClass: 1000}, "too many": {PeersMax: 1<<32 - 1}, "no profile": {HTLCProfile: 2},
+		"no class of journals": {JournalSizeClass: 1023}, "negative journals": {JournalInterval: -1},
 	} {
 		if _, _, err := store.OpenBackup(&testSecret, &options); !errors.Is(err, lnkeep.ErrInvalidArgument) {
 			t.Errorf("%s: %v", name, err)
@@ -107,6 +109,15 @@ func everyBackupCall(ctx context.Context, b *lnkeep.Backup, now time.Time) (call
 	_, calls["Seal"] = b.Seal(ctx, now, node(1), 1)
 	_, calls["Tick"] = b.Tick(ctx, now)
 	_, calls["Acknowledge"] = b.Acknowledge(ctx)
+	calls["SetFacts"] = b.SetFacts(now, node(1), factsOf(node(1)))
+	htlc := htlcOf(channel(1), 1)
+	calls["SetHTLC"] = b.SetHTLC(now, htlc)
+	_, calls["RemoveHTLC"] = b.RemoveHTLC(htlc.HTLCKey)
+	calls["SetCommitmentPoint"] = b.SetCommitmentPoint(channel(1), [33]byte{2})
+	calls["ChannelForceClosed"] = b.ChannelForceClosed(channel(1))
+	_, calls["ChannelResolved"] = b.ChannelResolved(channel(1))
+	calls["BlockConnected"] = b.BlockConnected(800_000)
+	_, calls["Adopt"] = b.Adopt(ctx, 1)
 	calls["Disconnected"] = b.Disconnected(node(1))
 	_, calls["Forget"] = b.Forget(ctx, node(1))
 	for _, err := range b.Peers() {
@@ -149,7 +160,7 @@ func TestBackup_AnEndedContextAndAWrongTimeChangeNothing(t *testing.T) {
 	cancel()
 	withContext := map[string]bool{
 		"Retrieval": true, "ReestablishBegun": true, "Seal": true, "Tick": true, "Acknowledge": true,
-		"Forget": true,
+		"Forget": true, "Adopt": true,
 	}
 	for call, err := range everyBackupCall(ctx, backup, ms(0)) {
 		switch {
@@ -161,11 +172,14 @@ func TestBackup_AnEndedContextAndAWrongTimeChangeNothing(t *testing.T) {
 		}
 	}
 	calls := everyBackupCall(soon(t), backup, beforeTime)
-	for _, call := range []string{"Connected", "Retrieval", "ReestablishBegun", "Seal", "Tick"} {
+	for _, call := range []string{
+		"Connected", "Retrieval", "ReestablishBegun", "Seal", "Tick", "SetFacts", "SetHTLC",
+	} {
 		if !errors.Is(calls[call], lnkeep.ErrInvalidArgument) {
 			t.Errorf("%s before 1970: %v", call, calls[call])
 		}
 	}
+	must(t, backup.SetFacts(ms(0), node(1), nil))
 	standing, err := backup.Standing()
 	if err != nil || standing.Peers != 1 || standing.NextSeq != 2 {
 		t.Fatalf("%+v, %v", standing, err)
@@ -182,6 +196,11 @@ func TestBackup_NamesAndRedaction(t *testing.T) {
 		{lnkeep.ActionNone, "none"}, {lnkeep.ActionAlertStateLoss, "alert_state_loss"},
 		{lnkeep.ActionSend, "send"}, {lnkeep.BackupAction(6), "backup action 6"}, {lnkeep.CopyNone, "none"},
 		{lnkeep.CopyConfirmed, "confirmed"}, {lnkeep.BackupCopy(3), "copy 3"},
+		{lnkeep.HTLCsOnChainOnly, "onchain_only"}, {lnkeep.HTLCsAll, "all_htlcs"},
+		{lnkeep.HTLCProfile(2), "HTLC profile 2"}, {lnkeep.ContentNothing, "nothing"},
+		{lnkeep.ContentWhole, "whole"}, {lnkeep.ContentShare, "share"}, {lnkeep.ContentTwoShares, "two_shares"},
+		{lnkeep.ContentJournal, "journal"}, {lnkeep.ContentRoster, "roster"},
+		{lnkeep.BackupContent(6), "content 6"},
 		{lnkeep.EventBackupStateLoss, "backup_state_loss"}, {lnkeep.EventBackupUnreadable, "backup_unreadable"},
 		{lnkeep.EventBackupStrike, "backup_strike"},
 	} {
@@ -194,8 +213,14 @@ func TestBackup_NamesAndRedaction(t *testing.T) {
 	opened := lnkeep.Opened{Payload: lnkeep.HostBytes(hidden)}
 	blob := lnkeep.Sealed{Blob: []byte(hidden), Seq: 7}
 	message := lnkeep.WireMessage{Kind: lnkeep.MessagePeerStorage, Blob: []byte(hidden)}
+	secret := (*lnkeep.Preimage)([]byte(strings.Repeat(hidden, 3)[:32]))
+	htlc := lnkeep.BackupHTLC{HTLCKey: lnkeep.HTLCKey{HTLCID: 7}, Preimage: secret}
+	facts := lnkeep.PeerFacts{OpenChannel: true, Address: []byte(hidden)}
 	for _, verb := range verbs {
-		for _, value := range []any{options, &options, opened, &opened, blob, &blob, message, &message} {
+		for _, value := range []any{
+			options, &options, opened, &opened, blob, &blob, message, &message, htlc, &htlc, facts, &facts,
+			[]lnkeep.BackupHTLC{htlc}, struct{ HTLC *lnkeep.BackupHTLC }{&htlc},
+		} {
 			text := fmt.Sprintf(verb, value)
 			if strings.Contains(text, hidden) || strings.Contains(text, fmt.Sprintf("%x", hidden)) ||
 				strings.Contains(text, "100 111 32") || strings.Contains(text, "0x64, 0x6f") {
@@ -207,8 +232,14 @@ func TestBackup_NamesAndRedaction(t *testing.T) {
 		"WireMessage(peer_storage, blob of 11 bytes, extension of 0 bytes)" {
 		t.Error(text)
 	}
+	if text := fmt.Sprint(facts, htlc); text != "PeerFacts(open channel true, closing false, announced false, "+
+		"address of 11 bytes) BackupHTLC(7 of channel "+strings.Repeat("00", 32)+
+		", incoming false, preimage known true)" {
+		t.Error(text)
+	}
 	var log strings.Builder
-	slog.New(slog.NewTextHandler(&log, nil)).Info("opened", "opened", opened, "options", options, "blob", blob)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("opened", "opened", opened, "options", options, "blob", blob,
+		"htlc", htlc, "facts", facts)
 	if strings.Contains(log.String(), hidden) {
 		t.Error(log.String())
 	}
@@ -231,8 +262,8 @@ func TestBackup_TheReportTellsDamageAndThatStateWasLost(t *testing.T) {
 	sum := sha256.Sum256([]byte("payload"))
 	damage(t, filepath.Join(path, "data.mdb"), sum[:])
 
-	// The hash is in the peer's row, and in the one that tells what peers are sent.
 	backup, report := openBackup(t, openStore(t, path, nil), nil)
+	// Damaged are the peer's row and the one of what all peers are sent.
 	if report != (lnkeep.BackupReport{Peers: 2, Damaged: 2, Blocked: true}) {
 		t.Fatalf("%+v", report)
 	}

@@ -53,6 +53,7 @@ func TestBackup_ABlobIsSealedReturnedAndConfirmed(t *testing.T) {
 	if known := backupPeer(t, backup, peer); known != (lnkeep.BackupPeer{
 		Peer: peer, State: lnkeep.BackupSent, SentSeq: 1, Connected: true, OffersStorage: true,
 		Copy: lnkeep.CopyUnconfirmed, SizeClass: lnkeep.SizeClass65531, Sent: ms(0),
+		SentContent: lnkeep.ContentWhole, ShareIndex: lnkeep.NoShare,
 	}) {
 		t.Fatalf("%+v", known)
 	}
@@ -73,7 +74,8 @@ func TestBackup_ABlobIsSealedReturnedAndConfirmed(t *testing.T) {
 		t.Fatalf("%+v", opened)
 	}
 	known := backupPeer(t, backup, peer)
-	if known.Copy != lnkeep.CopyConfirmed || known.CommittedSeq != 1 || known.State != lnkeep.BackupCommitted {
+	if known.Copy != lnkeep.CopyConfirmed || known.CommittedSeq != 1 || known.State != lnkeep.BackupCommitted ||
+		known.HeldContent != lnkeep.ContentWhole {
 		t.Fatalf("%+v", known)
 	}
 	if standing, err = backup.Standing(); err != nil || standing.ConfirmedCopies != 1 {

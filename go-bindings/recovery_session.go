@@ -211,9 +211,22 @@ type RecoveryProgress struct {
 	NewestSeen *uint64
 	// Sets are the generations that a share was found of, the highest first.
 	Sets []SetProgress
-	// PeersKnown to PeersUnreadable count peers, as the C header says.
-	PeersKnown, PeersAsked, PeersAnswered, PeersPending     uint32
-	PeersUnreachable, PeersWithBlob, PeersUnreadable, Blobs uint32
+	// PeersKnown are all candidates.
+	PeersKnown uint32
+	// PeersAsked are those that were asked, or reported of.
+	PeersAsked uint32
+	// PeersAnswered are those that answered, whatever they said.
+	PeersAnswered uint32
+	// PeersPending are those whose answer is awaited.
+	PeersPending uint32
+	// PeersUnreachable are those that failed three times and did not answer.
+	PeersUnreachable uint32
+	// PeersWithBlob are those that returned a blob of ours.
+	PeersWithBlob uint32
+	// PeersUnreadable are those that returned something that does not open.
+	PeersUnreadable uint32
+	// Blobs are the blobs that are kept.
+	Blobs uint32
 }
 
 // Recovered is a payload that was restored: for closing and sweeping only. Peers may hold later states, and a
@@ -241,32 +254,12 @@ type plainRecovered Recovered
 // Format writes the fields, the payload redacted, whatever the verb.
 func (r Recovered) Format(state fmt.State, verb rune) { formatPlain(state, verb, plainRecovered(r)) }
 
-// RecoveredHTLC is an HTLC as a sweep needs it.
-type RecoveredHTLC struct {
-	// ChannelID is its channel.
-	ChannelID [32]byte
-	// Incoming: the peer offered it.
-	Incoming bool
-	// ID is that of update_add_htlc.
-	ID uint64
-	// PaymentHash is the hash that it is locked to.
-	PaymentHash [32]byte
-	// AmountMsat is its amount.
-	AmountMsat uint64
-	// CltvExpiry is the height of its expiry.
-	CltvExpiry uint32
-	// Preimage unlocks it; nil if it was not known.
-	Preimage *Preimage
-	// OutputIndex is its output in the commitment; nil if it was not known.
-	OutputIndex *uint32
-}
-
 // RecoveredHTLCs are HTLCs as they were when the last thing was sent that is left of them.
 type RecoveredHTLCs struct {
 	// HTLCs are in the order of channel and direction.
-	HTLCs []RecoveredHTLC
+	HTLCs []BackupHTLC
 	// Points are the per-commitment points of channels.
-	Points map[[32]byte][33]byte
+	Points map[ChannelID][33]byte
 	// Base is the generation whose snapshot they begin with; nil if the journal is complete by itself.
 	Base *uint64
 	// JournalSeq is the number of the journal; nil if there is only the snapshot.
@@ -275,9 +268,10 @@ type RecoveredHTLCs struct {
 	CreatedUnixSecs uint64
 	// BlockHeight is that of the best block then.
 	BlockHeight uint32
-	// UncoveredCount and UncoveredMsat tell what was worth its sweep and did not fit into the journal.
+	// UncoveredCount is how many HTLCs were worth their sweep and did not fit into the journal.
 	UncoveredCount uint32
-	UncoveredMsat  uint64
+	// UncoveredMsat is their amount.
+	UncoveredMsat uint64
 	// Newest: no newer journal and no newer snapshot is known of.
 	Newest bool
 }

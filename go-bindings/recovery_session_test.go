@@ -208,8 +208,8 @@ func TestRecoverySession_HTLCsComeBack(t *testing.T) {
 		t.Fatalf("%+v", found)
 	}
 	htlc := found.HTLCs[0]
-	if !htlc.Incoming || htlc.ID != 40 || htlc.PaymentHash != hash || *htlc.Preimage != preimage ||
-		*htlc.OutputIndex != 6 || htlc.AmountMsat != 5_000 || htlc.CltvExpiry != 800_000 {
+	if !htlc.Incoming || htlc.HTLCID != 40 || htlc.PaymentHash != hash || *htlc.Preimage != preimage ||
+		*htlc.OutputIndex != 6 || htlc.AmountMsat != 5_000 || htlc.CLTVExpiry != 800_000 {
 		t.Fatalf("%+v", htlc)
 	}
 	if fmt.Sprintf("%+v", htlc.Preimage) == fmt.Sprintf("%+v", &preimage) {

@@ -6843,7 +6843,8 @@ lnkeep_status lnkeep_backup_set_facts(lnkeep_backup backup,
  * Returns: LNKEEP_DONE; LNKEEP_BUSY when there are too many; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,
  *   LNKEEP_CLOSED, LNKEEP_POISONED.
  * In: now_ms, the host's time; htlc, start with LNKEEP_BACKUP_HTLC_INIT, borrowed and copied.
- * Durable: no: tell all that are pending again after each open.
+ * Durable: no: tell all that are pending again after each open, before the first tick. For ten minutes after
+ *   an open peers keep their journals of before, if nothing is told.
  * Threads: any.
  */
 LNKEEP_WARN_UNUSED
@@ -7165,7 +7166,7 @@ void lnkeep_shares_free(lnkeep_shares *shares);
 
 /**
  * Makes every share of an object, without a store: for tools and tests. Any data_shares of them restore it.
- * The code is that of docs/backup.md; nothing in a share is encrypted.
+ * The code is that of docs/backup-format.md; nothing in a share is encrypted.
  *
  * Returns: LNKEEP_DONE; LNKEEP_TOO_BIG for an object of more than 2,096,992 bytes;
  *   LNKEEP_INVALID_ARGUMENT, also unless 1 <= data_shares <= shares <= 32.

@@ -1,5 +1,5 @@
 //! The journal against a plain account of what it was told, and its cadence against the list of what was sent
-//! (BJ1 to BJ4, BT1 to BT3). Cadences with a planted fault have to be found out.
+//! (BJ1 to BJ4, BZ1 to BZ3). Cadences with a planted fault have to be found out.
 
 use std::collections::BTreeSet;
 

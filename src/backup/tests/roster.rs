@@ -1,4 +1,4 @@
-//! The roster: it takes no room from others (BT1) and is no longer than what it came from (BT2).
+//! The roster: it takes no room from others (BN1) and is no longer than what it came from (BN2).
 
 use proptest::prelude::*;
 

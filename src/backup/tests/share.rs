@@ -1,4 +1,4 @@
-//! Records of shares: what goes in comes out (BP1), and nothing that is no record does (BP2).
+//! Records of shares: what goes in comes out (BX1), and nothing that is no record does (BX2).
 
 use proptest::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The erasure code: any k of n restore (BS1), and nothing else is taken for shares (BS2).
+//! The erasure code: any k of n restore (SC1), and nothing else is taken for shares (SC2).
 
 use proptest::prelude::*;
 
