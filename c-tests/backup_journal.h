@@ -117,26 +117,10 @@ static inline lnkeep_status tell(uint64_t now_ms, lnkeep_backup_htlc htlc) {
     return status;
 }
 
-static inline lnkeep_status removed(uint8_t channel, uint32_t incoming, uint64_t id) {
-    uint8_t channel_id[32];
-    memset(channel_id, channel, sizeof channel_id);
-    lnkeep_status status = lnkeep_backup_remove_htlc(backup, channel_id, incoming, id, &err);
-    check_err_of_channel(status);
-    return status;
-}
-
 static inline lnkeep_status force_closed(uint8_t channel) {
     uint8_t channel_id[32];
     memset(channel_id, channel, sizeof channel_id);
     lnkeep_status status = lnkeep_backup_channel_force_closed(backup, channel_id, &err);
-    check_err_of_channel(status);
-    return status;
-}
-
-static inline lnkeep_status resolved(uint8_t channel) {
-    uint8_t channel_id[32];
-    memset(channel_id, channel, sizeof channel_id);
-    lnkeep_status status = lnkeep_backup_channel_resolved(backup, channel_id, &err);
     check_err_of_channel(status);
     return status;
 }

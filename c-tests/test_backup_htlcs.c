@@ -2,6 +2,22 @@
 
 #include "backup_journal.h"
 
+static lnkeep_status removed(uint8_t channel, uint32_t incoming, uint64_t id) {
+    uint8_t channel_id[32];
+    memset(channel_id, channel, sizeof channel_id);
+    lnkeep_status status = lnkeep_backup_remove_htlc(backup, channel_id, incoming, id, &err);
+    check_err_of_channel(status);
+    return status;
+}
+
+static lnkeep_status resolved(uint8_t channel) {
+    uint8_t channel_id[32];
+    memset(channel_id, channel, sizeof channel_id);
+    lnkeep_status status = lnkeep_backup_channel_resolved(backup, channel_id, &err);
+    check_err_of_channel(status);
+    return status;
+}
+
 enum { PEERS = 6, KEEPERS = 3, INTERVAL_MS = 60000, URGENT_DISTANCE_MS = 5000, NEAR_BLOCKS = 144 };
 
 #define URGENT_MSAT UINT64_C(10000000)

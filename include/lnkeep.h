@@ -7354,8 +7354,8 @@ lnkeep_status lnkeep_recovery_peer_result(lnkeep_recovery_session recovery,
  * says LNKEEP_FED_FOREIGN where one of them opens it.
  *
  * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_POISONED.
- * In: keys, start with LNKEEP_FOREIGN_KEYS_INIT, copied: zeroize yours; they replace those given before. They
- *   are not exported: give them again after lnkeep_recovery_resume.
+ * In: keys, start with LNKEEP_FOREIGN_KEYS_INIT, copied: zeroize yours; they replace those given before.
+ *   They are not exported: give them again after lnkeep_recovery_resume.
  * Threads: any.
  */
 LNKEEP_WARN_UNUSED

@@ -443,7 +443,6 @@ fn is_pure(path: &str) -> bool {
         "diversity.rs",
         "due.rs",
         "envelope.rs",
-        "generation.rs",
         "htlcs.rs",
         "htlcs/bytes.rs",
         "journal.rs",

@@ -1,8 +1,8 @@
 //! What each peer is to be sent, and when.
 //!
-//! BL2 a blob is due when the peer's copy is not what it should have now, or was asked for again, at most once
-//! per `resend_interval_ms`; what must not be overwritten yet is not due (BS1). BP3 shares of one generation
-//! leave in batches of at most as many as may be missing, `BACKUP_SPREAD_MS` apart.
+//! BL2 a blob is due when the peer's copy is not what it should have now, or was asked for again, at most
+//! once per `resend_interval_ms`; what must not be overwritten yet is not due (BS1). BP3 shares of one
+//! generation leave in batches of at most as many as may be missing, `BACKUP_SPREAD_MS` apart.
 //! Pure: no clock, no disk, no lock. Called by the owner of the ledger, `mod`.
 
 use zeroize::Zeroizing;

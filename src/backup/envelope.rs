@@ -5,8 +5,8 @@
 //! open. BE3 a nonce repeats only where entropy, sequence and text do, so that a machine whose random numbers
 //! repeat gives nothing away. BE4 opening costs at most the blob's own bytes of memory and cannot panic.
 //! BE5 memory that held a payload is zeroized on every path.
-//! Pure: no clock, no I/O, no randomness. Called by the component and by importers; docs/backup-format.md has the
-//! bytes.
+//! Pure: no clock, no I/O, no randomness. Called by the component and by importers; docs/backup-format.md
+//! has the bytes.
 
 use std::fmt;
 

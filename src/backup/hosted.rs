@@ -93,8 +93,8 @@ impl Backup {
     /// no state loss any more. Answers whether anything changed.
     ///
     /// # Errors
-    /// `InvalidArgument` for a floor that no recovery gives and that would leave no numbers; the store's errors:
-    /// nothing was changed.
+    /// `InvalidArgument` for a floor that no recovery gives and that would leave no numbers; the store's
+    /// errors: nothing was changed.
     pub fn adopt(&self, seq_floor: u64) -> Result<bool> {
         if seq_floor > SEQ_FLOOR_MAX {
             let fact = format!("seq_floor is {seq_floor}, at most {SEQ_FLOOR_MAX}");

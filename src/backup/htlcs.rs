@@ -6,8 +6,8 @@
 //! its HTLC. BH4 one difference has one encoding; whatever decodes encodes to the same bytes. BH5
 //! decoding takes memory in proportion to the bytes that are there, never to a count that they state, and
 //! cannot panic. BH6 what does not fit is counted; what fits is chosen by value alone, removals before
-//! all else.
-//! Pure: no clock, no I/O. Called by the journal and by recovery; `bytes` and docs/backup-format.md have the bytes.
+//! all else. Pure: no clock, no I/O. Called by the journal and by recovery; `bytes` and
+//! docs/backup-format.md have the bytes.
 
 mod bytes;
 

@@ -335,8 +335,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Makes the journals complete by themselves: what they were relative to may be replaced. The next one does
-    /// not wait.
+    /// Makes the journals complete by themselves: what they were relative to may be replaced. The next one
+    /// does not wait.
     pub fn clear_base(&mut self) {
         if self.base.take().is_some() {
             self.cadence.urge();

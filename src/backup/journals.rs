@@ -1,7 +1,7 @@
 //! Journals of HTLCs: which peers keep them, and which of these are still to be sent the one of now.
 //!
-//! BJ5 all keepers of journals are sent one at the same time, each as soon as it may be sent something and its
-//! budget allows. Pure: no clock, no I/O. Called by the ledger's `sends` and `due`.
+//! BJ5 all keepers of journals are sent one at the same time, each as soon as it may be sent something and
+//! its budget allows. Pure: no clock, no I/O. Called by the ledger's `sends` and `due`.
 
 use std::collections::BTreeMap;
 
@@ -99,7 +99,8 @@ impl Journals {
         let base = Base { set_id: self.set_id, generation: number, made_ms, htlcs: made.htlcs() };
         debug_assert!(number != 0);
         if number != 0 {
-            // What named the base before is of no use once its shares are replaced: the next one does not wait.
+            // What named the base before is of no use once its shares are replaced: the next one does not
+            // wait.
             self.journal.clear_base();
             // It only fails for generation 0, which no blob has.
             let _ = self.journal.set_base(base);

@@ -216,8 +216,8 @@ impl Backup {
     }
 
     /// What is to be kept by peers from now on: the host's own bytes, for which every peer is due. What fits
-    /// into one blob goes whole to all of them; what is longer is cut into shares, for peers that the host told
-    /// facts of. It is kept in memory only: set it again after each open. An equal one changes nothing.
+    /// into one blob goes whole to all of them; what is longer is cut into shares, for peers that the host
+    /// told facts of. It is kept in memory only: set it again after each open. An equal one changes nothing.
     ///
     /// # Errors
     /// `TooBig` when no shares of this size class hold it; `InvalidArgument` when it is empty; `Closed`,
@@ -469,10 +469,10 @@ impl Backup {
     /// connection at once: it is not kept.
     ///
     /// # Errors
-    /// Nothing was changed: `StateLoss`, `PeerUnavailable`, `Hold`, `Unreadable`, `NoPayload`, also for a peer
-    /// that keeps nothing of this payload; `TooFewPeers`; `Conflict` while the peer holds what nothing newer
-    /// replaces yet (BS1); `TooBig` when the numbers are used up; `NoSpace`,
-    /// `Io` without random numbers; the store's errors. `Unknown`: do not send, reopen.
+    /// Nothing was changed: `StateLoss`, `PeerUnavailable`, `Hold`, `Unreadable`, `NoPayload`, also for a
+    /// peer that keeps nothing of this payload; `TooFewPeers`; `Conflict` while the peer holds what nothing
+    /// newer replaces yet (BS1); `TooBig` when the numbers are used up; `NoSpace`, `Io` without random
+    /// numbers; the store's errors. `Unknown`: do not send, reopen.
     pub fn seal(&self, now_ms: u64, peer: NodeId, block_height: u32) -> Result<Sealed> {
         self.secure()?;
         let mut state = self.hold_idle(peer)?;

@@ -1,9 +1,9 @@
 //! What is to be kept, into how many shares it is cut, and who keeps them.
 //!
-//! BP1 a payload that fits into one blob goes whole to everyone; a longer one is cut into shares, one for each
-//! place. BP2 a new generation is made only when the payload, its cut or the base of the journals asks for it:
-//! it costs a blob for everyone. Pure: no clock, no disk, no lock. Called by `due` and by the owner of the
-//! ledger, `mod`.
+//! BP1 a payload that fits into one blob goes whole to everyone; a longer one is cut into shares, one for
+//! each place. BP2 a new generation is made only when the payload, its cut or the base of the journals asks
+//! for it: it costs a blob for everyone. Pure: no clock, no disk, no lock. Called by `due` and by the owner
+//! of the ledger, `mod`.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
