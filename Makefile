@@ -47,7 +47,10 @@ $(ARCHIVE): $(SOURCES) tests/archive.sh
 EXAMPLES := $(wildcard examples/c/*.c)
 PROGRAMS := $(if $(EXAMPLES),$(shell grep -lw '^int main' $(EXAMPLES)))
 PARTS := $(filter-out $(PROGRAMS),$(EXAMPLES))
-DEMOS := $(PROGRAMS:examples/c/%.c=build/demo/%)
+DEMOS := $(PROGRAMS:examples/c/%.c=build/demo/%) build/demo/restore
+# What examples/restore takes of the other demos.
+RESTORE_PARTS := $(addprefix examples/c/, \
+    channels.c frames.c outcome.c peers_common.c place.c provider.c rows.c sha256.c)
 STRICT = -std=c11 -Wall -Wextra -Wpedantic -Werror
 
 .PHONY: demo-programs
@@ -58,11 +61,19 @@ build/demo/%: examples/c/%.c $(PARTS) $(wildcard examples/c/*.h) include/lnkeep.
 	$(CC) $(STRICT) $(CFLAGS) -Iinclude -pthread -o $@ $< $(PARTS) $(ARCHIVE) \
 	    $$(cat build/lib/native-libs)
 
-demo: build/demo/node build/demo/peers
+build/demo/restore: $(wildcard examples/restore/*.[ch]) $(RESTORE_PARTS) $(wildcard examples/c/*.h) \
+    include/lnkeep.h $(ARCHIVE)
+	@mkdir -p build/demo
+	$(CC) $(STRICT) $(CFLAGS) -Iinclude -Iexamples/c -pthread -o $@ $(filter %.c,$^) $(ARCHIVE) \
+	    $$(cat build/lib/native-libs)
+
+demo: build/demo/node build/demo/peers build/demo/restore
 	@echo 'A node in C:'
 	@build/demo/node
 	@printf '\nTwo nodes in C, one keeping data for the other:\n'
 	@build/demo/peers
+	@printf '\nA node in C that has lost everything, and ten peers:\n'
+	@build/demo/restore
 	@printf '\nA node in Go, with the messages of lnd:\n'
 	@status=0; sh examples/go/build.sh || status=$$?; \
 	case $$status in \
@@ -80,7 +91,7 @@ QUICK_LINK = CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
 
 RUNNERS = test-c test-symbols test-link test-install test-readme test-documents test-rust \
           test-conformance test-go test-lnd test-ldk test-hosts test-jamming test-demo \
-          test-peers-demo test-import test-go-demo test-sanitizers test-torture test-fuzz
+          test-peers-demo test-restore-demo test-import test-go-demo test-sanitizers test-torture test-fuzz
 .PHONY: $(RUNNERS)
 
 test: build
@@ -145,6 +156,9 @@ test-peers-demo: build
 
 test-import: build
 	@sh tests/import_test.sh
+
+test-restore-demo: build
+	@sh tests/restore_demo_test.sh
 
 test-go-demo: $(ARCHIVE)
 	@sh tests/go_demo_test.sh

@@ -92,8 +92,7 @@ uint64_t peers_blob_name(const uint8_t *blob, uint64_t len);
 /* Send a report; ends the process when the parent is gone. */
 void peers_report(int control_fd, const struct peers_report *report);
 
-/* The two processes. Each returns its exit status. */
-int provider_run(int control_fd, enum peers_mistake mistake);
+/* The consumer's process; the provider's is in provider.h. Returns its exit status. */
 int consumer_run(int control_fd, enum peers_mistake mistake);
 
 const char *peers_mistake_name(enum peers_mistake mistake);

@@ -9,9 +9,8 @@
 #include "clock.h"
 #include "outcome.h"
 #include "peers_table.h"
+#include "place.h"
 
-#include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,20 +138,10 @@ static bool both_live(struct peers_run *run)
     return false;
 }
 
-static int remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *place)
-{
-    (void)stat;
-    (void)kind;
-    (void)place;
-    return remove(path);
-}
-
 /* All that is left of the consumer is its secret. */
 static bool lose_directory(struct peers_run *run)
 {
-    if (nftw(PEERS_CONSUMER_DIRECTORY, remove_entry, 8, FTW_DEPTH | FTW_PHYS) != 0 &&
-        errno != ENOENT) {
-        perror(PEERS_CONSUMER_DIRECTORY);
+    if (!place_remove(PEERS_CONSUMER_DIRECTORY)) {
         return false;
     }
     judge_directory_lost(&run->judge);

@@ -27,9 +27,7 @@ static void pause_ms(unsigned ms)
 
 static void report(const struct provider *provider, enum peers_report_kind kind, uint64_t at_ms)
 {
-    const struct peers_report said = {
-        .kind = kind, .blob = provider->newest, .at_ms = at_ms, .number = provider->commits};
-    peers_report(provider->control_fd, &said);
+    provider->place->report(provider, kind, at_ms);
 }
 
 /* How often lnkeep wrote a blob of the peer, as its disk says. */
@@ -49,14 +47,14 @@ static void open_blobs(struct provider *provider)
     lnkeep_peer_storage_options options = LNKEEP_PEER_STORAGE_OPTIONS_INIT;
     options.cooldown_ms = PEERS_COOLDOWN_MS;
     options.disconnect_interval_ms = PEERS_DISCONNECT_INTERVAL_MS;
-    if (provider->mistake == PEERS_NO_COOLDOWN) {
+    if (provider->place->mistake == PEERS_NO_COOLDOWN) {
         options.cooldown_ms = 1;
     }
     lnkeep_error err = LNKEEP_ERROR_INIT;
     struct patience patience = {0};
     lnkeep_status status;
     do {
-        status = lnkeep_store_open(PEERS_PROVIDER_STORE, NULL, &provider->store, NULL, &err);
+        status = lnkeep_store_open(provider->place->store, NULL, &provider->store, NULL, &err);
     } while (outcome_try_again(status, &patience));
     outcome_expect("open store", status, &err);
     status = lnkeep_peer_storage_open(provider->store, &options, &provider->blobs, NULL, &err);
@@ -64,7 +62,7 @@ static void open_blobs(struct provider *provider)
     /* Claims are not stored: the node knows its channels, and says so after every start. Before
      * that nothing is accepted, and nothing collected. */
     lnkeep_peer_claims claims = {.open_channels = 1};
-    memcpy(claims.node_id, PEERS_CONSUMER_ID, sizeof claims.node_id);
+    memcpy(claims.node_id, provider->place->client_id, sizeof claims.node_id);
     status =
         lnkeep_peer_storage_claims_complete(provider->blobs, &claims, 1, PEERS_BLOCK_HEIGHT, &err);
     outcome_expect("report claims", status, &err);
@@ -94,8 +92,8 @@ static void end_connection(struct provider *provider)
     const unsigned tries_max = PEERS_DISCONNECT_INTERVAL_MS + 2;
     for (unsigned tries = 0; tries < tries_max && provider->waits; tries++) {
         const uint64_t now_ms = peers_now_ms();
-        const lnkeep_status status =
-            lnkeep_peer_storage_disconnected(provider->blobs, now_ms, PEERS_CONSUMER_ID, &err);
+        const lnkeep_status status = lnkeep_peer_storage_disconnected(
+            provider->blobs, now_ms, provider->place->client_id, &err);
         if (outcome_class("disconnected", status, &err) == LNKEEP_CLASS_DONE) {
             note_commit(provider, PEERS_REPORT_COMMITTED_AT_DISCONNECT, now_ms);
         } else {
@@ -118,16 +116,21 @@ static void return_blob(struct provider *provider)
     lnkeep_buf *blob = NULL, *message = NULL;
     lnkeep_error err = LNKEEP_ERROR_INIT;
     lnkeep_status status = lnkeep_peer_storage_connected(provider->blobs, peers_now_ms(),
-                                                         PEERS_CONSUMER_ID, &blob, &err);
+                                                         provider->place->client_id, &blob, &err);
     /* LNKEEP_CORRUPT_RECORD: a blob that fails its check is not returned. The connection goes on:
      * the peer will send a new one. */
     if (outcome_class("connected", status, &err) != LNKEEP_CLASS_DONE || blob == NULL) {
         return;
     }
-    const lnkeep_bytes bytes = {.ptr = blob->ptr, .len = blob->len};
-    status = lnkeep_wire_encode(LNKEEP_WIRE_PEER_STORAGE_RETRIEVAL, bytes, &message, &err);
-    outcome_expect("encode", status, &err);
-    send_message(provider, message->ptr, message->len);
+    lnkeep_bytes bytes = {.ptr = blob->ptr, .len = blob->len};
+    if (provider->place->lie != NULL) {
+        bytes = provider->place->lie(provider, bytes);
+    }
+    if (bytes.ptr != NULL) {
+        status = lnkeep_wire_encode(LNKEEP_WIRE_PEER_STORAGE_RETRIEVAL, bytes, &message, &err);
+        outcome_expect("encode", status, &err);
+        send_message(provider, message->ptr, message->len);
+    }
     lnkeep_buf_free(message); /* each buffer belongs to whoever received it */
     lnkeep_buf_free(blob);
 }
@@ -158,7 +161,7 @@ static void take_blob(struct provider *provider, lnkeep_bytes message)
     }
     const uint64_t now_ms = peers_now_ms();
     const lnkeep_status status = lnkeep_peer_storage_store(
-        provider->blobs, now_ms, PEERS_CONSUMER_ID, decoded.blob, &stored, &err);
+        provider->blobs, now_ms, provider->place->client_id, decoded.blob, &stored, &err);
     /* What is refused (no claim, too long, a quota) is silence to the peer. */
     if (outcome_class("store", status, &err) != LNKEEP_CLASS_DONE) {
         return;
@@ -171,7 +174,7 @@ static void take_blob(struct provider *provider, lnkeep_bytes message)
         provider->due_ms = stored.due_ms;
         report(provider, PEERS_REPORT_DEFERRED, now_ms);
     }
-    if (provider->mistake == PEERS_EARLY_COMMIT && provider->waits) {
+    if (provider->place->mistake == PEERS_EARLY_COMMIT && provider->waits) {
         report(provider, PEERS_REPORT_COMMITTED, now_ms); /* LNKEEP_DONE alone does not say so */
     }
 }
@@ -191,7 +194,12 @@ static void take_messages(struct provider *provider)
         }
         if (!provider->is_greeted) {
             take_init(provider, message);
-        } else if (frame_type(message) == LNKEEP_WIRE_PEER_STORAGE) {
+            continue;
+        }
+        if (provider->place->hear != NULL) {
+            provider->place->hear(provider, message);
+        }
+        if (frame_type(message) == LNKEEP_WIRE_PEER_STORAGE) {
             take_blob(provider, message);
         }
         if (provider->waits && peers_now_ms() >= provider->due_ms) {
@@ -244,13 +252,14 @@ static void serve(struct provider *provider)
 {
     for (;;) {
         struct pollfd fds[2] = {
-            {.fd = provider->control_fd, .events = POLLIN},
+            {.fd = provider->place->control_fd, .events = POLLIN},
             {.fd = provider->peer_fd >= 0 ? provider->peer_fd : provider->listen_fd,
              .events = POLLIN},
         };
         poll(fds, 2, wait_ms(provider));
-        if (fds[0].revents != 0) {
-            return; /* the parent says nothing: it has closed its end */
+        if (fds[0].revents != 0 &&
+            (provider->place->obey == NULL || !provider->place->obey(provider))) {
+            return; /* a parent that says nothing has closed its end */
         }
         tick(provider);
         if (provider->peer_fd >= 0) {
@@ -261,16 +270,15 @@ static void serve(struct provider *provider)
     }
 }
 
-int provider_run(int control_fd, enum peers_mistake mistake)
+int provider_run(const struct provider_place *place)
 {
     static struct provider provider;
-    provider.control_fd = control_fd;
+    provider.place = place;
     provider.peer_fd = -1;
-    provider.mistake = mistake;
     open_blobs(&provider);
-    provider.listen_fd = frame_listen(PEERS_PROVIDER_SOCKET);
+    provider.listen_fd = frame_listen(place->socket);
     if (provider.listen_fd < 0) {
-        perror(PEERS_PROVIDER_SOCKET);
+        perror(place->socket);
         return EXIT_COULD_NOT_RUN;
     }
     serve(&provider);
