@@ -94,7 +94,7 @@ fn restores(striped: &Striped, dice: &mut ChaCha20Rng, percent: u64, liars: u64)
         }
         let mut blob =
             if lies { striped.older[peer].clone() } else { striped.newest[peer].clone() };
-        if lies && dice.next_u64() % 2 == 0 {
+        if lies && dice.next_u64().is_multiple_of(2) {
             blob[100] ^= 1;
         }
         recovery.feed(node(peer), &blob).expect("as long as a message carries");

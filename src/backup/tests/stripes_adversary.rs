@@ -174,7 +174,7 @@ fn absurd_facts_do_no_harm() {
         channel_age_secs: u64::MAX,
         has_open_channel: true,
         is_closing: false,
-        is_announced: number % 2 == 0,
+        is_announced: number.is_multiple_of(2),
         operator: Some(u64::MAX),
         software: u8::MAX,
         address: vec![u8::MAX; 255],

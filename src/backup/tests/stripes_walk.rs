@@ -310,7 +310,7 @@ impl World {
         self.next_htlc += 1;
         let key = HtlcKey {
             channel_id: ChannelId([(self.next_htlc % 3) as u8 + 1; 32]),
-            is_incoming: self.next_htlc % 2 == 0,
+            is_incoming: self.next_htlc.is_multiple_of(2),
             htlc_id: self.next_htlc,
         };
         let htlc = BackupHtlc {

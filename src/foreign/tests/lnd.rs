@@ -15,7 +15,7 @@ fn common(addresses: &[u8], root: [u8; 33]) -> Vec<u8> {
     bytes.extend_from_slice(&[0x11; 32]);
     bytes.extend_from_slice(&[0x12; 32]);
     bytes.extend_from_slice(&[0x01, 0x02]);
-    bytes.extend_from_slice(&0x0a_0000_0b_0000_0c_u64.to_be_bytes());
+    bytes.extend_from_slice(&0x000a_0000_0b00_000c_u64.to_be_bytes());
     bytes.extend_from_slice(&[2; 33]);
     bytes.extend_from_slice(&u16::try_from(addresses.len()).unwrap().to_be_bytes());
     bytes.extend_from_slice(addresses);
@@ -119,7 +119,7 @@ fn every_field_of_a_channel_comes_out() {
     assert!(channel.is_initiator);
     assert_eq!((channel.chain_hash, channel.funding_txid), ([0x11; 32], [0x12; 32]));
     assert_eq!(channel.funding_vout, 0x0102);
-    assert_eq!(channel.short_channel_id.0, 0x0a_0000_0b_0000_0c);
+    assert_eq!(channel.short_channel_id.0, 0x000a_0000_0b00_000c);
     assert_eq!(channel.node_id.0, [2; 33]);
     assert_eq!(channel.addresses.iter().collect::<Vec<_>>(), [IPV4]);
     assert_eq!(channel.capacity_sat, 1_000_000);

@@ -175,7 +175,8 @@ fn each_way_of_being_wrong_is_told() {
         resume(&bytes).unwrap_err()
     };
     let blobs_at = right.len() - 32 - 1_024;
-    let wrong: [(&str, &dyn Fn(&mut Vec<u8>)); 6] = [
+    type Change<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let wrong: [(&str, Change<'_>); 6] = [
         ("does not begin as one", &|bytes| bytes[0] ^= 1),
         ("reserved bytes", &|bytes| bytes[10] = 1),
         ("another secret", &|bytes| bytes[12] ^= 1),

@@ -4,11 +4,11 @@
 use super::consumer_reference::{Reference, Returned};
 use super::envelope::{KEYS, PEERS};
 use crate::backup::envelope::{Header, Opened, SizeClass, open, seal};
-use crate::backup::read_rows;
 use crate::backup::rules::{
     Event, Peer, PeerState, Retrieval, Session, Step, acknowledge_peer, acknowledge_session, apply,
     send,
 };
+use crate::backup::{read_contents, read_rows};
 use crate::input::Input;
 
 const OURS: [u8; 16] = [1; 16];
@@ -16,6 +16,7 @@ const EVENTS_MAX: usize = 64;
 
 pub fn run(data: &[u8]) {
     read_rows(data);
+    read_contents(data);
     let mut input = Input::new(data);
     let is_fresh = input.flag();
     let mut world = World {
