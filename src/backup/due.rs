@@ -45,8 +45,8 @@ pub(super) struct SendPlan {
     pub(super) roster: Vec<u8>,
     /// What the newest share, or the whole payload, is of.
     pub(super) newest: Option<Made>,
-    /// That was made for this blob.
-    pub(super) is_drawn: bool,
+    /// What it is made of is to be stored with this blob.
+    pub(super) stores_newest: bool,
     /// What the older share is of.
     pub(super) base: Option<Made>,
     pub(super) journal: Zeroizing<Vec<u8>>,
@@ -108,7 +108,11 @@ impl Ledger {
 
     pub(super) fn holdings(&self) -> Vec<Holding> {
         let holding = |(node, known): (&NodeId, &Known)| {
-            let (held, sent) = (known.history.held, known.history.sent);
+            let History { held, sent, .. } = known.history;
+            let (held, sent) = match &known.on_its_way {
+                Some(new) => (held.kept_in(new), *new),
+                None => (held, sent),
+            };
             let is_of_use = held != Content::Nothing || sent != Content::Nothing;
             is_of_use.then_some(Holding { node: *node, held, sent })
         };
@@ -184,12 +188,24 @@ impl Ledger {
             ..before.history
         };
         plan.known = Known { peer: step.peer, history, is_wanted: false, ..before };
+        self.peers.entry(node).or_default().on_its_way = Some(plan.content);
         Ok(plan)
     }
 
+    /// The blob of a plan does not leave.
+    pub(super) fn failed(&mut self, node: NodeId) {
+        if let Some(known) = self.peers.get_mut(&node) {
+            known.on_its_way = None;
+        }
+    }
+
     /// The blob of a plan is durable, and leaves.
-    pub(super) fn left(&mut self, node: NodeId, content: &Content) {
-        match content {
+    pub(super) fn left(&mut self, node: NodeId, plan: &SendPlan) {
+        if plan.stores_newest {
+            let number = plan.newest.as_ref().map(|made| made.generation.number);
+            self.sends.newest_is_stored |= self.sends.stripe.newest.map(|it| it.number) == number;
+        }
+        match plan.content {
             Content::Shares { .. } => self.sends.spread.push_back(self.now_ms),
             Content::Journal => self.sends.journals.sent(node, self.now_ms),
             Content::Whole { .. } | Content::Roster | Content::Nothing => {}
@@ -204,11 +220,10 @@ impl Ledger {
             content: Content::Roster,
             roster: Vec::new(),
             newest: None,
-            is_drawn: false,
+            stores_newest: false,
             base: None,
             journal: Zeroizing::default(),
         };
-        plan.is_drawn = self.current().is_none();
         match role {
             Role::Roster => {}
             Role::Journal => {
@@ -233,6 +248,7 @@ impl Ledger {
                     base: base.as_ref().map(|(share, _)| *share),
                 };
                 plan.newest = Some(made);
+                plan.stores_newest = !self.sends.newest_is_stored;
                 plan.base = base.map(|(_, made)| made);
             }
         }

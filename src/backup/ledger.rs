@@ -40,6 +40,8 @@ pub(super) struct Known {
     pub(super) is_wanted: bool,
     /// The host told facts about it: its row is worth keeping.
     pub(super) has_facts: bool,
+    /// What it is being sent: until that is durable or failed, it counts as there and as what was before.
+    pub(super) on_its_way: Option<Content>,
     /// It was connected since the open.
     pub(super) was_connected: bool,
 }

@@ -50,6 +50,7 @@ use zeroize::Zeroizing;
 use self::commands::{Change, no_entropy};
 use self::compose::{Frame, compose};
 use self::content::Content;
+use self::due::SendPlan;
 use self::envelope::{Opened, SizeClass};
 use self::generation::PURPOSE_CHANNELS;
 use self::keys::{BackupKeys, Secret};
@@ -487,33 +488,54 @@ impl Backup {
             set_id: self.shared.keys.set_id(PURPOSE_CHANNELS, 0),
             entropy,
         };
+        let stripe = match plan.stores_newest {
+            true => Some(state.ledger.sends.stripe.clone()),
+            false => state.ledger.sends.dirty_stripe(),
+        };
         let change = Change {
             peers: vec![(peer, known.encode())],
             state: Some(record::State { is_fresh: false, ..state.ledger.state }),
-            stripe: state.ledger.sends.dirty_stripe(),
+            stripe,
             grows: true,
             ..Change::default()
         };
         let busy = self.shared.make_busy(&mut state, peer);
         drop(state);
-        let blob = compose(&self.shared.keys.peer(peer), &plan, &frame)?;
-        let newest = match &plan.newest {
-            Some(made) if plan.is_drawn && !made.generation.is_whole => {
-                Some(self.store.blobs().stage(&made.object, Space::Grows)?)
-            }
-            _ => None,
-        };
-        let change = Change { newest, ..change };
-        self.write(change, &[(peer, known)])?;
+        let sealed = self.seal_durably(peer, &plan, &frame, change);
         drop(busy);
         let mut state = self.shared.state.hold()?;
+        let blob = match sealed {
+            Ok(blob) => blob,
+            Err(error) => {
+                state.ledger.failed(peer);
+                return Err(error);
+            }
+        };
         state.ledger.state.is_fresh = false;
-        state.ledger.left(peer, &plan.content);
+        state.ledger.left(peer, &plan);
         if state.ledger.state.is_blocked {
             let fact = "a peer showed that we lost state while this was sealed; do not send it";
             return Err(Error::new(Status::StateLoss, fact));
         }
         Ok(Sealed { blob, seq })
+    }
+
+    fn seal_durably(
+        &self,
+        peer: NodeId,
+        plan: &SendPlan,
+        frame: &Frame,
+        change: Change,
+    ) -> Result<Vec<u8>> {
+        let blob = compose(&self.shared.keys.peer(peer), plan, frame)?;
+        let newest = match &plan.newest {
+            Some(made) if plan.stores_newest && !made.generation.is_whole => {
+                Some(self.store.blobs().stage(&made.object, Space::Grows)?)
+            }
+            _ => None,
+        };
+        self.write(Change { newest, ..change }, &[(peer, plan.known)])?;
+        Ok(blob)
     }
 
     /// An operator has seen that state was lost, or that peers hold what we cannot read, and lets us go on:

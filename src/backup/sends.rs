@@ -78,6 +78,8 @@ pub(super) struct Sends {
     pub(super) durable_revision: u64,
     /// What the newest generation is made of, `None` while that is not in memory.
     newest_object: Option<Bytes>,
+    /// What the newest generation is made of is in the store.
+    pub(super) newest_is_stored: bool,
     /// What the base is made of.
     base_object: Option<Bytes>,
     pub(super) facts: BTreeMap<NodeId, PeerFacts>,
@@ -103,6 +105,7 @@ impl Sends {
             cut: Cut::Whole,
             durable_revision: stripe.revision,
             stripe,
+            newest_is_stored: objects.newest.is_some(),
             newest_object: objects.newest,
             base_object: objects.base,
             facts: BTreeMap::new(),
@@ -361,6 +364,7 @@ impl Ledger {
         };
         self.sends.stripe.newest = Some(generation);
         self.sends.newest_object = Some(Arc::clone(&object));
+        self.sends.newest_is_stored = false;
         self.sends.changed();
         if is_whole {
             // Whole blobs carry no base along.

@@ -449,3 +449,21 @@ fn agreed_generations(blobs: &[(NodeId, Sealed)]) -> usize {
     }
     objects.len()
 }
+
+/// Two blobs that are on their way at once: the second must not count on the first one's copy.
+#[test]
+fn what_is_on_its_way_counts_as_replaced() {
+    let mut world = world(SizeClass::Bytes1024);
+    world.backup.set_payload(&[1; 100]).unwrap();
+    (0..12).for_each(|number| world.join(number));
+    world.round(0..12);
+    world.round(0..12);
+    world.backup.set_payload(&[2; 900]).unwrap();
+    let mut state = world.backup.hold().unwrap();
+    let planned: Vec<bool> =
+        (0..12).map(|number| state.ledger.plan_send(node(number)).is_ok()).collect();
+    assert_eq!(planned.iter().filter(|is_planned| !**is_planned).count(), 1, "{planned:?}");
+    let last = node(planned.iter().position(|is_planned| !is_planned).unwrap() as u16);
+    state.ledger.failed(node(u16::from(last == node(0))));
+    assert!(state.ledger.plan_send(last).is_ok(), "another one keeps its copy");
+}

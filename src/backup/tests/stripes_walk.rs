@@ -622,7 +622,9 @@ impl World {
                 let Some(object) = self.restored(number) else {
                     // A newer snapshot says more than it.
                     let newer = self.generations.range(seq..).map(|(number, _)| *number);
-                    if newer.into_iter().any(|number| self.restored(number).is_some()) {
+                    if newer.into_iter().any(|number| self.restored(number).is_some())
+                        || self.is_on_its_way(seq)
+                    {
                         return;
                     }
                     self.fail(&format!("journal {seq} names {number}, which is no more (TS6)"))
@@ -636,6 +638,14 @@ impl World {
         if journal.uncovered_count == 0 && base.applied(&journal.diff) != self.journals[&seq] {
             self.fail(&format!("journal {seq} gives other HTLCs than there were (TS6)"));
         }
+    }
+
+    /// A keeper was sent a later journal that needs no other base, and takes it late (BOLT 1).
+    fn is_on_its_way(&self, seq: u64) -> bool {
+        let sent = self.peers.values().flat_map(|peer| &peer.sent).filter(|blob| blob.seq > seq);
+        let journals = sent.filter_map(|blob| blob.journal.as_ref());
+        let mut bases = journals.map(|journal| journal.base_generation);
+        bases.any(|base| base == 0 || self.restored(base).is_some())
     }
 
     /// TS5: everybody is there, honest, and told of.
