@@ -25,8 +25,9 @@ struct OwnedActions {
 /// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: now_ms, the host's time.
 /// Out: actions.
-/// Durable: conclusions of which none of the peer's was written within a resend interval, 1,024 at a time,
-///   unless actions.failure says otherwise.
+/// Durable: conclusions of which none of the peer's was written within a resend interval, 1,024 at a time;
+///   what a payload's shares are made of, once more of them came back than restore it; unless
+///   actions.failure says otherwise.
 /// Threads: any.
 /// Ownership: free it with lnkeep_backup_actions_free.
 #[must_use]
