@@ -1,11 +1,12 @@
 //! Backup: our own data, sealed, kept by our peers (BOLT 1 messages 7 and 9, the other end).
 //!
 //! Keys BK1 to BK3 are in [`keys`], the envelope BE1 to BE5 in [`envelope`], the states BR1 to BR7 in
-//! [`rules`], what is known of all peers BL1 to BL3 in `ledger`, the rows BC1 in `commands`. A payload that
-//! is longer than a blob is cut: the code SC in [`stripe`], records BX in [`share`], rosters BN in
-//! [`roster`], who keeps what BP1, BP2 in `sends` (by the choice BQ in [`choose`]), what is due BP3 in `due`, what must
-//! not be overwritten BS in `stripes`, generations BG in `generation`. Journals of HTLCs: BJ in [`journal`]
-//! and `journals`, BH in [`htlcs`], BZ in `cadence`, BU in [`budget`]. Here:
+//! [`rules`], what is known of all peers BL1 to BL3 in `ledger`, the rows BC1 in `commands`.
+//! A payload that is longer than a blob is cut: the code SC in [`stripe`], records BX in [`share`], rosters
+//! BN in [`roster`], who keeps what BP1, BP2 in `sends` (by the choice BQ in [`choose`]), what is due BP3 in
+//! `due`, what must not be overwritten BS in `stripes`, generations BG in `generation`.
+//! Journals of HTLCs: BJ in [`journal`] and `journals`, BH in [`htlcs`], BZ in `cadence`, BU in [`budget`].
+//! Here:
 //! BW1 a blob leaves only after its number and what it holds are durable: a crash may skip numbers, none that
 //! left is given again, and what a peer returns is never taken for a state that we lost. BW2 that we lost
 //! state stops all sending at once, before it is durable. BW3 the lock is never held over a commit.
