@@ -7,6 +7,7 @@
 
 use zeroize::Zeroizing;
 
+use super::choose::slot_bytes;
 use super::content::{Content, ShareId};
 use super::envelope::SizeClass;
 use super::generation::Generation;
@@ -76,6 +77,12 @@ fn record_bytes(generation: &Generation) -> usize {
     RECORD_HEADER_BYTES + generation.code.share_bytes(generation.object_bytes as usize)
 }
 
+fn share_of_base(base: Made, index: u8, held: &Content) -> (ShareId, Made) {
+    let Generation { number: generation, code, .. } = base.generation;
+    let index = held.share_of(generation).unwrap_or(index % code.shares() as u8);
+    (ShareId { generation, index }, base)
+}
+
 fn earlier(one: Option<u64>, other: u64) -> Option<u64> {
     Some(one.map_or(other, |one| one.min(other)))
 }
@@ -134,9 +141,16 @@ impl Ledger {
         if !fits || is_secure {
             return None;
         }
-        let Generation { number: generation, code, .. } = base.generation;
-        let index = held.share_of(generation).unwrap_or(index % code.shares() as u8);
-        Some((ShareId { generation, index }, base))
+        Some(share_of_base(base, index, held))
+    }
+
+    /// As it will go with a generation that is not made yet: any of them has room for it in its class.
+    fn base_beside_next(&self, index: u8, held: &Content) -> Option<(ShareId, Made)> {
+        let Cut::Striped(shape) = &self.sends.cut else { return None };
+        let base = self.sends.base()?;
+        let bytes =
+            1 + RECORD_HEADER_BYTES + slot_bytes(shape.class) + record_bytes(&base.generation);
+        (bytes <= shape.class.payload_max()).then(|| share_of_base(base, index, held))
     }
 
     /// The class of a whole payload for a peer: the shortest for those who keep no other, if that is enough.
@@ -175,7 +189,7 @@ impl Ledger {
             return Err(Error::new(Status::Conflict, format!("peer {node} {fact}")));
         }
         if !self.sends.facts.is_empty() {
-            plan.roster = self.roster().encode_within(plan.room_for_roster());
+            plan.roster = self.roster(&plan.content).encode_within(plan.room_for_roster());
         }
         self.state.next_seq = next_seq;
         let is_payload = matches!(role, Role::Whole | Role::Share(_));
@@ -264,7 +278,7 @@ impl Ledger {
 
     /// Whom to ask beside a peer: who keeps shares first, then the rest of those we have channels with, the
     /// best first.
-    fn roster(&self) -> Roster {
+    fn roster(&self, content: &Content) -> Roster {
         let is_striped = matches!(self.sends.cut, Cut::Striped(_));
         let placement = &self.sends.stripe.placement;
         let entry = |node: NodeId, index: Option<u8>| {
@@ -279,7 +293,19 @@ impl Ledger {
             has_facts && (!is_striped || placement.index_of(**node).is_none())
         });
         peers.extend(others.take(ROSTER_PEERS_MAX).map(|node| entry(*node, None)));
-        Roster { generation: self.sends.stripe.newest.map_or(0, |newest| newest.number), peers }
+        Roster { generation: self.told_generation(content), peers }
+    }
+
+    /// The newest generation of which something left: whoever recovers waits for it.
+    fn told_generation(&self, content: &Content) -> u64 {
+        let holdings = self.holdings();
+        let has_left = |generation: &&Generation| {
+            content.share_of(generation.number).is_some()
+                || stripes::sent_shares(&holdings, generation.number) > 0
+        };
+        let stripe = &self.sends.stripe;
+        let told = [stripe.newest.as_ref(), stripe.base.as_ref()].into_iter().flatten();
+        told.filter(has_left).map(|generation| generation.number).max().unwrap_or(0)
     }
 
     /// A blob is asked for, whatever the peer has.
@@ -405,9 +431,11 @@ impl Ledger {
             Role::Journal => Content::Journal,
             Role::Share(index) => {
                 let held = &known.history.held;
-                let base = current.and_then(|newest| {
-                    self.base_beside(newest, index, held, is_secure).map(|(share, _)| share)
-                });
+                let base = match current {
+                    Some(newest) => self.base_beside(newest, index, held, is_secure),
+                    None => self.base_beside_next(index, held),
+                };
+                let base = base.map(|(share, _)| share);
                 Content::Shares { newest: ShareId { generation: number, index }, base }
             }
         }

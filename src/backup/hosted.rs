@@ -66,7 +66,7 @@ impl Backup {
     /// Tells that a commitment of a channel is on chain, or on its way there.
     ///
     /// # Errors
-    /// `Closed`, `Poisoned`, `Forked`.
+    /// `Busy` when there are too many channels; `Closed`, `Poisoned`, `Forked`.
     pub fn channel_force_closed(&self, channel: ChannelId) -> Result<()> {
         self.hold()?.ledger.sends.journals.journal.force_closed(channel)
     }
@@ -129,6 +129,7 @@ impl Ledger {
             self.needs_review();
         }
         self.review();
+        self.look_after_base();
         self.sends.journals.begin_round(now_ms, random);
     }
 

@@ -31,6 +31,8 @@ pub(super) struct Journals {
     waiting: BTreeMap<NodeId, (Upload, u64)>,
     /// What the last journal told and what it had to leave out.
     coverage: Coverage,
+    /// HTLCs did not fit beside the payload: another generation would be no better.
+    has_no_room: bool,
 }
 
 impl Journals {
@@ -43,6 +45,7 @@ impl Journals {
             keepers: Vec::new(),
             waiting: BTreeMap::new(),
             coverage: Coverage::default(),
+            has_no_room: false,
         })
     }
 
@@ -84,13 +87,17 @@ impl Journals {
     }
 
     /// HTLCs beside a payload, in so many bytes; nothing while there are no journals.
-    pub(super) fn snapshot(&self, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>> {
+    pub(super) fn snapshot(&mut self, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>> {
         let htlcs = self.journal.snapshot();
         if !self.is_active() || htlcs.is_empty() || bytes_max < super::htlcs::EMPTY_BYTES {
             return Ok(Zeroizing::default());
         }
         let diff = htlcs.diff(&HtlcSet::default());
-        Ok(diff.encode_within(bytes_max, self.options.journal.dust_msat)?.0)
+        let (snapshot, coverage) = diff.encode_within(bytes_max, self.options.journal.dust_msat)?;
+        // Part of them would be taken for all: journals tell them, relative to nothing.
+        let is_whole = coverage.uncovered_count == 0;
+        self.has_no_room = !is_whole;
+        Ok(if is_whole { snapshot } else { Zeroizing::default() })
     }
 
     /// Journals are relative to this generation from now on.
@@ -107,6 +114,11 @@ impl Journals {
         }
     }
 
+    /// Generation that journals are relative to, 0 for none.
+    pub(super) fn base_generation(&self) -> u64 {
+        self.journal.base_generation()
+    }
+
     /// Journals are complete by themselves from now on: what they were relative to goes along no more.
     pub(super) fn clear_base(&mut self) {
         self.journal.clear_base();
@@ -115,7 +127,8 @@ impl Journals {
     /// Whether journals would be shorter with a new generation, and none is on its way already.
     pub(super) fn wants_base(&self, now_ms: u64, newest: &Generation, base: Option<u64>) -> bool {
         let is_old = now_ms.saturating_sub(newest.made_ms) >= BASE_AGE_MS;
-        let may_be_replaced = base == Some(newest.number) || is_old;
+        let is_settled = base == Some(newest.number) && !self.has_no_room;
+        let may_be_replaced = is_settled || is_old;
         !newest.is_whole
             && self.is_active()
             && may_be_replaced
@@ -132,7 +145,11 @@ impl Journals {
             true => Upload::Urgent,
             false => Upload::Regular,
         };
-        self.waiting.extend(self.keepers.iter().map(|node| (*node, (upload, now_ms))));
+        for node in &self.keepers {
+            let waits_urgently = matches!(self.waiting.get(node), Some((Upload::Urgent, _)));
+            let upload = if waits_urgently { Upload::Urgent } else { upload };
+            self.waiting.insert(*node, (upload, now_ms));
+        }
         self.journal.sent(now_ms, random);
     }
 

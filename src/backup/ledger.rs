@@ -211,6 +211,12 @@ impl Ledger {
         }
     }
 
+    /// What only time changes went on while a row was written.
+    pub(super) fn with_times_of_now(&self, node: NodeId, written: Known) -> Known {
+        let History { uptime, low_since_secs, .. } = self.known(node).history;
+        Known { history: History { uptime, low_since_secs, ..written.history }, ..written }
+    }
+
     pub(super) fn forget(&mut self, node: NodeId) {
         self.set_facts(node, None);
         self.peers.remove(&node);

@@ -81,6 +81,7 @@ pub(super) fn load(
             None => ledger.load_damaged(*node),
         }
     }
+    ledger.look_after_base();
     let report = BackupReport {
         peers: found.peers.len() as u64,
         damaged: damaged as u64

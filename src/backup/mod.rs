@@ -371,7 +371,8 @@ impl Backup {
             state.ledger.is_durable(wrote);
         }
         for (peer, known) in peers {
-            state.ledger.set(*peer, known.durable());
+            let known = state.ledger.with_times_of_now(*peer, known.durable());
+            state.ledger.set(*peer, known);
         }
         Ok(())
     }
@@ -480,9 +481,7 @@ impl Backup {
     /// newer replaces yet (BS1); `TooBig` when the numbers are used up; `NoSpace`, `Io` without random
     /// numbers; the store's errors. `Unknown`: do not send, reopen.
     pub fn seal(&self, now_ms: u64, peer: NodeId, block_height: u32) -> Result<Sealed> {
-        self.secure()?;
-        let mut state = self.hold_idle(peer)?;
-        let now_ms = state.ledger.observe(now_ms)?;
+        let (mut state, now_ms) = self.hold_secured(now_ms, peer)?;
         let entropy = draw(state.entropy.as_mut())?;
         let plan = state.ledger.plan_send(peer)?;
         let (known, seq) = (plan.known, plan.seq);
@@ -507,22 +506,35 @@ impl Backup {
         let busy = self.shared.make_busy(&mut state, peer);
         drop(state);
         let sealed = self.seal_durably(peer, &plan, &frame, change);
+        // While the peer is busy: nobody may take over what was only on its way.
+        let ended = self.shared.state.hold().map(|mut state| match &sealed {
+            Ok(_) => state.ledger.left(peer, &plan),
+            Err(_) => state.ledger.failed(peer),
+        });
         drop(busy);
+        let blob = sealed?;
+        ended?;
         let mut state = self.shared.state.hold()?;
-        let blob = match sealed {
-            Ok(blob) => blob,
-            Err(error) => {
-                state.ledger.failed(peer);
-                return Err(error);
-            }
-        };
         state.ledger.state.is_fresh = false;
-        state.ledger.left(peer, &plan);
         if state.ledger.state.is_blocked {
             let fact = "a peer showed that we lost state while this was sealed; do not send it";
             return Err(Error::new(Status::StateLoss, fact));
         }
         Ok(Sealed { blob, seq })
+    }
+
+    /// Locks the state once nothing that is known to be restorable would be forgotten by what is sealed next.
+    fn hold_secured(&self, now_ms: u64, peer: NodeId) -> Result<(Held<'_, State>, u64)> {
+        loop {
+            let mut state = self.hold_idle(peer)?;
+            let now_ms = state.ledger.observe(now_ms)?;
+            state.ledger.review();
+            if state.ledger.secured().is_none() {
+                return Ok((state, now_ms));
+            }
+            drop(state);
+            self.secure()?;
+        }
     }
 
     fn seal_durably(

@@ -21,6 +21,7 @@ use super::object::{OBJECT_TAIL_BYTES, join_object, split_object};
 use super::record::History;
 use super::score::{PeerFacts, Record};
 use super::stripe::Code;
+use super::stripes;
 use crate::error::{Error, Result, Status};
 use crate::limits::{BACKUP_SNAPSHOT_BYTES_MAX, BACKUP_STRIKE_SECS};
 use crate::types::NodeId;
@@ -100,7 +101,7 @@ impl std::fmt::Debug for Sends {
 
 impl Sends {
     pub(super) fn new(stripe: Stripe, objects: Objects, journals: Journals) -> Sends {
-        let mut sends = Sends {
+        Sends {
             payload: None,
             cut: Cut::Whole,
             durable_revision: stripe.revision,
@@ -113,11 +114,7 @@ impl Sends {
             spread: VecDeque::new(),
             needs_review: true,
             journals,
-        };
-        if let Some(base) = sends.base() {
-            sends.journals.set_base(&base);
         }
-        sends
     }
 
     pub(super) fn is_dirty(&self) -> bool {
@@ -214,6 +211,22 @@ impl Ledger {
         }
         self.set(node, known);
         self.needs_review();
+    }
+
+    /// Journals are relative to the base while peers hold it: not after an open of which nobody knows that,
+    /// and not once it was overwritten or lost.
+    pub(super) fn look_after_base(&mut self) {
+        let base = self.sends.base().filter(|base| {
+            let is_cut = self.sends.stripe.newest.is_some_and(|newest| !newest.is_whole);
+            is_cut && stripes::is_restorable(&base.generation, &self.holdings())
+        });
+        match base {
+            Some(base) if self.sends.journals.base_generation() != base.generation.number => {
+                self.sends.journals.set_base(&base);
+            }
+            Some(_) => {}
+            None => self.sends.journals.clear_base(),
+        }
     }
 
     pub(super) fn needs_review(&mut self) {

@@ -1,5 +1,7 @@
 //! Backup: what a host tells of its peers and its HTLCs, and what it takes over from a recovery.
 
+use zeroize::{Zeroize, Zeroizing};
+
 use super::args;
 use super::backup::class_of;
 use super::guard::{guarded, guarded_done};
@@ -88,7 +90,9 @@ pub unsafe extern "C" fn lnkeep_backup_set_htlc(
     // SAFETY: pointers are the caller's, as the header says; each is checked before it is used.
     unsafe {
         guarded_done(err, || {
-            let given = args::sized_required(htlc, "htlc")?;
+            let mut given = args::sized_required(htlc, "htlc")?;
+            let preimage = Zeroizing::new(given.preimage);
+            given.preimage.zeroize();
             let known = LNKEEP_BACKUP_HTLC_INCOMING
                 | LNKEEP_BACKUP_HTLC_HAS_PREIMAGE
                 | LNKEEP_BACKUP_HTLC_HAS_OUTPUT_INDEX;
@@ -104,8 +108,7 @@ pub unsafe extern "C" fn lnkeep_backup_set_htlc(
                 payment_hash: PaymentHash(given.payment_hash),
                 amount_msat: given.amount_msat,
                 cltv_expiry: given.cltv_expiry,
-                preimage: has(LNKEEP_BACKUP_HTLC_HAS_PREIMAGE)
-                    .then(|| Preimage::new(given.preimage)),
+                preimage: has(LNKEEP_BACKUP_HTLC_HAS_PREIMAGE).then(|| Preimage::new(*preimage)),
                 output_index: has(LNKEEP_BACKUP_HTLC_HAS_OUTPUT_INDEX)
                     .then_some(given.output_index),
             };

@@ -59,7 +59,7 @@ pub(super) struct Contents {
     /// The shares in it; a whole payload is its own only share.
     pub(super) pieces: Vec<Piece>,
     pub(super) journal: Option<JournalHead>,
-    /// The greatest generation that it brings; of what has none, its sequence number.
+    /// The greatest generation that it brings; of a journal its sequence number, of a roster alone 0.
     pub(super) generation: u64,
 }
 
@@ -93,7 +93,8 @@ fn contents_of(opened: &Opened) -> Result<(Contents, Option<Roster>), BlobFault>
         KIND_JOURNAL => {
             contents.journal = Some(journal::head_of(content).map_err(BlobFault::Journal)?);
         }
-        _ if content.is_empty() && header.flags & FLAG_ROSTER != 0 => {}
+        // Its roster is taken when it comes: it is the first to go.
+        _ if content.is_empty() && header.flags & FLAG_ROSTER != 0 => contents.generation = 0,
         _ => contents.pieces = vec![whole_payload(&header, content)?],
     }
     Ok((contents, roster))

@@ -3,9 +3,12 @@
 //! RJ1 a journal is laid over the generation that it names, and over no other; one whose generation cannot be
 //! restored is kept until it can, and not used. RJ2 of all states that can be made, the one with the greatest
 //! number comes out: the sequence number of its journal, or the generation of a snapshot without one. A
-//! journal may name an older generation than the newest: the base moves only when enough peers hold the next.
+//! snapshot without any HTLC is passed over while there is something older: it was made before any were told,
+//! or had no room, and an HTLC that is gone costs a look, one that is missing its amount. A journal may name an older generation than the newest: the base moves only when enough peers hold the next.
 //! RJ3 whether anything newer is known of is said, not guessed.
 //! Pure: no clock, no I/O, no randomness. Called by the session.
+
+use std::cmp::Reverse;
 
 use super::Recovery;
 use super::contents::Contents;
@@ -63,14 +66,23 @@ struct Source<'kept> {
 }
 
 pub(super) fn htlcs(recovery: &Recovery) -> Result<RecoveredHtlcs> {
-    let Some(source) = newest_source(recovery) else {
-        return Err(match recovery.status() {
-            RecoveryStatus::Empty | RecoveryStatus::Collecting => {
-                restore::missing(&recovery.collection)
-            }
-            _ => Error::new(Status::NotFound, "no blob holds HTLCs: none were backed up"),
-        });
-    };
+    let sources = sources(recovery);
+    for (at, source) in sources.iter().enumerate() {
+        let found = htlcs_of(recovery, source)?;
+        let says_nothing = source.journal.is_none() && found.htlcs.is_empty();
+        if !says_nothing || at + 1 == sources.len() {
+            return Ok(found);
+        }
+    }
+    Err(match recovery.status() {
+        RecoveryStatus::Empty | RecoveryStatus::Collecting => {
+            restore::missing(&recovery.collection)
+        }
+        _ => Error::new(Status::NotFound, "no blob holds HTLCs: none were backed up"),
+    })
+}
+
+fn htlcs_of(recovery: &Recovery, source: &Source<'_>) -> Result<RecoveredHtlcs> {
     let restored = match source.base {
         Some(set) => Some(restore::restore(recovery, set, recovery.status())?),
         None => None,
@@ -121,7 +133,8 @@ fn newest_known(recovery: &Recovery) -> u64 {
     numbers.max().unwrap_or(0)
 }
 
-fn newest_source(recovery: &Recovery) -> Option<Source<'_>> {
+/// All states that can be made, the one with the greatest number first.
+fn sources(recovery: &Recovery) -> Vec<Source<'_>> {
     let mut bases: Vec<SetProgress> = recovery.collection.sets();
     bases.retain(SetProgress::is_complete);
     let of_version = |version: Version| bases.iter().find(|set| set.version == version).copied();
@@ -141,8 +154,10 @@ fn newest_source(recovery: &Recovery) -> Option<Source<'_>> {
         base: Some(*set),
         journal: None,
     });
+    let mut sources: Vec<Source<'_>> = without.chain(with_journal).collect();
     // Of equal numbers the journal: it is relative to what it names, whatever else has its number.
-    without.chain(with_journal).max_by_key(|source| source.number)
+    sources.sort_by_key(|source| Reverse((source.number, source.journal.is_some())));
+    sources
 }
 
 /// The HTLCs of a generation; an object without a snapshot had none.
