@@ -58,12 +58,18 @@ impl Journals {
         self.is_active() && self.keepers.contains(&node)
     }
 
-    pub(super) fn keepers(&self) -> &[NodeId] {
-        &self.keepers
+    /// How many peers keep them.
+    pub(super) fn keepers(&self) -> usize {
+        if self.is_active() { self.keepers.len() } else { 0 }
     }
 
     pub(super) fn coverage(&self) -> Coverage {
         self.coverage
+    }
+
+    /// A peer that was sent a journal last goes on to keep them, where it still can.
+    pub(super) fn remember_keeper(&mut self, node: NodeId) {
+        self.keepers.push(node);
     }
 
     /// Chooses keepers among those that have no place. While the payload goes whole to everyone, two at least

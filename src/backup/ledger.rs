@@ -121,6 +121,9 @@ impl Ledger {
     /// A peer's row, at open: whatever it was doing ended with the process.
     pub(super) fn load(&mut self, node: NodeId, peer: Peer, history: History) {
         let peer = rules::apply(self.session(), peer, Event::Disconnected).peer;
+        if history.sent == Content::Journal {
+            self.sends.journals.remember_keeper(node);
+        }
         self.peers.insert(node, Known { peer, history, ..Known::default() }.durable());
     }
 

@@ -98,7 +98,7 @@ impl Ledger {
             confirmed_shares: shares(confirmed_shares),
             sent_shares: shares(sent_shares),
             needed_peers: needed_peers.unwrap_or(0) as u32,
-            journal_keepers: self.sends.journals.keepers().len() as u32,
+            journal_keepers: self.sends.journals.keepers() as u32,
             coverage: self.sends.journals.coverage(),
         }
     }

@@ -4,7 +4,8 @@
 //! restored is kept until it can, and not used. RJ2 of all states that can be made, the one with the greatest
 //! number comes out: the sequence number of its journal, or the generation of a snapshot without one. A
 //! snapshot without any HTLC is passed over while there is something older: it was made before any were told,
-//! or had no room, and an HTLC that is gone costs a look, one that is missing its amount. A journal may name an older generation than the newest: the base moves only when enough peers hold the next.
+//! or had no room, and an HTLC that is gone costs a look, one that is missing its amount. A journal may name
+//! an older generation than the newest: the base moves only when enough peers hold the next.
 //! RJ3 whether anything newer is known of is said, not guessed.
 //! Pure: no clock, no I/O, no randomness. Called by the session.
 
