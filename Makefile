@@ -146,7 +146,7 @@ test-hosts: $(ARCHIVE)
 
 # A network under every known attack, against no protection, the reference's rules and ours.
 test-jamming:
-	@sh examples/jamming/test.sh
+	@$(QUICK_LINK) sh examples/jamming/test.sh
 
 test-demo: build
 	@sh tests/demo_test.sh
