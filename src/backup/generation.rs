@@ -9,9 +9,6 @@ use super::stripe::{Code, SHARES_MAX};
 use crate::store::bytes::Reader;
 use crate::types::NodeId;
 
-/// Purpose in the set id of what restores channels.
-pub const PURPOSE_CHANNELS: u8 = 0;
-
 /// Key of the row of the stripe.
 pub(super) const STRIPE_KEY: &[u8] = b"stripe";
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::commands::{BASE_NAME, Change, NEWEST_NAME, object_key};
-use super::generation::{Generation, PURPOSE_CHANNELS, STRIPE_KEY, Stripe};
+use super::generation::{Generation, STRIPE_KEY, Stripe};
 use super::journals::Journals;
-use super::keys::BackupKeys;
+use super::keys::{BackupKeys, SET_CHANNELS};
 use super::ledger::Ledger;
 use super::options::{BackupOptions, BackupReport};
 use super::record::{History, STATE_KEY, State, decode_peer};
@@ -72,7 +72,7 @@ pub(super) fn load(
         store.submit_one(Change { state: Some(state), ..Change::default() })?;
     }
     let damaged = found.peers.iter().filter(|(_, row)| row.is_none()).count();
-    let journals = Journals::new(options, keys.set_id(PURPOSE_CHANNELS, 0))?;
+    let journals = Journals::new(options, keys.set_id(SET_CHANNELS, 0))?;
     let sends = Sends::new(found.stripe.unwrap_or_default(), found.objects, journals);
     let mut ledger = Ledger::new(options.clone(), state, sends);
     for (node, row) in &found.peers {

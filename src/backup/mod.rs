@@ -57,8 +57,7 @@ use self::compose::{Frame, compose};
 use self::content::Content;
 use self::due::SendPlan;
 use self::envelope::{Opened, SizeClass};
-use self::generation::PURPOSE_CHANNELS;
-use self::keys::{BackupKeys, Secret};
+use self::keys::{BackupKeys, SET_CHANNELS, Secret};
 use self::ledger::{Known, Ledger};
 pub use self::options::{
     BackupOptions, BackupReport, Concluded, Copy, PeerStatus, Sealed, Standing, Ticked,
@@ -489,7 +488,7 @@ impl Backup {
             created_unix_secs: now_ms / 1_000,
             block_height,
             instance: state.ledger.state.instance,
-            set_id: self.shared.keys.set_id(PURPOSE_CHANNELS, 0),
+            set_id: self.shared.keys.set_id(SET_CHANNELS, 0),
             entropy,
         };
         let stripe = match plan.stores_newest {

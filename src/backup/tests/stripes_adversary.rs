@@ -467,3 +467,58 @@ fn what_is_on_its_way_counts_as_replaced() {
     state.ledger.failed(node(u16::from(last == node(0))));
     assert!(state.ledger.plan_send(last).is_ok(), "another one keeps its copy");
 }
+
+impl World {
+    fn journal_keepers(&self) -> Vec<NodeId> {
+        let peers = self.backup.peers(None, 100).unwrap();
+        peers.iter().filter(|peer| peer.keeps_journal).map(|peer| peer.peer).collect()
+    }
+
+    fn base_of_journals(&self) -> u64 {
+        self.backup.hold().unwrap().ledger.sends.journals.base_generation()
+    }
+
+    fn told_again(self, payload: &[u8], peers: std::ops::Range<u16>) -> World {
+        let mut world = self.reopen();
+        world.backup.set_payload(payload).unwrap();
+        let (key, one) = htlc(1);
+        world.backup.set_htlc(world.now_ms, key, one).unwrap();
+        peers.for_each(|number| world.join(number));
+        world
+    }
+}
+
+#[test]
+fn keepers_of_journals_go_on_after_a_reopen() {
+    let mut world = world(SizeClass::Bytes1024);
+    (0..6).for_each(|number| world.join(number));
+    world = world.told_again(&[1; 100], 0..6);
+    world.round(0..6);
+    let keepers = world.journal_keepers();
+    assert_eq!(keepers.len(), 3);
+    world = world.told_again(&[1; 100], 0..6);
+    for number in (0..6).filter(|number| !keepers.contains(&node(*number))) {
+        let better = PeerFacts { capacity_sat: 9_000_000, ..facts() };
+        world.backup.set_facts(world.now_ms, node(number), Some(better)).unwrap();
+    }
+    world.round(0..6);
+    assert_eq!(world.journal_keepers(), keepers, "the only journals would be overwritten");
+}
+
+#[test]
+fn journals_name_no_base_that_whole_blobs_replaced() {
+    let mut world = world(SizeClass::Bytes1024);
+    (0..14).for_each(|number| world.join(number));
+    world = world.told_again(&[1; 900], 0..14);
+    for _ in 0..6 {
+        world.round(0..14);
+    }
+    assert_ne!(world.base_of_journals(), 0, "{:?}", world.backup.standing());
+    world.backup.set_payload(&[2; 100]).unwrap();
+    world.round(0..14);
+    world.round(0..14);
+    assert_eq!(world.base_of_journals(), 0);
+    world = world.told_again(&[2; 100], 0..14);
+    world.round(0..14);
+    assert_eq!(world.base_of_journals(), 0, "its shares are gone");
+}

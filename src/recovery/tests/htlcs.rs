@@ -132,3 +132,17 @@ fn a_payload_without_htlcs_says_so() {
     assert_eq!((found.htlcs, found.base.unwrap().generation), (set_of(&[1]), 3));
     assert!(found.is_newest, "a payload of the host tells nothing of HTLCs");
 }
+
+#[test]
+fn a_snapshot_without_htlcs_does_not_hide_an_older_journal() {
+    let nothing = HtlcSet::default();
+    let mut recovery = begin();
+    feed_journal(&mut recovery, 50, 0, &nothing, &set_of(&[4, 5]));
+    feed_base(&mut recovery, 60, &nothing, &[0, 1]);
+    let found = recovery.htlcs().unwrap();
+    assert_eq!((found.htlcs, found.journal_seq), (set_of(&[4, 5]), Some(50)));
+    assert!(!found.is_newest, "what was passed over is newer");
+    let mut alone = begin();
+    feed_base(&mut alone, 60, &nothing, &[0, 1]);
+    assert_eq!(alone.htlcs().unwrap().htlcs, nothing, "there is nothing older");
+}

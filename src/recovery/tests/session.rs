@@ -246,3 +246,23 @@ fn options_that_cannot_be_are_refused() {
         assert_eq!(refused.status(), Status::InvalidArgument, "{options:?}");
     }
 }
+
+/// A node of many peers: all that keep nothing else were sent a roster, later than any share.
+#[test]
+fn rosters_alone_push_no_share_out() {
+    let object = object_of(b"payload", &HtlcSet::default());
+    let code = Code::new(2, 4).unwrap();
+    let mut recovery = begin();
+    for peer in 0..2 {
+        let record = Record { generation: 100, code, index: peer, object: &object };
+        let blob = share_blob(node(peer), 100 + peer as u64, &[record], None);
+        assert_eq!(recovery.feed(node(peer), &blob).unwrap(), Fed::Accepted);
+    }
+    let roster = roster_of(100, &[(0, Some(0)), (1, Some(1))]);
+    for number in 2..BLOBS_MAX + 50 {
+        let seq = 200 + number as u64;
+        let blob = sealed(node(number), KIND_PAYLOAD, seq, b"", (0, Some(&roster)));
+        recovery.feed(node(number), &blob).unwrap();
+    }
+    assert_eq!(recovery.payload(false).unwrap().payload(), b"payload");
+}
