@@ -15,7 +15,7 @@ ARCHIVE = build/lib/liblnkeep.a
 SHARED = build/lib/liblnkeep.so.$(VERSION)
 SOURCES := Cargo.toml $(wildcard Cargo.lock) $(shell find src -name '*.rs')
 
-.PHONY: help build demo test bench torture header lint install clean
+.PHONY: help build demo test bench torture torture-qemu soak mutants coverage header lint install clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,7 +23,10 @@ help:
 	@echo 'make test      everything: C, Rust, conformance vectors, installed tree, Go, demo'
 	@echo 'make build     build/lib and build/demo'
 	@echo 'make bench     comparison tables'
-	@echo 'make torture   fault harnesses'
+	@echo 'make torture   every fault harness, an hour and more; --resume: sh torture/run.sh --resume'
+	@echo 'make torture-qemu   every flush of a disk, in an emulated machine'
+	@echo 'make soak      an hour of load with kills; the store is kept'
+	@echo 'make mutants   whether the tests notice changes; make coverage: what they come by'
 	@echo 'make lint      formatting, clippy, gofmt, vet'
 	@echo 'make header    regenerate include/lnkeep.h and the list of exported symbols'
 	@echo 'make install   PREFIX=/usr/local LIBDIR=$$PREFIX/lib DESTDIR='
@@ -87,21 +90,16 @@ demo: build/demo/node build/demo/peers build/demo/restore
 QUICK_LINK = CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 
 # --- Tests. Each runner ends with a line `name: N passed, N failed, N skipped`; all of them run
-# even when one fails, and the last lines say which did.
+# even when one fails, and the last lines say which did. Two lanes run side by side: what builds with cargo in
+# one, so that nobody waits for its locks; torture uses an archive that the sanitizers build.
 
-RUNNERS = test-c test-symbols test-link test-install test-readme test-documents test-rust \
-          test-conformance test-go test-lnd test-ldk test-hosts test-jamming test-demo \
-          test-peers-demo test-restore-demo test-import test-go-demo test-sanitizers test-torture test-fuzz
-.PHONY: $(RUNNERS)
+LANE_C = test-c test-symbols test-link test-install test-readme test-documents test-sanitizers test-torture
+LANE_CARGO = test-rust test-conformance test-jamming test-fuzz test-ldk test-hosts test-go test-lnd \
+             test-demo test-peers-demo test-restore-demo test-import test-go-demo
+.PHONY: $(LANE_C) $(LANE_CARGO)
 
 test: build
-	@failed=; for runner in $(RUNNERS); do \
-	    printf '\n== %s\n' $$runner; began=$$(date +%s); \
-	    $(MAKE) --no-print-directory $$runner || failed="$$failed $$runner"; \
-	    echo "$$runner took $$(($$(date +%s) - began)) s"; \
-	done; \
-	if [ -n "$$failed" ]; then printf '\nFAILED:%s\n' "$$failed"; exit 1; fi; \
-	printf '\nevery runner passed; what was skipped is marked SKIPPED above\n'
+	@sh tests/all.sh '$(LANE_C)' '$(LANE_CARGO)'
 
 test-c: $(ARCHIVE)
 	@sh c-tests/run.sh
@@ -167,7 +165,7 @@ test-sanitizers: $(ARCHIVE)
 	@sh tests/sanitizers_test.sh
 
 test-torture: $(ARCHIVE)
-	@sh tests/torture_test.sh
+	@$(QUICK_LINK) sh tests/torture_test.sh
 
 # Whatever reads a peer's bytes, guided by coverage: shortly here, for as long as one likes by hand.
 test-fuzz:
@@ -177,7 +175,21 @@ bench: build
 	@sh benches/run.sh
 
 torture: $(ARCHIVE)
-	@sh torture/run.sh
+	@$(QUICK_LINK) sh torture/run.sh
+
+# Not part of torture: it fetches a kernel and emulates a machine that runs it.
+torture-qemu: $(ARCHIVE)
+	@sh torture/run.sh qemu
+
+soak: $(ARCHIVE)
+	@sh torture/run.sh soak
+
+# Status 77: this machine cannot build the tool; the runner said so.
+mutants:
+	@sh torture/mutants/run.sh || [ $$? -eq 77 ]
+
+coverage:
+	@sh tests/coverage.sh
 
 header:
 	LNKEEP_WRITE_HEADER=1 cargo test --quiet --locked --test header the_committed_header

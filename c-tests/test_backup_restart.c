@@ -268,6 +268,48 @@ static void a_damaged_row_protects_its_peer(void) {
     end();
 }
 
+/* The store of a directory that holds a restored copy: the number of the first blob that it seals. */
+static uint64_t first_of_restored(const char *copy) {
+    const char *directory = h_directory();
+    CHECK_DONE(lnkeep_store_restore(copy, directory, 0, NULL, &err));
+    own_store = h_open(directory);
+    CHECK_DONE(open_backup());
+    CHECK_DONE(set_text("restored"));
+    greet(T0 + RESEND_MS, 1);
+    uint64_t seq = send_to(T0 + RESEND_MS, 1);
+    CHECK_DONE(close_backup());
+    h_close(&own_store);
+    return seq;
+}
+
+/*
+ * A node that was restored, lost again, and restored once more from the same copy sealed other bytes under
+ * the numbers of the first time: the jump was a constant. A simulated node met it, and its recovery took the
+ * first restore's blobs for the newest.
+ */
+static void two_restores_of_one_copy_share_no_number(void) {
+    char copy[4200];
+    begin_both(1);
+    CHECK_DONE(set_text("one"));
+    greet(T0, 1);
+    uint64_t last = send_to(T0, 1);
+    snprintf(copy, sizeof copy, "%s/copy", h_directory());
+    CHECK_DONE(lnkeep_store_backup(own_store, copy, NULL, &err));
+    end_backup();
+    CHECK_DONE(leave(1));
+    end();
+    begin(1);
+    uint64_t first = first_of_restored(copy);
+    CHECK_DONE(leave(1));
+    end();
+    begin(1);
+    uint64_t second = first_of_restored(copy);
+    end();
+    CHECK(first >= last + (UINT64_C(1) << 32) && second >= last + (UINT64_C(1) << 32));
+    uint64_t apart = first > second ? first - second : second - first;
+    CHECK(apart >= 1024);
+}
+
 int main(int argc, char **argv) {
     static const h_child children[] = {{"child_seals_for_ever", child_seals_for_ever},
                                        {"child_is_alarmed", child_is_alarmed},
@@ -280,6 +322,7 @@ int main(int argc, char **argv) {
         H_TEST(what_is_blocked_stays_so),
         H_TEST(another_secret_does_not_open_it),
         H_TEST(a_damaged_row_protects_its_peer),
+        H_TEST(two_restores_of_one_copy_share_no_number),
     };
     return h_main(argc, argv, tests, H_COUNT(tests), children, H_COUNT(children));
 }

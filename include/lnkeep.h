@@ -23,17 +23,18 @@
  * batch are the exception: once its arguments are valid they are always written, one per item.
  *
  * Misuse (NULL, a wrong length, an unknown flag or number, a reserved byte that is not zero) is
- * answered LNKEEP_INVALID_ARGUMENT. The library never aborts and never prints; what it cannot
- * survive is damage below the file system since a clean close, which LNKEEP_STORE_VERIFY looks for.
+ * answered LNKEEP_INVALID_ARGUMENT. The library never prints, and aborts only where the
+ * process cannot have a few bytes of memory, as Rust does. What else it cannot survive is damage below the
+ * file system since a clean close, which LNKEEP_STORE_VERIFY looks for.
  *
  * MEMORY
  *
  * (a) A view {pointer, length} passed in is borrowed until the call returns. (b) A buffer belongs
  * to the caller and is filled up to its capacity; what did not fit comes with the next call. (c) What the
  * library allocated is freed by the function named in its description, never by free(); an array in it that
- * is empty is NULL. The detail
- * of a failure goes to the caller's own lnkeep_error: nothing to free, and no hidden state tied
- * to a thread.
+ * is empty is NULL. The detail of a failure goes to the caller's own lnkeep_error: nothing to free, and no
+ * hidden state tied to a thread. For what a host or a peer made large and no memory is left, every function
+ * may answer LNKEEP_BUSY.
  *
  * THREADS
  *
@@ -2675,13 +2676,16 @@ typedef struct lnkeep_channel {
     uint64_t latest_update_id;
     /** Bytes of the snapshot. */
     uint64_t snapshot_bytes;
-    /** Bytes of the updates after it. */
+    /** Bytes of the updates after it; of a damaged channel those that can be read. */
     uint64_t update_bytes;
     /** The block that came with the snapshot. */
     uint8_t block_hash[32];
     /** Its height; 0 unknown. */
     uint32_t block_height;
-    /** LNKEEP_DAMAGE_*, 0 when nothing is wrong. */
+    /**
+     * LNKEEP_DAMAGE_*, 0 when nothing is wrong. A list of archived channels leaves it 0: what is wrong with
+     * one of those is looked for when it is loaded.
+     */
     uint32_t damage;
 } lnkeep_channel;
 

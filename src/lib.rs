@@ -47,6 +47,8 @@ pub mod limits;
 #[forbid(unsafe_code)]
 pub mod maintenance;
 #[forbid(unsafe_code)]
+mod memory;
+#[forbid(unsafe_code)]
 pub mod monitors;
 #[allow(unsafe_code)]
 mod os;

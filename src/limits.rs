@@ -167,8 +167,10 @@ pub const BACKUP_RESEND_INTERVAL_MS: u64 = 60_000;
 pub const RECOVERY_ANSWER_MS: u64 = 60_000;
 /// How far the sequence jumps when peers hold blobs of a state that was lost.
 pub const BACKUP_SEQUENCE_JUMP: u64 = 1 << 20;
-/// How far it jumps in a restored or copied store.
+/// How far it jumps in a restored or copied store, at least.
 pub const BACKUP_RESTORED_SEQUENCE_JUMP: u64 = 1 << 32;
+/// And a random number of these beyond it, so that two restores of one copy do not meet.
+pub const BACKUP_RESTORED_SEQUENCE_STRIDE: u64 = 1 << 10;
 /// Time between two batches of shares of one generation.
 pub const BACKUP_SPREAD_MS: u64 = 5_000;
 /// Most bytes of HTLCs in a generation, beside the payload.

@@ -98,6 +98,10 @@ void *shared_memory(size_t len) {
     return memory;
 }
 
+void shared_memory_free(void *memory, size_t len) {
+    if (munmap(memory, len) != 0) give_up("munmap");
+}
+
 void sleep_us(uint64_t us) {
     struct timespec time = {(time_t)(us / 1000000), (long)(us % 1000000) * 1000};
     while (nanosleep(&time, &time) != 0 && errno == EINTR) {}

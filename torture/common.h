@@ -40,6 +40,7 @@ void sha256(const void *bytes, size_t len, uint8_t digest[32]);
 /* --- Memory that a killed process leaves to the others. */
 
 void *shared_memory(size_t len);
+void shared_memory_free(void *memory, size_t len);
 
 /* --- Findings: each is a broken promise. Counted over all processes of the harness. */
 
@@ -54,6 +55,10 @@ enum finding {
     FOUND_SIGNAL,        /* the host was ended by a signal */
     FOUND_HANG,          /* no answer within five seconds */
     FOUND_REOPEN,        /* the store did not open again */
+    FOUND_BLOB,          /* of a peer's blob: it is lost, older than promised, or not whole */
+    FOUND_NUMBER,        /* two blobs of ours left under one number, or a number went back */
+    FOUND_ALARM,         /* a loss of state that is none, or none where there is one */
+    FOUND_RESTORE,       /* what was known to be restorable cannot be restored */
     FINDINGS,
 };
 

@@ -9,6 +9,7 @@
 #include <lnkeep.h>
 
 #include "common.h"
+#include "damage_parts.h"
 
 enum {
     IDS_MAX = 4096,
@@ -16,6 +17,9 @@ enum {
     PAYMENTS_MAX = 1024,
     EVENTS_KEPT_MAX = 16384,
     PATH_BYTES = 4200,
+    TABLES = 30, /* of docs/format.md */
+    ROWS_KNOWN_MAX = 40, /* of each table */
+    KEY_BYTES_MAX = 80,
 };
 
 /* --- What a store holds. */
@@ -32,6 +36,21 @@ struct known_payment {
     uint64_t digest;                   /* of all fields */
 };
 
+/* A row as the engine shows it: where it lies in data.mdb, and what it holds. */
+struct known_row {
+    uint8_t key[KEY_BYTES_MAX];
+    size_t key_len, data_len, key_at, data_at;
+    uint64_t digest;
+};
+
+/* Some rows of a table, chosen by chance where there are more. */
+struct known_table {
+    size_t len, rows_len; /* of these; of the table */
+    struct known_row rows[ROWS_KNOWN_MAX];
+};
+
+extern const char *const table_names[TABLES];
+
 struct truth {
     size_t ids_len, keys_len, payments_len, events_len;
     uint64_t listed, payments_listed, unfinished;
@@ -44,12 +63,16 @@ struct truth {
     struct known_payment payments[PAYMENTS_MAX];
     uint64_t bare[IDS_MAX]; /* digests of the rows, read without lnkeep */
     uint64_t bare_hashes[PAYMENTS_MAX];
+    struct known_table tables[TABLES];
+    struct parts_truth parts;
 };
 
 /* --- Shapes. */
 
-enum { SHAPES = 5 };
+enum { SHAPES = 11 };
 extern const char *const shape_names[SHAPES];
+/* One of the shapes, those that take little time more often than the others. */
+unsigned shape_of(uint64_t chance);
 
 /* The files of a store at one moment, up to the last page that holds anything. */
 struct image {
@@ -78,6 +101,7 @@ struct making {
     lnkeep_store store;
     lnkeep_attempts attempts;
     lnkeep_payments payments;
+    struct parts parts;
     struct truth *truth;
     unsigned request_bytes; /* of each payment */
     int forgets; /* of payments that were paid and deleted some are forgotten */
@@ -99,8 +123,11 @@ enum damage_kind {
     DAMAGE_BRANCH_BYTE, /* in a page that leads to other pages, where it hides rows */
     DAMAGE_META_BYTE, /* in the newer meta page */
     DAMAGE_PAYMENT_BYTE, /* in or beside the hash of a payment: in a row that is about it */
+    DAMAGE_ROW_BYTE, /* in a row of a table, each table as often as the others */
+    DAMAGE_ROW_BIT,
     DAMAGE_SECTOR_ZERO,
     DAMAGE_SECTOR_RANDOM,
+    DAMAGE_SECTOR_OLD, /* as it was before: a write that was torn, or got lost */
     DAMAGE_PAGE_ZERO,
     DAMAGE_PAGE_RANDOM,
     DAMAGE_PAGE_COPY,
@@ -109,6 +136,7 @@ enum damage_kind {
     DAMAGE_TRUNCATE,
     DAMAGE_OWNER_LOCK,
     DAMAGE_LOCK_FILE,
+    DAMAGE_LOCKS_OLD, /* owner.lock and lock.mdb as they were at the close before: stale locks */
     DAMAGE_META_BOTH,
     DAMAGE_FILE_OLD,
     DAMAGES,
@@ -139,7 +167,9 @@ struct verdict {
     volatile int outcome;
     volatile lnkeep_status open_status, check_status;
     volatile size_t checked; /* findings of lnkeep_check before the open */
-    volatile unsigned quarantined, mended; /* payments that could not be read */
+    volatile unsigned quarantined, mended; /* what could not be read, and was made good */
+    volatile int part; /* whose answers are judged; PARTS for attempts and payments */
+    volatile unsigned found_in[PARTS + 1];
     char text[200]; /* of the first finding */
 };
 
@@ -147,6 +177,7 @@ struct reading {
     const char *directory;
     uint32_t open_flags;
     const struct truth *truth;
+    struct parts_truth *parts; /* the same, for the code that made it */
     struct verdict *verdict;
 };
 

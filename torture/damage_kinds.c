@@ -14,9 +14,9 @@ enum { SECTOR_BYTES = 512, PAGE_HEAD_BYTES = 64, TRIES_MAX = 200 };
 
 const char *const damage_names[DAMAGES_ALL] = {
     "bit",         "byte",          "head byte",   "branch byte", "meta byte",
-    "payment byte", "sector zeroed", "sector random", "page zeroed", "page random",
-    "page copy",   "page swap",     "page old",    "truncation",  "owner.lock",
-    "lock.mdb",    "both metas",    "file old",    "meta old",
+    "payment byte", "row byte",     "row bit",     "sector zeroed", "sector random", "sector old",
+    "page zeroed", "page random",   "page copy",   "page swap",   "page old",    "truncation",
+    "owner.lock",  "lock.mdb",      "locks old",   "both metas",  "file old",    "meta old",
 };
 
 struct damaging {
@@ -92,6 +92,26 @@ static void flip_beside_hash(struct damaging *d, char *what, size_t len) {
                 (int)chance_below(&d->chance, 2), what, len);
 }
 
+/* A byte of a row: of its value, its key, or the header that says how long these are. */
+static void flip_in_row(struct damaging *d, int one_bit, char *what, size_t len) {
+    enum { NODE_HEAD_BYTES = 8, HEADS = 4 };
+    const struct truth *truth = d->base->truth;
+    size_t table = (size_t)chance_below(&d->chance, TABLES);
+    while (truth->tables[table].len == 0) table = (table + 1) % TABLES;
+    const struct known_table *rows = &truth->tables[table];
+    const struct known_row *row = &rows->rows[chance_below(&d->chance, rows->len)];
+    size_t at = row->data_at;
+    if (row->data_len == 0 || chance_below(&d->chance, HEADS) == 0) {
+        at = row->key_at - NODE_HEAD_BYTES;
+        at += (size_t)chance_below(&d->chance, NODE_HEAD_BYTES + row->key_len);
+    } else {
+        at += (size_t)chance_below(&d->chance, row->data_len);
+    }
+    change_byte(d, at, one_bit, what, len);
+    size_t told = strlen(what);
+    snprintf(what + told, len - told, ", of %s", table_names[table]);
+}
+
 enum { META_USED_BYTES = 152, META_TRANSACTION_AT = 144 };
 
 static size_t newer_meta(const struct damaging *d) {
@@ -137,23 +157,24 @@ static void copy_page(struct damaging *d, int swaps, char *what, size_t len) {
     snprintf(what, len, "page %zu %s page %zu", to, verb, from);
 }
 
-/* A page as it was some commits ago, or at the close before: a write that got lost. */
-static void old_page(struct damaging *d, char *what, size_t len) {
+/* A page or sector as it was some commits ago, or at the close before: a write that got lost. */
+static void old_unit(struct damaging *d, size_t bytes, char *what, size_t len) {
     const struct image *images[2] = {&d->base->mid, &d->base->old};
-    size_t bytes = page_bytes(), page = 0;
+    size_t metas = 2 * page_bytes() / bytes, units = d->pages * page_bytes() / bytes, unit = 0;
     int which = (int)chance_below(&d->chance, 2);
     for (int tries = 0; tries < TRIES_MAX; tries++) {
         /* Not the meta pages: what an old one does is counted by itself. */
-        if (d->pages <= 2) break;
-        page = 2 + (size_t)chance_below(&d->chance, d->pages - 2);
-        if ((page + 1) * bytes > images[which]->data_len) continue;
-        if (memcmp(images[which]->data + page * bytes, d->base->now.data + page * bytes, bytes)) {
-            put(d, page * bytes, images[which]->data + page * bytes, bytes);
-            snprintf(what, len, "page %zu of %s", page, which ? "the close before" : "before");
-            return;
-        }
+        if (units <= metas) break;
+        unit = metas + (size_t)chance_below(&d->chance, units - metas);
+        if ((unit + 1) * bytes > images[which]->data_len) continue;
+        const uint8_t *old = images[which]->data + unit * bytes;
+        if (memcmp(old, d->base->now.data + unit * bytes, bytes) == 0) continue;
+        put(d, unit * bytes, old, bytes);
+        snprintf(what, len, "%zu bytes at %zu of %s", bytes, unit * bytes,
+                 which ? "the close before" : "before");
+        return;
     }
-    snprintf(what, len, "no page differs: nothing was damaged");
+    snprintf(what, len, "nothing differs: nothing was damaged");
 }
 
 static void truncate_at(struct damaging *d, uint64_t turn, char *what, size_t len) {
@@ -174,6 +195,16 @@ static void garbage_in(struct damaging *d, const char *name, size_t bytes_max, c
     snprintf(path, sizeof path, "%s/%s", d->base->directory, name);
     write_whole(path, garbage, bytes, bytes);
     snprintf(what, len, "%zu bytes of garbage as %s", bytes, name);
+}
+
+static void old_locks(struct damaging *d, char *what, size_t len) {
+    char path[PATH_BYTES + 16];
+    const struct image *old = &d->base->old;
+    snprintf(path, sizeof path, "%s/owner.lock", d->base->directory);
+    write_whole(path, old->owner, old->owner_len, old->owner_len);
+    snprintf(path, sizeof path, "%s/lock.mdb", d->base->directory);
+    write_whole(path, old->lock, old->lock_len, old->lock_len);
+    snprintf(what, len, "owner.lock and lock.mdb as they were at the close before");
 }
 
 static void both_metas(struct damaging *d, char *what, size_t len) {
@@ -209,16 +240,20 @@ static void apply(struct damaging *d, enum damage_kind kind, uint64_t turn, char
     case DAMAGE_BRANCH_BYTE: flip_in_branch(d, what, len); break;
     case DAMAGE_META_BYTE: flip_in_meta(d, what, len); break;
     case DAMAGE_PAYMENT_BYTE: flip_beside_hash(d, what, len); break;
+    case DAMAGE_ROW_BYTE: flip_in_row(d, 0, what, len); break;
+    case DAMAGE_ROW_BIT: flip_in_row(d, 1, what, len); break;
+    case DAMAGE_SECTOR_OLD: old_unit(d, SECTOR_BYTES, what, len); break;
     case DAMAGE_SECTOR_ZERO: overwrite(d, SECTOR_BYTES, 0, what, len); break;
     case DAMAGE_SECTOR_RANDOM: overwrite(d, SECTOR_BYTES, 1, what, len); break;
     case DAMAGE_PAGE_ZERO: overwrite(d, page_bytes(), 0, what, len); break;
     case DAMAGE_PAGE_RANDOM: overwrite(d, page_bytes(), 1, what, len); break;
     case DAMAGE_PAGE_COPY: copy_page(d, 0, what, len); break;
     case DAMAGE_PAGE_SWAP: copy_page(d, 1, what, len); break;
-    case DAMAGE_PAGE_OLD: old_page(d, what, len); break;
+    case DAMAGE_PAGE_OLD: old_unit(d, page_bytes(), what, len); break;
     case DAMAGE_TRUNCATE: truncate_at(d, turn, what, len); break;
     case DAMAGE_OWNER_LOCK: garbage_in(d, "owner.lock", 64, what, len); break;
     case DAMAGE_LOCK_FILE: garbage_in(d, "lock.mdb", 40000, what, len); break;
+    case DAMAGE_LOCKS_OLD: old_locks(d, what, len); break;
     case DAMAGE_META_BOTH: both_metas(d, what, len); break;
     case DAMAGE_FILE_OLD: old_file(d, what, len); break;
     case DAMAGE_META_OLD: old_metas(d, what, len); break;

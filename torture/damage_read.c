@@ -21,6 +21,7 @@ void found(const struct reading *reading, enum finding kind, const char *format,
     }
     va_end(arguments);
     verdict->found[kind]++;
+    verdict->found_in[verdict->part]++;
 }
 
 struct host {
@@ -144,7 +145,10 @@ int read_truth(void *context) {
     if (each_event(&host, learn_event, truth) != LNKEEP_DONE) return 5;
     host.m.truth = truth;
     host.m.request_bytes = truth->request_bytes;
-    return learn_payments(&host.m) ? 7 : 0;
+    if (learn_payments(&host.m)) return 7;
+    host.m.parts.store = host.m.store;
+    host.m.parts.truth = &truth->parts;
+    return parts_learn(&host.m.parts) ? 8 : 0;
 }
 
 void report_damage(const struct reading *reading) {
@@ -283,6 +287,7 @@ int read_and_judge(void *context) {
     const struct reading *reading = context;
     struct verdict *verdict = reading->verdict;
     struct host host = {0};
+    verdict->part = PARTS;
     check_file(reading);
     verdict->open_status = open_host(&host, reading->directory, reading->open_flags);
     verdict->outcome = OUTCOME_REFUSED;
@@ -297,6 +302,9 @@ int read_and_judge(void *context) {
     judge_payments(reading, &host.m);
     judge_grants(reading, &host);
     judge_keys(reading, &host);
+    host.m.parts.store = host.m.store;
+    host.m.parts.truth = reading->parts;
+    parts_judge(reading, &host.m.parts);
     lnkeep_status status = lnkeep_payments_close(&host.m.payments, NULL);
     if (status == LNKEEP_DONE) status = lnkeep_attempts_close(&host.m.attempts, NULL);
     if (status == LNKEEP_DONE) status = lnkeep_store_close(&host.m.store, NULL);

@@ -18,15 +18,34 @@ static const struct shape {
     unsigned keys, message_bytes;
     int deletes; /* most attempts are deleted again, so that the free list is long */
     unsigned payments[3], request_bytes; /* initiated at each stage; of each payment */
+    unsigned parts, parts_len;           /* bits of HAS_PART; channels and peers of each */
+    unsigned weight;                     /* how often it is damaged */
 } shapes[SHAPES] = {
-    {"empty", 0, 0, 0, 0, 0, 0, {0, 0, 0}, 0},
-    {"small", 10, 5, 3, 3, 50, 0, {8, 5, 3}, 60},
-    {"large", 2400, 500, 100, 60, 90, 0, {400, 120, 40}, 120},
-    {"deleted", 2800, 0, 40, 10, 300, 1, {300, 0, 16}, 120},
-    {"overflow", 30, 10, 5, 3, 60000, 0, {16, 8, 8}, 8000},
+    {"empty", 0, 0, 0, 0, 0, 0, {0, 0, 0}, 0, 0, 0, 1},
+    {"small", 10, 5, 3, 3, 50, 0, {8, 5, 3}, 60, 0, 0, 3},
+    {"large", 2400, 500, 100, 60, 90, 0, {400, 120, 40}, 120, 0, 0, 1},
+    {"deleted", 2800, 0, 40, 10, 300, 1, {300, 0, 16}, 120, 0, 0, 1},
+    {"overflow", 30, 10, 5, 3, 60000, 0, {16, 8, 8}, 8000, 0, 0, 2},
+    {"monitors", 4, 2, 2, 2, 40, 0, {4, 2, 2}, 60, HAS_PART(PART_MONITORS), 36, 4},
+    {"resources", 4, 2, 2, 2, 40, 0, {4, 2, 2}, 60, HAS_PART(PART_RESOURCES), 24, 4},
+    {"peers", 4, 2, 2, 2, 40, 0, {4, 2, 2}, 60, HAS_PART(PART_PEERS), 60, 4},
+    {"backup", 4, 2, 2, 2, 40, 0, {4, 2, 2}, 60, HAS_PART(PART_BACKUP), 18, 3},
+    {"state lost", 4, 2, 2, 2, 40, 0, {4, 2, 2}, 60, HAS_PART(PART_BACKUP) | HAS_LOST_STATE, 8, 2},
+    {"node", 10, 5, 3, 3, 50, 0, {8, 5, 3}, 60, HAS_PART(PARTS) - 1, 9, 4},
 };
 
-const char *const shape_names[SHAPES] = {"empty", "small", "large", "deleted", "overflow"};
+const char *const shape_names[SHAPES] = {
+    "empty",     "small", "large",  "deleted",    "overflow", "monitors",
+    "resources", "peers", "backup", "state lost", "node",
+};
+
+unsigned shape_of(uint64_t chance) {
+    unsigned sum = 0, shape = 0;
+    for (unsigned i = 0; i < SHAPES; i++) sum += shapes[i].weight;
+    unsigned dice = (unsigned)(chance % sum);
+    while (dice >= shapes[shape].weight) dice -= shapes[shape++].weight;
+    return shape;
+}
 
 size_t page_bytes(void) {
     static size_t bytes;
@@ -178,7 +197,13 @@ static void add_payments(struct building *b, unsigned stage, size_t batch) {
     need(base_add_payments(&b->m, from, lens[stage], batch), "payments");
 }
 
+static void add_parts(struct building *b, unsigned stage) {
+    b->m.parts.store = b->m.store;
+    need(parts_fill(&b->m.parts, stage), "parts");
+}
+
 static void close_base(struct building *b) {
+    need(parts_close(&b->m.parts), "close of parts");
     need(lnkeep_payments_close(&b->m.payments, NULL), "close");
     need(lnkeep_attempts_close(&b->m.attempts, NULL), "close");
     need(lnkeep_store_close(&b->m.store, NULL), "close");
@@ -191,16 +216,19 @@ static int build(void *context) {
     add_attempts(b, 0, shape->first, BATCH);
     add_keys(b, shape->keys / 2);
     add_payments(b, 0, BATCH - 8);
+    add_parts(b, 0);
     close_base(b);
     pause_for_copy(b);
     open_base(b);
     if (shape->deletes) delete_most(b);
     add_attempts(b, shape->first, shape->second, BATCH);
     add_payments(b, 1, BATCH - 8);
+    add_parts(b, 1);
     pause_for_copy(b);
     /* Small commits, so that the pages of the last ones are not the pages of the ones before. */
     add_attempts(b, shape->first + shape->second, shape->last, 3);
     add_payments(b, 2, 3);
+    add_parts(b, 2);
     add_keys(b, shape->keys - shape->keys / 2);
     if (b->is_clean) close_base(b);
     return 0;
@@ -217,7 +245,11 @@ static void take_image(struct image *image, const char *directory) {
     size_t len = image->file_bytes;
     while (len > 0 && image->data[len - 1] == 0) len--;
     image->data_len = (len + page_bytes() - 1) / page_bytes() * page_bytes();
-    image->data = realloc(image->data, image->data_len);
+    /* Shared, because a fork copies the page tables of all other memory. */
+    uint8_t *shared = shared_memory(image->data_len);
+    memcpy(shared, image->data, image->data_len);
+    free(image->data);
+    image->data = shared;
     file_path(path, directory, "lock.mdb");
     if (!read_whole(path, &image->lock, &image->lock_len)) give_up(path);
     file_path(path, directory, "owner.lock");
@@ -261,6 +293,9 @@ void base_build(struct base *base, unsigned shape, int is_clean) {
     memcpy(b->directory, base->directory, sizeof b->directory);
     b->shape = &shapes[shape];
     b->m.truth = base->truth;
+    b->m.parts.truth = &base->truth->parts;
+    base->truth->parts.wanted = b->shape->parts;
+    base->truth->parts.len = b->shape->parts_len;
     b->is_clean = is_clean;
     b->m.forgets = b->shape->deletes;
     b->m.request_bytes = base->truth->request_bytes = b->shape->request_bytes;

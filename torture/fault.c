@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-    STEPS = 66,
+    STEPS = 106,
     NUMBERS_MAX = 512,
     /* Libraries repeat an interrupted call by contract; nothing interrupts it for ever. */
     INTERRUPTS_MAX = 100,
@@ -253,8 +253,10 @@ static void describe(char *text, size_t len) {
     const struct shared *shared = run.shared;
     size_t at = (size_t)snprintf(
         text, len,
-        "%llu reached, %llu cut a resume off; INTERNAL %llu; hosts that ended %llu, stopped %llu;",
-        (unsigned long long)shared->reached, (unsigned long long)shared->cut_offs,
+        "%llu reached, of %llu that there are, %llu cut a resume off; INTERNAL %llu; hosts that "
+        "ended %llu, stopped %llu;",
+        (unsigned long long)shared->reached, (unsigned long long)run.faults_len,
+        (unsigned long long)shared->cut_offs,
         (unsigned long long)shared->internals,
         (unsigned long long)shared->went_on, (unsigned long long)shared->stopped);
     for (unsigned class = 0; class < 6 && at < len; class++) {

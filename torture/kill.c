@@ -12,11 +12,12 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-    STEPS = 250,
+    STEPS = 260,
     PLACES_MAX = 512,
     ENDS_WANTED = 8, /* runs that ended before their index: the indices shift a little */
     CHAIN_DEPTH = 3,
@@ -32,19 +33,47 @@ struct place {
 
 struct shared {
     atomic_int ends;
-    atomic_uint_fast64_t killed, dead_opening, cut_offs;
+    atomic_uint_fast64_t killed, dead_opening, cut_offs, found_made;
     atomic_int places_lock;
     unsigned places_len;
     struct place places[PLACES_MAX];
 };
 
+/* Controls: what somebody does to the store between the kill and the check. */
+enum meddling {
+    MEDDLING_NONE,
+    MEDDLING_EMPTIES,      /* throws it away */
+    MEDDLING_FORGETS,      /* has it forget what was paid */
+    MEDDLING_GIVES_UP,     /* gives payments up */
+    MEDDLING_ACKNOWLEDGES, /* acknowledges outputs that nobody took */
+    MEDDLING_RESOLVES,     /* ends HTLCs */
+};
+
+static const struct control_entry {
+    const char *name;
+    enum control control;
+    enum meddling meddling;
+    enum finding wanted;
+} controls[] = {
+    {"early", CONTROL_EARLY, MEDDLING_NONE, FOUND_LOST},
+    {"empty", CONTROL_NONE, MEDDLING_EMPTIES, FOUND_GRANTED_TWICE},
+    {"apart", CONTROL_APART, MEDDLING_NONE, FOUND_HALF},
+    {"forget", CONTROL_NONE, MEDDLING_FORGETS, FOUND_PAID_TWICE},
+    {"meddle", CONTROL_NONE, MEDDLING_GIVES_UP, FOUND_LOST},
+    {"late", CONTROL_LATE, MEDDLING_NONE, FOUND_PAID_TWICE},
+    {"leak", CONTROL_LEAK, MEDDLING_NONE, FOUND_LOST},
+    {"split", CONTROL_SPLIT, MEDDLING_NONE, FOUND_HALF},
+    {"memory", CONTROL_MEMORY, MEDDLING_NONE, FOUND_LOST},
+    {"acknowledge", CONTROL_NONE, MEDDLING_ACKNOWLEDGES, FOUND_LOST},
+    {"resolve", CONTROL_NONE, MEDDLING_RESOLVES, FOUND_LOST},
+};
+enum { CONTROLS = sizeof controls / sizeof controls[0] };
+
 static struct run {
     uint64_t seed, first, stride, duration_us;
     const char *mode; /* before, after, random or chain */
-    enum control control;
-    int empties; /* control: the store is thrown away after the kill */
-    int forgets; /* control: after the kill somebody has it forget what was paid */
-    int gives_up; /* control: after the kill somebody gives payments up behind the host's back */
+    const struct control_entry *control; /* NULL for none */
+    const struct peers_control *peers; /* control of hosts that keep blobs, or have them kept */
     int tells;
     struct script script;
     struct shared *shared;
@@ -116,25 +145,36 @@ static lnkeep_status forget(lnkeep_payments payments, const uint8_t *hash) {
     return lnkeep_payments_delete(payments, hash, LNKEEP_DELETE_TOMBSTONE, NULL, NULL);
 }
 
-/* Between the kill and the check somebody has the store forget, or gives payments up. */
-static int meddle(void *context) {
-    const struct life *life = context;
-    lnkeep_store store;
+static enum meddling meddling(void) { return run.control ? run.control->meddling : MEDDLING_NONE; }
+
+static int meddle_with_payments(lnkeep_store store) {
     lnkeep_payments payments;
-    if (lnkeep_store_open(life->directory, NULL, &store, NULL, NULL) != LNKEEP_DONE) return 0;
     if (lnkeep_payments_open(store, NULL, &payments, NULL) != LNKEEP_DONE) return 1;
     for (unsigned payment = 0; payment < PAYMENTS; payment++) {
         uint8_t hash[32];
         payment_hash(payment, hash);
-        lnkeep_status status = run.forgets
+        lnkeep_status status = meddling() == MEDDLING_FORGETS
                                    ? forget(payments, hash)
                                    : lnkeep_payments_fail(payments, hash,
                                                           LNKEEP_PAYMENT_REASON_ERROR, NULL, NULL,
                                                           NULL);
         if (lnkeep_status_class(status) > LNKEEP_CLASS_REFUSED) return 1;
     }
-    if (lnkeep_payments_close(&payments, NULL) != LNKEEP_DONE) return 1;
-    return lnkeep_store_close(&store, NULL) != LNKEEP_DONE;
+    return lnkeep_payments_close(&payments, NULL) != LNKEEP_DONE;
+}
+
+/* Between the kill and the check somebody was at the store. */
+static int meddle(void *context) {
+    const struct life *life = context;
+    lnkeep_store store;
+    int failed = 0;
+    if (lnkeep_store_open(life->directory, NULL, &store, NULL, NULL) != LNKEEP_DONE) return 0;
+    switch (meddling()) {
+    case MEDDLING_ACKNOWLEDGES: failed = meddle_with_monitors(store); break;
+    case MEDDLING_RESOLVES: failed = meddle_with_resources(store, life->script->is_compat); break;
+    default: failed = meddle_with_payments(store); break;
+    }
+    return failed || lnkeep_store_close(&store, NULL) != LNKEEP_DONE;
 }
 
 static void check(struct life *life) {
@@ -142,11 +182,13 @@ static void check(struct life *life) {
 }
 
 static void verify(struct life *life) {
-    if (run.empties) remove_tree(life->directory);
-    int is_meddled = run.forgets || run.gives_up;
+    int is_meddled = meddling() > MEDDLING_EMPTIES;
+    if (meddling() == MEDDLING_EMPTIES) remove_tree(life->directory);
+    peers_meddle(run.peers, life);
     if (is_meddled && run_child(meddle, life, HANG_MS).code != 0) give_up("meddling");
     check(life);
     atomic_fetch_add(&run.shared->cut_offs, life->ledger->cut_offs);
+    atomic_fetch_add(&run.shared->found_made, life->ledger->found_made);
 }
 
 static void say_where(uint64_t index) {
@@ -154,12 +196,19 @@ static void say_where(uint64_t index) {
                 (unsigned long long)run.seed, (unsigned long long)index);
 }
 
+static struct life new_life(void) {
+    enum control control = run.control ? run.control->control
+                           : run.peers ? run.peers->control
+                                       : CONTROL_NONE;
+    return life_new(&run.script, POLICY_NONE, control);
+}
+
 static int point_at_call(uint64_t point, void *context) {
     uint64_t index = run.first + point * run.stride;
     int is_entry = *(const int *)context;
     if (atomic_load(&run.shared->ends) >= ENDS_WANTED) return 0;
     say_where(index);
-    struct life life = life_new(&run.script, POLICY_NONE, run.control);
+    struct life life = new_life();
     if (!live_until(&life, index, is_entry)) atomic_fetch_add(&run.shared->ends, 1);
     verify(&life);
     return 1;
@@ -169,7 +218,7 @@ static int point_in_chain(uint64_t point, void *context) {
     const uint64_t *calls = context;
     uint64_t index = run.first + point, chance = chance_seed(run.seed, index);
     say_where(index);
-    struct life life = life_new(&run.script, POLICY_NONE, run.control);
+    struct life life = new_life();
     live_until(&life, chance_below(&chance, *calls), (int)chance_below(&chance, 2));
     for (int depth = 0; depth < CHAIN_DEPTH; depth++) {
         live_until(&life, chance_below(&chance, OPEN_CALLS), (int)chance_below(&chance, 2));
@@ -198,7 +247,7 @@ static int point_at_random(uint64_t point, void *context) {
     struct life life;
     say_where(index);
     for (;;) {
-        life = life_new(&run.script, POLICY_NONE, run.control);
+        life = new_life();
         if (kill_after_us(&life, chance_below(&chance, longest_us))) break;
         /* It was done before its time was up; the next one dies sooner. */
         longest_us = longest_us * 3 / 4 + 1;
@@ -211,11 +260,11 @@ static int point_at_random(uint64_t point, void *context) {
 /* A whole life that nothing disturbs: how many calls it makes, and how long it takes. */
 static uint64_t measure(void) {
     struct target target = {.index = UINT64_MAX};
-    struct life life = life_new(&run.script, POLICY_NONE, run.control);
+    struct life life = new_life();
     say_where(0);
     uint64_t calls = trace_run(life_run, &life, kill_at, &target).calls;
     check(&life);
-    life = life_new(&run.script, POLICY_NONE, run.control);
+    life = new_life();
     uint64_t start_us = now_us();
     run_child(life_run, &life, 4 * HANG_MS);
     run.duration_us = now_us() - start_us;
@@ -255,30 +304,24 @@ static void read_options(int argc, char **argv) {
     run.first = option_number(argc, argv, "--only", 0);
     run.tells = option_given(argc, argv, "--only");
     run.stride = 1;
-    run.control = strcmp(control, "early") == 0   ? CONTROL_EARLY
-                  : strcmp(control, "apart") == 0 ? CONTROL_APART
-                  : strcmp(control, "late") == 0  ? CONTROL_LATE
-                                                  : CONTROL_NONE;
-    run.empties = strcmp(control, "empty") == 0;
-    run.forgets = strcmp(control, "forget") == 0;
-    run.gives_up = strcmp(control, "meddle") == 0;
-    findings_silent(*control != 0);
-}
-
-/* What a control has to cause. */
-static int report_control(const char *name, const char *control, uint64_t points) {
-    int is_paid_twice = run.forgets || run.control == CONTROL_LATE;
-    enum finding wanted = run.empties                    ? FOUND_GRANTED_TWICE
-                          : is_paid_twice                ? FOUND_PAID_TWICE
-                          : run.control == CONTROL_APART ? FOUND_HALF
-                                                         : FOUND_LOST;
-    return findings_report_control(name, control, run.seed, points, wanted);
+    for (size_t i = 0; i < CONTROLS; i++) {
+        if (strcmp(controls[i].name, control) == 0) run.control = &controls[i];
+    }
+    run.peers = peers_control(control);
+    if (*control && !run.control && !run.peers) {
+        fprintf(stderr, "kill: unknown control %s\n", control);
+        exit(64);
+    }
+    findings_silent(*control != 0 && !run.tells);
 }
 
 static void describe(char *text, size_t len, uint64_t calls, int is_traced) {
-    int at = snprintf(text, len, "%llu kills, of which %llu cut a resume off after some commits",
+    int at = snprintf(text, len,
+                      "%llu kills, of which %llu cut a resume off after some commits and %llu "
+                      "left a commit of monitors that nobody was told of",
                       (unsigned long long)run.shared->killed,
-                      (unsigned long long)run.shared->cut_offs);
+                      (unsigned long long)run.shared->cut_offs,
+                      (unsigned long long)run.shared->found_made);
     if (!is_traced) return;
     snprintf(text + at, len - (size_t)at,
              ", %llu before the first answer; at %u different (thread, call); a whole life "
@@ -288,13 +331,14 @@ static void describe(char *text, size_t len, uint64_t calls, int is_traced) {
 }
 
 int main(int argc, char **argv) {
-    char name[32], details[200];
+    char name[32], details[300];
     read_options(argc, argv);
     findings_start();
     scratch_start();
     run.shared = shared_memory(sizeof *run.shared);
     snprintf(name, sizeof name, "kill_%s", run.mode);
     const char *control = option_text(argc, argv, "--control", NULL);
+    int is_late = run.control && run.control->control == CONTROL_LATE;
     int is_traced = strcmp(run.mode, "random") != 0;
     if (!trace_is_supported()) {
         printf("SKIPPED: %s: this machine cannot trace system calls\n", name);
@@ -302,14 +346,18 @@ int main(int argc, char **argv) {
     }
     script_make(&run.script, run.seed, STEPS);
     uint64_t calls = measure();
-    if (control && run.control != CONTROL_LATE && findings_total() != 0) {
+    if (control && !is_late && findings_total() != 0) {
         printf("%s control %s: it found something where nobody was killed\n", name, control);
         return 1;
     }
     uint64_t points = option_number(argc, argv, "--points", 0);
     if (run.tells || (points == 0 && (!is_traced || strcmp(run.mode, "chain") == 0))) points = 1;
     uint64_t ran = run_mode(points, calls);
-    if (control) return report_control(name, control, ran);
+    if (control) {
+        enum finding wanted =
+            run.control ? run.control->wanted : (enum finding)run.peers->wanted;
+        return findings_report_control(name, control, run.seed, ran, wanted);
+    }
     describe(details, sizeof details, calls, is_traced);
     return findings_report(name, run.seed, ran, details);
 }

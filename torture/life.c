@@ -17,6 +17,12 @@ static void note_allocation(struct session *session, const struct step *step, ui
     }
 }
 
+/* What a try made that nobody was answered for. */
+static void apply_cut_off(struct session *session, const struct step *step, unsigned made) {
+    if (step_is_commit(step)) model_commit_in_part(&session->model, step, made);
+    else model_resume(&session->model, step, made, NULL);
+}
+
 unsigned session_replay(struct session *session, const struct life *life) {
     struct expect expect[OPS_MAX];
     memset(session, 0, sizeof *session);
@@ -25,16 +31,26 @@ unsigned session_replay(struct session *session, const struct life *life) {
         const struct step *step = &life->script->steps[at];
         const struct entry *entry = &life->ledger->entries[at];
         for (unsigned i = 0; i < entry->cut_offs; i++) {
-            model_resume(&session->model, step, entry->cut_off[i], NULL);
+            monitors_enter(&session->model.monitors, entry->cut_off_sessions[i]);
+            apply_cut_off(session, step, entry->cut_off[i]);
         }
-        if (entry->state == ENTRY_FRESH || entry->state == ENTRY_STARTED) return at;
-        if (entry->state != ENTRY_ANSWERED) continue;
+        if (entry->state == ENTRY_FRESH) return at;
+        if (entry->state != ENTRY_STARTED && entry->state != ENTRY_ANSWERED) continue;
+        monitors_enter(&session->model.monitors, entry->session);
+        if (entry->state == ENTRY_STARTED) return at;
         for (unsigned time = 0; time <= entry->applied_before; time++) {
             model_apply(&session->model, step, entry->left_out, expect);
             note_allocation(session, step, entry->allocated);
         }
     }
     return life->script->steps_len;
+}
+
+/* A store that was restored is an older one: nobody promised its peers anything. */
+static lnkeep_status open_peers(struct session *session) {
+    if (session->report.flags & LNKEEP_REPORT_RESTORED) return LNKEEP_DONE;
+    lnkeep_status status = provider_open(session);
+    return status == LNKEEP_DONE ? consumer_open(session) : status;
 }
 
 lnkeep_status session_open(struct session *session, uint32_t flags) {
@@ -45,6 +61,8 @@ lnkeep_status session_open(struct session *session, uint32_t flags) {
     options.event_kinds = EVENT_KINDS_ALL;
     session->report = (lnkeep_store_report)LNKEEP_STORE_REPORT_INIT;
     session->event_taken = 0;
+    memset(&session->provider, 0, sizeof session->provider);
+    memset(&session->consumer, 0, sizeof session->consumer);
     lnkeep_status status = lnkeep_store_open(session->life->directory, &options, &session->store,
                                              &session->report, NULL);
     session->life->ledger->internals += status == LNKEEP_INTERNAL;
@@ -59,11 +77,16 @@ lnkeep_status session_open(struct session *session, uint32_t flags) {
     if (status == LNKEEP_DONE) {
         status = lnkeep_events_open(session->store, work, 0, &session->work, NULL);
     }
+    if (status == LNKEEP_DONE) status = session_open_monitors(session);
+    if (status == LNKEEP_DONE) status = session_open_resources(session);
+    if (status == LNKEEP_DONE) status = open_peers(session);
     if (status != LNKEEP_DONE) session_close(session);
     return status;
 }
 
 void session_close(struct session *session) {
+    session_close_resources(session);
+    session_close_monitors(session);
     if (session->attempts.bits != 0 && lnkeep_attempts_close(&session->attempts, NULL) < 0) {
         finding(FOUND_STATUS, "closing attempts was refused");
     }
@@ -74,9 +97,19 @@ void session_close(struct session *session) {
         finding(FOUND_STATUS, "closing events was refused");
     }
     lnkeep_status status = lnkeep_store_close(&session->store, NULL);
-    int poisoned = session->life->policy != POLICY_NONE && status == LNKEEP_POISONED;
-    if (status != LNKEEP_DONE && !poisoned) {
+    /* What peers are to be kept and still waits may find no space any more. */
+    int may_fail = status == LNKEEP_POISONED || lnkeep_status_class(status) == LNKEEP_CLASS_RETRY;
+    if (status != LNKEEP_DONE && !(may_fail && session->life->policy != POLICY_NONE)) {
         finding(FOUND_STATUS, "close answered %s", lnkeep_status_name(status));
+    }
+    if (status == LNKEEP_DONE) provider_is_flushed(session);
+    if (session->provider.storage.bits != 0) {
+        status = lnkeep_peer_storage_close(&session->provider.storage, NULL);
+        if (status == LNKEEP_BAD_HANDLE) finding(FOUND_STATUS, "closing peer storage was refused");
+    }
+    if (session->consumer.backup.bits != 0 &&
+        lnkeep_backup_close(&session->consumer.backup, NULL) == LNKEEP_BAD_HANDLE) {
+        finding(FOUND_STATUS, "closing the backup was refused");
     }
 }
 
@@ -193,10 +226,10 @@ struct branch {
 
 /* The step is carried out once more after it was some times: 0 for the first. */
 static void branch_after(const struct session *session, const struct step *step, unsigned times,
-                         struct branch *branch) {
+                         unsigned left_out, struct branch *branch) {
     branch->after = session->model;
     for (unsigned time = 0; time <= times; time++) {
-        model_apply(&branch->after, step, 0, branch->expect);
+        model_apply(&branch->after, step, left_out, branch->expect);
         for (unsigned i = 0; i < step->ops_len && step->kind <= STEP_ATOMIC; i++) {
             /* Any number: an allocation that was made answers ALREADY, whichever id it gave. */
             const struct op *op = &step->ops[i];
@@ -220,6 +253,10 @@ static void report_misfit(unsigned at, const struct step *step, const struct bra
     }
 }
 
+static int may_be_partly(const struct step *step) {
+    return step->kind == STEP_BATCH || step->kind == STEP_QUEUE;
+}
+
 /*
  * A batch of which some operations were applied and the others refused for want of space: the
  * reserve of a full disk is for what finishes or removes. The host gives the refused ones up.
@@ -229,7 +266,7 @@ static int finish_partly(struct session *session, unsigned at, struct answers *a
     struct model after = session->model;
     struct expect expect[OPS_MAX];
     unsigned left_out = 0;
-    for (unsigned i = 0; i < step->ops_len && step->kind == STEP_BATCH; i++) {
+    for (unsigned i = 0; i < step->ops_len && may_be_partly(step); i++) {
         lnkeep_status status = answers->outcomes[i].status;
         if (lnkeep_status_class(status) == LNKEEP_CLASS_RETRY) left_out |= 1u << i;
     }
@@ -241,10 +278,12 @@ static int finish_partly(struct session *session, unsigned at, struct answers *a
 }
 
 /* What the header tells a host to do. Answers 1 to repeat, 0 to stop. */
-static int go_on_after(struct session *session, lnkeep_status worst) {
+static int go_on_after(struct session *session, const struct step *step, lnkeep_status worst) {
     if (session->life->policy == POLICY_STOP) return 0;
-    lnkeep_class class = lnkeep_status_class(worst);
-    if (class == LNKEEP_CLASS_RETRY && session->store.bits != 0) return 1;
+    int may_repeat = lnkeep_status_class(worst) == LNKEEP_CLASS_RETRY ||
+                     worst == LNKEEP_NOT_DURABLE;
+    /* Of two commits at once one may have been made, which an open tells. */
+    if (may_repeat && session->store.bits != 0 && step->kind != STEP_RACE) return 1;
     return reopen_for_repeat(session);
 }
 
@@ -267,25 +306,47 @@ static int is_settled(struct session *session, unsigned at, struct answers *answ
     struct entry *entry = &life->ledger->entries[at];
     unsigned earlier = doubt && entry->tries > 1 ? entry->tries - 1 : 0;
     for (unsigned times = 0; times <= earlier; times++) {
-        branch_after(session, step, times, &branch);
+        branch_after(session, step, times, answers->left_out, &branch);
         if (!fits(step, branch.expect, answers, 0)) continue;
         entry->applied_before = times;
+        entry->left_out = answers->left_out;
         return finish_step(session, at, &branch.after, answers) == LIFE_ENDED;
     }
     return !doubt && life->policy != POLICY_NONE && finish_partly(session, at, answers);
 }
 
+/* Whatever such a step answers, the commits before may have been made. */
+static int has_commits(const struct step *step) {
+    return step->kind == STEP_RESUME || step->kind == STEP_RACE;
+}
+
+static void begin_try(const struct session *session, struct entry *entry) {
+    entry->session = session->number;
+    entry->made = entry->unmade = 0;
+    entry->state =
+        session->life->control == CONTROL_EARLY ? ENTRY_ANSWERED : ENTRY_STARTED;
+    entry->tries++;
+}
+
+/* What the store tells of a step in doubt. Answers whether nothing is left to do. */
+static int find_out(struct session *session, unsigned at) {
+    const struct step *step = &session->life->script->steps[at];
+    if (step->kind == STEP_RESUME) session_find_cut_off(session, at);
+    else if (step_is_commit(step)) session_find_commit(session, at);
+    return session->life->ledger->entries[at].state == ENTRY_MADE;
+}
+
 /* Repeats what has to be repeated. Answers LIFE_STOPPED when the host cannot or may not go on. */
 static int try_step(struct session *session, unsigned at, int doubt) {
     static struct branch first;
+    static struct answers answers;
     const struct life *life = session->life;
     const struct step *step = &life->script->steps[at];
     struct entry *entry = &life->ledger->entries[at];
-    struct answers answers;
-    branch_after(session, step, 0, &first);
     for (int tries = 0; tries < TRIES_MAX; tries++) {
-        entry->state = life->control == CONTROL_EARLY ? ENTRY_ANSWERED : ENTRY_STARTED;
-        entry->tries++;
+        monitors_enter(&session->model.monitors, session->number);
+        branch_after(session, step, 0, 0, &first);
+        begin_try(session, entry);
         session_call(session, step, at, first.expect, &answers);
         count_grants(session, step, &answers);
         if (is_settled(session, at, &answers, doubt)) return LIFE_ENDED;
@@ -299,16 +360,15 @@ static int try_step(struct session *session, unsigned at, int doubt) {
         }
         life->ledger->status_seen = worst;
         life->ledger->internals += worst == LNKEEP_INTERNAL;
-        /* Whatever a resume answers, the commits before it may have been made. */
-        doubt |= step->kind == STEP_RESUME || class == LNKEEP_CLASS_UNKNOWN;
+        doubt |= has_commits(step) || class == LNKEEP_CLASS_UNKNOWN;
         doubt &= life->control != CONTROL_UNKNOWN;
         /* What was definitely not applied is not counted among the tries that may have been. */
-        if (class != LNKEEP_CLASS_UNKNOWN && step->kind != STEP_RESUME) entry->tries--;
+        if (class != LNKEEP_CLASS_UNKNOWN && !has_commits(step)) entry->tries--;
         if (!doubt) entry->state = ENTRY_REFUSED;
-        if (life->control == CONTROL_UNKNOWN || !go_on_after(session, worst)) return LIFE_STOPPED;
-        if (step->kind != STEP_RESUME) continue;
-        session_find_cut_off(session, at);
-        branch_after(session, step, 0, &first);
+        if (life->control == CONTROL_UNKNOWN || !go_on_after(session, step, worst)) {
+            return LIFE_STOPPED;
+        }
+        if (doubt && find_out(session, at)) return LIFE_ENDED;
     }
     return doubt || session->store.bits == 0 ? LIFE_STOPPED : LIFE_ENDED;
 }
@@ -321,14 +381,15 @@ int session_step(struct session *session, unsigned at) {
         entry->state = ENTRY_LEFT_OUT;
         return LIFE_ENDED;
     }
-    if (doubt && step->kind == STEP_RESUME) session_find_cut_off(session, at);
+    if (doubt && find_out(session, at)) return LIFE_ENDED;
     return try_step(session, at, doubt);
 }
 
 void session_perform(struct session *session, const struct step *step) {
     static struct branch first;
-    struct answers answers;
-    branch_after(session, step, 0, &first);
+    static struct answers answers;
+    monitors_enter(&session->model.monitors, session->number);
+    branch_after(session, step, 0, 0, &first);
     session_call(session, step, STEPS_MAX, first.expect, &answers);
     count_grants(session, step, &answers);
     if (!fits(step, first.expect, &answers, 0)) {
@@ -346,6 +407,8 @@ struct life life_new(const struct script *script, enum policy policy, enum contr
     owner = getpid();
     memset((void *)ledger, 0, sizeof *ledger);
     life.ledger = ledger;
+    provider_begin(&ledger->provider);
+    consumer_begin(&ledger->consumer);
     scratch_path(life.directory, sizeof life.directory, "store");
     remove_tree(life.directory);
     return life;
@@ -356,6 +419,7 @@ int life_run(void *context) {
     static struct session session;
     unsigned at = session_replay(&session, life);
     life->ledger->lives++;
+    if (life->control == CONTROL_OLDER && at == 0) life_drop_copy(life);
     lnkeep_status status = session_open(&session, 0);
     if (status != LNKEEP_DONE) {
         life->ledger->status_seen = status;
@@ -366,6 +430,8 @@ int life_run(void *context) {
         if (life->policy == POLICY_STOP || !reopen_for_repeat(&session)) return LIFE_STOPPED;
     }
     for (; at < life->script->steps_len; at++) {
+        int is_kept = life->control == CONTROL_OLDER && at == life->script->steps_len / 2;
+        if (is_kept) life_keep_copy(life);
         if (session_step(&session, at) != LIFE_ENDED) return LIFE_STOPPED;
     }
     session_close(&session);

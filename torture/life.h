@@ -7,6 +7,8 @@
 #define TORTURE_LIFE_H
 
 #include "model.h"
+#include "resources.h"
+#include "peers.h"
 
 enum { CUT_OFFS_MAX = 12 };
 
@@ -16,6 +18,7 @@ enum entry_state {
     ENTRY_ANSWERED, /* acknowledged, or refused as the rules say */
     ENTRY_REFUSED,  /* the library said that it is definitely not applied */
     ENTRY_LEFT_OUT, /* it needs an id that was never allocated */
+    ENTRY_MADE,     /* nobody was answered, and it was found made */
 };
 
 struct entry {
@@ -27,17 +30,28 @@ struct entry {
     /* Of a step of several commits: how many each try made that was cut off. */
     unsigned cut_off[CUT_OFFS_MAX];
     volatile unsigned cut_offs;
+    /* Monitors: which opening of the store the last try fell into, and those of the cut-offs. */
+    volatile unsigned session;
+    unsigned cut_off_sessions[CUT_OFFS_MAX];
+    /* Bits of the step's commits that were answered DONE, and of those that were refused. */
+    volatile unsigned made, unmade;
 };
 
 /* In memory shared with the other lives. */
 struct ledger {
-    struct entry entries[STEPS_MAX];
+    struct entry entries[STEPS_MAX + 1]; /* the last one is of steps beyond the script */
     volatile unsigned grants[SLOTS]; /* how often init, or a part's registration, answered DONE */
     volatile uint8_t is_paid[PAYMENTS]; /* a settle was acknowledged, and not forgotten since */
     volatile unsigned lives, answered;
     volatile unsigned cut_offs; /* of steps of several commits, after some of them */
+    volatile unsigned found_made; /* commits of monitors that nobody was answered for */
     volatile unsigned internals; /* answers that say that lnkeep met a bug of its own */
     volatile int status_seen; /* of the last call that failed, for the figures */
+    volatile unsigned sessions; /* openings of the store */
+    volatile uint64_t peer_knows[CHANNELS]; /* the newest update that an output told a peer of */
+    struct resources_log resources;
+    struct provider_ledger provider;
+    struct consumer_ledger consumer;
 };
 
 /* What a host does with an answer that is neither DONE, ALREADY nor a refusal of the rules. */
@@ -54,6 +68,12 @@ enum control {
     CONTROL_UNKNOWN, /* takes UNKNOWN for "not applied" */
     CONTROL_APART,   /* changes payments and their attempts' records in transactions of their own */
     CONTROL_LATE,    /* knows no late settle, by which more than the amount may go out */
+    CONTROL_LEAK,    /* sends what depends on a commit before the commit */
+    CONTROL_SPLIT,   /* stores channels and their manager in commits of their own */
+    CONTROL_MEMORY,   /* takes a decision from memory for durable */
+    CONTROL_DEFERRED, /* takes a peer's blob for durable that waits in memory */
+    CONTROL_UNSEALED,   /* hands a blob of ours to a peer before its number is durable */
+    CONTROL_OLDER,   /* is put back to an older copy of its store after the kill */
 };
 
 struct life {
@@ -87,12 +107,24 @@ struct session {
     lnkeep_store_report report;
     struct model model; /* after everything that was answered */
     uint64_t event_taken;
+    lnkeep_monitors monitors;
+    lnkeep_monitors_report monitors_report;
+    unsigned number; /* of this opening of the store */
+    int is_closed_clean; /* the last close left nothing in the queue */
+    /* Durable outputs that this opening gave, and that no commit has removed. */
+    unsigned outputs_len;
+    struct monitor_output outputs[OUTPUTS_MAX];
+    lnkeep_resources resources;
+    int is_reconciled;
+    struct provider provider;
+    struct consumer consumer;
 };
 
 /* What a call gave: one outcome per operation, or one for the whole call. */
 struct answers {
     lnkeep_outcome outcomes[OPS_MAX];
     lnkeep_payment *view; /* of the payment after a single operation; freed by its reader */
+    unsigned left_out;    /* of a race: the first commit came too late */
 };
 
 /* What the ledger says happened; answers the first step that is not finished. */
@@ -116,6 +148,104 @@ lnkeep_status session_resume(struct session *session, const struct step *step);
 unsigned read_payment(const struct session *session, const lnkeep_payment *view,
                       struct model *seen);
 struct past_event read_event(const struct model *model, const lnkeep_event *event);
+
+/* life_monitors.c */
+lnkeep_status session_open_monitors(struct session *session);
+void session_close_monitors(struct session *session);
+void session_call_monitors(struct session *session, const struct step *step, struct entry *entry,
+                           struct answers *answers);
+/* A commit was made: what was acknowledged went with it. */
+void forget_acknowledged(struct session *session);
+/* life_commits.c: two commits at once, and one in a group. */
+lnkeep_status session_race(struct session *session, const struct step *step, struct entry *entry,
+                           unsigned *left_out);
+void session_group(struct session *session, const struct step *step, struct entry *entry,
+                   struct answers *answers);
+/* A commit of everything queued, as the model knows it; its bytes live until the next one. */
+struct commit_words {
+    lnkeep_monitors_commit commit;
+    lnkeep_channel_tip view[CHANNELS + 1];
+};
+lnkeep_status commit_prepare(struct session *session, const struct monitors *monitors,
+                             unsigned number, int is_large, struct commit_words *words);
+/* An operation of STEP_QUEUE is asked for. */
+lnkeep_status call_monitors_op(struct session *session, const struct monitors *monitors,
+                               const struct op *op);
+
+/* life_resources.c */
+lnkeep_status session_open_resources(struct session *session);
+void session_close_resources(struct session *session);
+lnkeep_status session_call_resources(struct session *session, const struct step *step, unsigned at);
+
+/* verify_monitors.c */
+void read_monitors(struct session *session, struct model *seen);
+/* A step that commits monitors is in doubt: finds out whether it was made, and notes it. */
+void session_find_commit(struct session *session, unsigned at);
+/* What an open must say of monitors after a clean close, and after any end. */
+void check_monitors_report(struct session *session, int was_closed);
+/* Updates are offered again, and those that are missing: ids neither skipped nor repeated. */
+void ask_monitors_again(struct session *session);
+
+/* For controls, behind the host's back: 0 when it was done. */
+int meddle_with_monitors(lnkeep_store store);
+int meddle_with_resources(lnkeep_store store, int is_compat);
+
+/* verify_resources.c: what was called, and what each opening found, from the ledger. */
+void judge_resources(const struct life *life);
+/* The newest calls once more, with the same identifiers. */
+void ask_resources_again(struct session *session);
+/* Of a step at a place of the script. */
+uint64_t step_ms(unsigned at, unsigned offset_ms);
+/* LNKEEP_DONE, or a failure that a fault excuses; any other answer is a finding. */
+lnkeep_status session_judge(const struct session *session, lnkeep_status given,
+                            lnkeep_status wanted, const char *call, unsigned peer);
+
+/* life_peers.c and verify_peers.c: blobs of other nodes. */
+lnkeep_status session_provide(struct session *session, const struct step *step, unsigned at);
+lnkeep_status provider_open(struct session *session);
+void provider_is_flushed(struct session *session);
+/* The store was synced, by whomever: what waits was written, or nobody knows. */
+void provider_is_synced(struct session *session, lnkeep_status status);
+lnkeep_status provider_check(struct session *session);
+void provider_meet_all(struct session *session, unsigned at);
+
+/* life_backup.c and verify_backup.c: our own blobs at other nodes. */
+lnkeep_status session_consume(struct session *session, const struct step *step, unsigned at);
+lnkeep_status consumer_open(struct session *session);
+lnkeep_status consumer_known(struct session *session, unsigned peer, lnkeep_backup_peer *known);
+lnkeep_status consumer_standing(struct session *session, lnkeep_backup_standing *standing);
+/* What was promised of a peer is known after every crash since. */
+void consumer_check_known(const struct session *session, unsigned peer,
+                          const lnkeep_backup_peer *known);
+/* What a peer hands back at a connection. */
+enum returns { RETURNS_HELD, RETURNS_BEFORE, RETURNS_GARBAGE, RETURNS_NOTHING, RETURNS_FOREIGN };
+struct meeting {
+    unsigned peer;
+    enum returns returns;
+    uint64_t foreign_seq; /* these two with RETURNS_FOREIGN: who sealed it, and as which number */
+    const uint8_t *instance;
+};
+/* life_returns.c: the peer was greeted, and returns something or begins channel_reestablish. */
+lnkeep_status consumer_conclude(struct session *session, const struct meeting *met,
+                                uint64_t now_ms);
+void consumer_check_failure(const struct session *session, int32_t failure, const char *call);
+/* What peers hold is enough for what was known to be restorable. */
+void consumer_check(struct session *session);
+void consumer_meet_all(struct session *session, unsigned at);
+
+/* control_peers.c: who breaks a promise about blobs, and what has to be found then. */
+struct peers_control {
+    const char *name;
+    enum control control;
+    unsigned wanted; /* enum finding */
+    int peers_lose;
+};
+const struct peers_control *peers_control(const char *name);
+/* The store as it is now, for a host that is put back to it. */
+void life_keep_copy(const struct life *life);
+void life_drop_copy(const struct life *life);
+/* Between the kill and the check. */
+void peers_meddle(const struct peers_control *control, struct life *life);
 
 /* verify.c: everything that the store holds. */
 void session_read(struct session *session, struct model *seen);

@@ -161,5 +161,16 @@ void session_call(struct session *session, const struct step *step, unsigned at,
     case STEP_FETCH: first->status = session_fetch(session, op->payment); break;
     case STEP_SWEEP: first->status = call_sweep(session); break;
     case STEP_RESUME: first->status = session_resume(session, step); break;
+    case STEP_GROUP:
+    case STEP_QUEUE:
+    case STEP_COMMIT:
+    case STEP_RACE:
+    case STEP_PURGE:
+    case STEP_TAKE:
+        session_call_monitors(session, step, &session->life->ledger->entries[at], answers);
+        break;
+    case STEP_RESOURCES: first->status = session_call_resources(session, step, at); break;
+    case STEP_PROVIDE: first->status = session_provide(session, step, at); break;
+    case STEP_CONSUME: first->status = session_consume(session, step, at); break;
     }
 }

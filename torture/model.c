@@ -177,6 +177,15 @@ void model_apply(struct model *model, const struct step *step, unsigned left_out
         }
         break;
     case STEP_ATOMIC: apply_atomic(model, step, expect); break;
+    case STEP_GROUP:
+        apply_atomic(model, step, expect);
+        model_monitors(model, step, left_out, expect);
+        break;
+    case STEP_QUEUE:
+    case STEP_COMMIT:
+    case STEP_RACE:
+    case STEP_PURGE:
+    case STEP_TAKE: model_monitors(model, step, left_out, expect); break;
     case STEP_EVENTS: {
         uint64_t before = model->cursor_acked;
         uint64_t until = step->ops[0].slot;
@@ -192,12 +201,15 @@ void model_apply(struct model *model, const struct step *step, unsigned left_out
     case STEP_REOPEN:
     case STEP_READ:
     case STEP_FETCH:
-    case STEP_SWEEP: break;
+    case STEP_SWEEP:
+    case STEP_RESOURCES:
+    case STEP_PROVIDE:
+    case STEP_CONSUME: break;
     }
 }
 
 unsigned step_outcomes(const struct step *step) {
-    return step->kind <= STEP_ATOMIC ? step->ops_len : 1;
+    return step->kind <= STEP_ATOMIC || step->kind == STEP_QUEUE ? step->ops_len : 1;
 }
 
 int step_is_possible(const struct model *model, const struct step *step) {
@@ -257,6 +269,7 @@ int model_differs(const struct model *wanted, const struct model *given, char *w
     for (unsigned payment = 0; payment < PAYMENTS; payment++) {
         if (model_payment_differs(wanted, given, payment, why, len)) return 1;
     }
+    if (model_monitors_differ(wanted, given, why, len)) return 1;
     if (wanted->cursor_acked != given->cursor_acked || wanted->events_len != given->events_len) {
         snprintf(why, len, "%u events, cursor at %llu; not %u events, cursor at %llu",
                  given->events_len, (unsigned long long)given->cursor_acked, wanted->events_len,

@@ -11,6 +11,8 @@
 
 #include <lnkeep.h>
 
+#include "monitors.h"
+
 enum {
     CHOSEN_SLOTS = 120, /* attempts whose id the host chooses */
     PARTS_FROM = 144,   /* those between get their id from an allocation */
@@ -18,7 +20,7 @@ enum {
     PAYMENTS = 24,
     GENERATIONS = 4, /* idempotency keys that one payment hash may be initiated under */
     OPS_MAX = 6,
-    STEPS_MAX = 256,
+    STEPS_MAX = 512,
     EVENTS_MAX = 2048,
     MESSAGE_MAX = 20000,
 };
@@ -53,8 +55,9 @@ struct op {
 };
 
 enum step_kind {
-    STEP_SINGLE, /* these three are made of operations, the others are calls of their own */
+    STEP_SINGLE, /* these four are made of operations, the others are calls of their own */
     STEP_BATCH,
+    STEP_GROUP, /* an atomic one with a commit of monitors behind its operations */
     STEP_ATOMIC,
     STEP_TICK,
     STEP_EVENTS,
@@ -65,6 +68,16 @@ enum step_kind {
     STEP_FETCH,
     STEP_SWEEP,
     STEP_RESUME, /* of several commits: a crash leaves the first ones */
+    /* Monitors, with operations of their own. */
+    STEP_QUEUE,
+    STEP_COMMIT,
+    STEP_RACE, /* two commits at once */
+    STEP_PURGE,
+    STEP_TAKE, /* completions and outputs */
+    /* Resources, with operations of their own. */
+    STEP_RESOURCES,
+    STEP_PROVIDE, /* these two are judged by ledgers of their own, and leave the model alone */
+    STEP_CONSUME,
 };
 
 /* What is acknowledged as a whole: one call of the library. */
@@ -75,6 +88,7 @@ struct step {
 
 struct script {
     unsigned steps_len;
+    int is_compat; /* mode of the resources */
     struct step steps[STEPS_MAX];
 };
 
@@ -119,6 +133,7 @@ struct model {
     uint64_t allocated[PARTS_FROM];
     uint64_t sequence_last; /* of a payment, ever */
     uint64_t cursor_acked;
+    struct monitors monitors;
     unsigned events_len;
     struct past_event events[EVENTS_MAX];
 };

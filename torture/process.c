@@ -4,6 +4,7 @@
 #include "common.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -24,6 +26,7 @@ unsigned worker_index;
 const char *const finding_names[FINDINGS] = {
     "lost",  "granted twice", "paid twice", "half", "wrong",
     "event", "status",        "signal",     "hang", "reopen",
+    "blob",  "number",        "alarm",      "restore",
 };
 
 static struct {
@@ -31,6 +34,8 @@ static struct {
     atomic_uint_fast64_t printed;
 } *findings;
 
+/* The same counts in the file of the points, while those run. */
+static atomic_uint_fast64_t *counted;
 static char replay[512];
 static int is_silent;
 
@@ -45,6 +50,16 @@ void findings_at(const char *format, ...) {
 
 void findings_silent(int silent) { is_silent = silent; }
 
+/* The command is kept, so that the point can be run again when its cause is mended. */
+static void keep_failure(void) {
+    const char *path = getenv("LNKEEP_TORTURE_FAILURES");
+    if (!path) return;
+    int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (file < 0) return;
+    dprintf(file, "%s\n", replay);
+    close(file);
+}
+
 void finding(enum finding kind, const char *format, ...) {
     char text[400];
     va_list arguments;
@@ -52,9 +67,11 @@ void finding(enum finding kind, const char *format, ...) {
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     atomic_fetch_add(&findings->counts[kind], 1);
+    if (counted) atomic_fetch_add(&counted[kind], 1);
     if (is_silent || atomic_fetch_add(&findings->printed, 1) >= PRINTED_MAX) return;
     /* One write, so that lines of several processes do not mix. */
     dprintf(1, "VIOLATION %s: %s\n    replay: %s\n", finding_names[kind], text, replay);
+    keep_failure();
 }
 
 uint64_t findings_count(enum finding kind) { return atomic_load(&findings->counts[kind]); }
@@ -149,25 +166,62 @@ int expect_exit(struct ended ended, const char *what) {
     return !ended.hung && !ended.signal;
 }
 
+/* In a file, where there is one: a harness that is stopped goes on at its next start. */
 struct points {
+    uint64_t max;
     atomic_uint_fast64_t next, run;
     atomic_int stopped;
+    uint64_t begun[WORKERS_MAX];       /* the point of each process, plus one, until it has ended */
+    atomic_uint_fast64_t counts[FINDINGS]; /* what was found before this start */
 };
 
-static void work(struct points *points, uint64_t max, point_function run, void *context) {
+/* Nothing of an earlier start, or all of it when that was to run as many points. */
+static struct points *points_open(uint64_t max) {
+    const char *path = getenv("LNKEEP_TORTURE_PROGRESS");
+    if (!path) {
+        struct points *unkept = shared_memory(sizeof *unkept);
+        unkept->max = max;
+        return unkept;
+    }
+    int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (file < 0 || ftruncate(file, sizeof(struct points)) != 0) give_up(path);
+    struct points *points = mmap(NULL, sizeof *points, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (points == MAP_FAILED) give_up(path);
+    close(file);
+    if (points->max != max) memset(points, 0, sizeof *points);
+    points->max = max;
+    return points;
+}
+
+static void run_one(struct points *points, uint64_t point, point_function run, void *context) {
+    points->begun[worker_index] = point + 1;
+    if (run(point, context)) atomic_fetch_add(&points->run, 1);
+    else atomic_store(&points->stopped, 1);
+    points->begun[worker_index] = 0;
+}
+
+static void work(struct points *points, point_function run, void *context) {
+    if (points->begun[worker_index] != 0) {
+        run_one(points, points->begun[worker_index] - 1, run, context);
+    }
     while (!atomic_load(&points->stopped)) {
         uint64_t point = atomic_fetch_add(&points->next, 1);
-        if (point >= max) return;
-        if (!run(point, context)) {
-            atomic_store(&points->stopped, 1);
-            return;
-        }
-        atomic_fetch_add(&points->run, 1);
+        if (point >= points->max) return;
+        run_one(points, point, run, context);
     }
 }
 
+/* Whoever stops this harness keeps what it has found. */
+static void keep_counts(struct points *points) {
+    for (int kind = 0; kind < FINDINGS; kind++) {
+        atomic_fetch_add(&findings->counts[kind], atomic_load(&points->counts[kind]));
+    }
+    counted = points->counts;
+}
+
 uint64_t run_points(uint64_t points_max, point_function run, void *context) {
-    struct points *points = shared_memory(sizeof *points);
+    struct points *points = points_open(points_max);
+    keep_counts(points);
     int processes[WORKERS_MAX];
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned workers = processors < 1 ? 1 : processors > WORKERS_MAX ? WORKERS_MAX
@@ -179,7 +233,7 @@ uint64_t run_points(uint64_t points_max, point_function run, void *context) {
         if (processes[i] == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
             worker_index = i;
-            work(points, points_max, run, context);
+            work(points, run, context);
             fflush(NULL);
             _exit(0);
         }
@@ -192,5 +246,8 @@ uint64_t run_points(uint64_t points_max, point_function run, void *context) {
             exit(70);
         }
     }
-    return atomic_load(&points->run);
+    counted = NULL;
+    uint64_t ran = atomic_load(&points->run);
+    points->max = 0; /* these are done: whoever runs points next begins anew */
+    return ran;
 }

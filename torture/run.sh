@@ -1,34 +1,35 @@
 #!/bin/sh
 # Builds the fault harnesses against include/lnkeep.h and the static archive, and runs them, each
 # with controls: hosts or stores that break a promise, which the harness has to catch. Arguments
-# name harnesses (kill fault full_disk damage), none means all; --sample takes a few points of each.
+# name harnesses (the files of torture/run), none means all but those that take a machine of their own.
+#
+#   --sample   a few points of each
+#   --resume   goes on where the last run stopped: what ended is not run again, what did not goes on
+#   --replay   only the points that were violations in earlier runs
 #
 #   LNKEEP_TORTURE_SEED=N    seed of every harness, 1 if unset, 0 for a fresh one that is printed
 #   LNKEEP_TORTURE_DIR=DIR   where stores are made; in memory if unset
-#   LNKEEP_TORTURE_KILLS, _RANDOM_KILLS, _CHAINS, _FAULTS, _CYCLES, _DAMAGES   numbers of points;
-#                            0 kills and 0 faults mean every one
+#   LNKEEP_TORTURE_RECORD=1  adds what ran to torture/record.tsv
+#   LNKEEP_TORTURE_KILLS and so on: numbers of points, named in torture/run
 set -eu
 cd "$(dirname "$0")/.."
 . tests/report.sh
 
-# Usage: set_sizes KILLS RANDOM_KILLS CHAINS FAULTS CYCLES DAMAGES CONTROLS
-set_sizes() {
-    KILLS=${LNKEEP_TORTURE_KILLS:-$1}
-    RANDOM_KILLS=${LNKEEP_TORTURE_RANDOM_KILLS:-$2}
-    CHAINS=${LNKEEP_TORTURE_CHAINS:-$3}
-    FAULTS=${LNKEEP_TORTURE_FAULTS:-$4}
-    CYCLES=${LNKEEP_TORTURE_CYCLES:-$5}
-    DAMAGES=${LNKEEP_TORTURE_DAMAGES:-$6}
-    CONTROLS=$7
-}
-
-if [ "${1:-}" = --sample ]; then
+ALONE='soak qemu' # by name only: these take an hour, or a machine of their own
+is_sample=0 is_resumed=0 is_replay=0
+while [ $# -gt 0 ]; do
+    case $1 in
+    --sample) is_sample=1 ;;
+    --resume) is_resumed=1 ;;
+    --replay) is_replay=1 ;;
+    -*)
+        echo "torture: $1 is not an option" >&2
+        exit 64
+        ;;
+    *) break ;;
+    esac
     shift
-    set_sizes 100 80 20 400 2 600 40
-else
-    set_sizes 0 1000 200 0 100 5000 200
-fi
-HARNESSES=${*:-kill fault full_disk damage}
+done
 if [ "$(uname -s)" != Linux ]; then
     skip torture 'the harnesses need ptrace, loop devices and the files of Linux'
     finish torture
@@ -36,31 +37,70 @@ if [ "$(uname -s)" != Linux ]; then
 fi
 SEED=${LNKEEP_TORTURE_SEED:-1}
 OUT=build/torture
+RESULTS=$OUT/results.tsv
 NATIVE=$(cat build/lib/native-libs)
 SHARED_PARTS='torture/common.c torture/process.c torture/sha256.c'
 LIFE_PARTS='torture/model.c torture/model_payments.c torture/model_resume.c
     torture/words.c torture/payment_words.c torture/script.c torture/script_payments.c
     torture/life.c torture/life_calls.c torture/life_payments.c
-    torture/verify.c torture/verify_payments.c torture/trace.c'
-DAMAGE_PARTS='torture/damage_shapes.c torture/damage_kinds.c torture/damage_read.c
-    torture/damage_payments.c torture/damage_payments_read.c torture/damage_bare.c'
+    torture/verify.c torture/verify_payments.c torture/trace.c
+    torture/monitors_words.c torture/model_monitors.c torture/script_monitors.c
+    torture/life_monitors.c torture/life_commits.c torture/verify_monitors.c
+    torture/resources_calls.c torture/script_resources.c torture/life_resources.c
+    torture/verify_resources.c
+    torture/model_peers.c torture/model_backup.c torture/script_peers.c torture/life_peers.c
+    torture/life_backup.c torture/life_returns.c torture/verify_peers.c torture/verify_backup.c
+    torture/control_peers.c'
 FULL_DISK_PARTS='torture/full_disk_payments.c'
 mkdir -p "$OUT"
 trap 'exit 1' INT TERM # so that what is set for the exit is done
 
-# Usage: build NAME PARTS
+# Every violation is kept here with the command that replays it, until --replay finds it mended.
+export LNKEEP_TORTURE_FAILURES="$OUT/failures.txt"
+
+# Usage: size NAME SAMPLE FULL. Sets $NAME, unless LNKEEP_TORTURE_NAME says another number.
+size() {
+    if [ "$is_sample" -eq 1 ]; then otherwise=$2; else otherwise=$3; fi
+    eval "$1=\${LNKEEP_TORTURE_$1:-$otherwise}"
+}
+
+# Usage: build NAME PARTS [ARCHIVE]
 build() {
     # shellcheck disable=SC2086 # the parts and the libraries are words
     check "$1_builds" ${CC:-gcc} -std=c11 -Wall -Wextra -Wpedantic -Werror -O2 -g -pthread \
-        -Iinclude -Itorture "torture/$1.c" $2 $SHARED_PARTS build/lib/liblnkeep.a $NATIVE \
+        -Iinclude -Itorture "torture/$1.c" $2 $SHARED_PARTS "${3:-build/lib/liblnkeep.a}" $NATIVE \
         -o "$OUT/$1"
+}
+
+# Usage: hook ARCHIVE FUNCTION... A copy of the archive that calls torture_FUNCTION in its place.
+hook() {
+    hooked=$1
+    shift
+    renamed=
+    for function in "$@"; do renamed="$renamed --redefine-sym $function=torture_$function"; done
+    # shellcheck disable=SC2086 # the arguments are words
+    objcopy $renamed build/lib/liblnkeep.a "$hooked"
+}
+
+# Usage: note NAME COMMAND... One row of the table that ends the run, from the closing lines of a log.
+note() {
+    figures='seed ([0-9]+), ([0-9]+) points, '
+    sed -n -E "s/^([a-z0-9_]+): $figures([0-9]+) violations.*/\1\t\2\t\3\t\4/p
+        s/^([a-z0-9_]+) control ([a-z0-9_]+): $figures(caught|NOT CAUGHT).*/\1 (\2)\t\3\t\4\t\5/p" "$log" | sed "s|\$|\t$(($(date +%s) - began))\t$*|" >> "$RESULTS"
 }
 
 # Usage: run NAME COMMAND... Shows what the harness prints; its last lines hold the figures.
 run() {
-    run_name=$1 status=0
+    run_name=$1 status=0 began=$(date +%s)
     shift
     log=$OUT/$run_name.log
+    if [ "$is_resumed" -eq 1 ] && grep -qF "	$* --seed $SEED	ok" "$RESULTS" 2> /dev/null; then
+        ok "$run_name (in an earlier run)"
+        return
+    fi
+    LNKEEP_TORTURE_PROGRESS=$OUT/$run_name.progress
+    export LNKEEP_TORTURE_PROGRESS
+    if [ "$is_resumed" -eq 0 ]; then rm -f "$LNKEEP_TORTURE_PROGRESS"; fi
     "$@" --seed "$SEED" > "$log" 2> "$log.errors" || status=$?
     grep -v '^SKIPPED' "$log" || true
     case $status in
@@ -68,73 +108,60 @@ run() {
     77) skip "$run_name" "$(sed -n 's/^SKIPPED: [^:]*: //p' "$log")" ;;
     *) tail -n 5 "$log.errors"; not_ok "$run_name (exit status $status)" ;;
     esac
+    if [ "$status" -eq 0 ]; then note "$* --seed $SEED	ok"; else note "$* --seed $SEED	failed"; fi
+    rm -f "$LNKEEP_TORTURE_PROGRESS"
 }
 
-run_kill() {
-    build kill "$LIFE_PARTS" || return 0
-    run kill_before "$OUT/kill" --before --points "$KILLS"
-    run kill_after "$OUT/kill" --after --points "$KILLS"
-    run kill_random "$OUT/kill" --random --points "$RANDOM_KILLS"
-    run kill_chain "$OUT/kill" --chain --points "$CHAINS"
-    run kill_before_control_early "$OUT/kill" --before --control early --points "$CONTROLS"
-    run kill_after_control_empty "$OUT/kill" --after --control empty --points "$CONTROLS"
-    # Seldom does a kill fall between two calls that belong together, so this one takes more points.
-    run kill_before_control_apart "$OUT/kill" --before --control apart --points "$((CONTROLS * 4))"
-    run kill_after_control_forget "$OUT/kill" --after --control forget --points "$CONTROLS"
-    run kill_after_control_meddle "$OUT/kill" --after --control meddle --points "$CONTROLS"
-    run kill_after_control_late "$OUT/kill" --after --control late --points "$CONTROLS"
-    run kill_random_control_early "$OUT/kill" --random --control early --points "$CONTROLS"
-    run kill_chain_control_early "$OUT/kill" --chain --control early --points "$CONTROLS"
-}
-
-run_fault() {
-    build fault "$LIFE_PARTS" || return 0
-    run fault "$OUT/fault" --points "$FAULTS"
-    # UNKNOWN is seldom in fact applied, so this control takes more points than the others.
-    run fault_control_unknown "$OUT/fault" --control unknown --points "$((CONTROLS * 10))"
-}
-
-# Usage: on_small_disk NAME COMMAND... With a new ext4 of 96 MiB on a loop device.
-on_small_disk() {
-    place=${LNKEEP_TORTURE_DIR:-/dev/shm}
-    if [ ! -w "$place" ]; then place=${TMPDIR:-/tmp}; fi
-    disk=$(mktemp -d "$place/lnkeep-disk-XXXXXX")
-    trap 'umount "$disk/mount" 2>/dev/null || true; rm -rf "$disk"' EXIT
-    mkdir "$disk/mount"
-    truncate -s 96M "$disk/image"
-    # No blocks for root alone: what is full is full for everybody.
-    if ! mkfs.ext4 -q -m 0 "$disk/image" || ! mount -o loop "$disk/image" "$disk/mount"; then
-        skip "$1" 'this machine gives no loop device'
-    else
-        run "$@" --directory "$disk/mount"
-        umount "$disk/mount"
-    fi
-    rm -rf "$disk"
-    trap - EXIT
-}
-
-run_full_disk() {
-    build full_disk "$FULL_DISK_PARTS" || return 0
-    if [ "$(id -u)" -ne 0 ] || ! have mkfs.ext4; then
-        skip full_disk 'mounting a small ext4 takes root and mkfs.ext4'
+# What was found earlier, once more. What is found again is kept again.
+replay() {
+    kept=$OUT/replayed.txt
+    if [ ! -s "$LNKEEP_TORTURE_FAILURES" ]; then
+        echo 'no violation is kept'
         return 0
     fi
-    on_small_disk full_disk "$OUT/full_disk" --cycles "$CYCLES"
-    on_small_disk full_disk_control_ignore "$OUT/full_disk" --control ignore --cycles 2
+    sort -u "$LNKEEP_TORTURE_FAILURES" > "$kept"
+    rm -f "$LNKEEP_TORTURE_FAILURES"
+    while IFS= read -r command; do
+        # shellcheck disable=SC2086 # the command is made of words
+        check "$command" $command < /dev/null || true
+    done < "$kept"
 }
 
-run_damage() {
-    build damage "$DAMAGE_PARTS" || return 0
-    run damage "$OUT/damage" --count "$DAMAGES"
-    run damage_control_older "$OUT/damage" --control older --count "$CONTROLS"
-    run damage_control_bare "$OUT/damage" --control bare --count "$((CONTROLS * 10))"
+table() {
+    [ -s "$RESULTS" ] || return 0
+    printf '\n'
+    { printf 'harness\tseed\tpoints\tviolations\tseconds\n' && cat "$RESULTS"; } |
+        awk -F '\t' '{ printf "%-34s %20s %9s %11s %7s\n", $1, $2, $3, $4, $5 }'
 }
 
-for harness in $HARNESSES; do
-    printf '\n== %s\n' "$harness"
-    case $harness in
-    kill | fault | full_disk | damage) "run_$harness" ;;
-    *) not_ok "$harness is not a harness" ;;
+# Cumulative counts: what ran at which commit, without the controls.
+record() {
+    [ "${LNKEEP_TORTURE_RECORD:-0}" = 1 ] && [ -s "$RESULTS" ] || return 0
+    commit=$(git rev-parse --short=12 HEAD 2> /dev/null || echo unknown)
+    awk -F '\t' -v "commit=$commit" '$1 !~ /\(/ { printf "%s\t%s\t%s\t%s\t%s\n", commit, $1, $2, $3, $4 }' \
+        "$RESULTS" >> torture/record.tsv
+}
+
+harnesses=
+for file in torture/run/*.sh; do
+    # shellcheck source=/dev/null # each defines run_NAME
+    . "$file"
+    name=$(basename "$file" .sh)
+    case " $ALONE " in
+    *" $name "*) ;;
+    *) harnesses="$harnesses $name" ;;
     esac
 done
+if [ "$is_replay" -eq 1 ]; then
+    replay
+    finish torture
+    exit
+fi
+if [ "$is_resumed" -eq 0 ]; then rm -f "$RESULTS"; fi
+for harness in ${*:-$harnesses}; do
+    printf '\n== %s\n' "$harness"
+    if [ -e "torture/run/$harness.sh" ]; then "run_$harness"; else not_ok "$harness is not a harness"; fi
+done
+table
+record
 finish torture

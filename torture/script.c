@@ -105,10 +105,25 @@ static void write_attempt_step(struct writing *w, struct step *step) {
     }
 }
 
-/* Of each five steps three are of the tour, until it has ended: then mostly three by chance. */
+/*
+ * Of each six steps one is about monitors and one about resources. Of five others three are of the
+ * tour, until it has ended: then mostly three by chance.
+ */
 static void write_step(struct writing *w, struct step *step) {
     unsigned at = w->script->steps_len;
     memset(step, 0, sizeof *step);
+    if (at % 6 == 2) {
+        write_monitors_step(w, step);
+        return;
+    }
+    if (at % 6 == 5) {
+        write_resources_step(w, step);
+        return;
+    }
+    if (at % 5 == 4) {
+        write_peers_step(w, step);
+        return;
+    }
     if (at % 5 < 3 && write_tour_step(w, step)) return;
     if (chance_below(&w->chance, 5) < 3) write_payment_step(w, step);
     else write_attempt_step(w, step);
@@ -122,9 +137,18 @@ void script_make(struct script *script, uint64_t seed, unsigned steps_len) {
     w.chance = seed;
     if (steps_len > STEPS_MAX) give_up("the script is too long");
     memset(script, 0, sizeof *script);
+    script->is_compat = seed % 2 == 0;
+    struct step late = {0};
     for (script->steps_len = 0; script->steps_len < steps_len; script->steps_len++) {
         struct step *step = &script->steps[script->steps_len];
-        write_step(&w, step);
+        int is_last = script->steps_len + 1 == steps_len;
+        if (late.kind == STEP_REOPEN) *step = late;
+        else write_step(&w, step);
+        late.kind = STEP_SINGLE;
+        if (step->kind == STEP_REOPEN || is_last) {
+            struct step before = *step;
+            if (write_monitors_end(&w, step)) late = before;
+        }
         model_apply(&w.model, step, 0, expect);
         for (unsigned i = 0; i < step->ops_len && step->kind <= STEP_ATOMIC; i++) {
             struct op *op = &step->ops[i];

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TAKEN_MAX = 256, FRESH_ID = 5000 };
+enum { TAKEN_MAX = 256, FRESH_ID = 5000, AFTER_ALL_STEPS = STEPS_MAX + 1 };
 
 /* Reads an attempt into what the model knows of one. */
 static void read_attempt(struct session *session, unsigned slot, struct record *seen) {
@@ -108,6 +108,7 @@ void session_read(struct session *session, struct model *seen) {
         }
     }
     read_payments(session, seen);
+    read_monitors(session, seen);
     read_events(session, seen);
     read_cursor(session, seen);
     check_counts(session, seen);
@@ -151,6 +152,10 @@ static void check_prefix(struct session *session, unsigned at) {
     int doubt = is_in_doubt(life, at);
     if (doubt && life->script->steps[at].kind == STEP_RESUME) {
         session_find_cut_off(session, at);
+        return;
+    }
+    if (doubt && step_is_commit(&life->script->steps[at])) {
+        session_find_commit(session, at);
         return;
     }
     session_read(session, &seen);
@@ -257,6 +262,7 @@ int life_verify(void *context) {
     check_file(&life, at);
     if (!open_for_check(&session, LNKEEP_STORE_VERIFY)) return 0;
     check_report(&session, at);
+    check_monitors_report(&session, 0);
     check_prefix(&session, at);
     /* The same call again, as after every crash: it changes nothing that was changed before. */
     if (is_in_doubt(&life, at) && session_step(&session, at) == LIFE_ENDED) {
@@ -270,11 +276,17 @@ int life_verify(void *context) {
         ask_payments_again(&session);
         restart_payments(&session, at);
     }
+    ask_monitors_again(&session);
+    ask_resources_again(&session);
+    provider_meet_all(&session, AFTER_ALL_STEPS);
+    consumer_meet_all(&session, AFTER_ALL_STEPS);
     session_close(&session);
     if (!open_for_check(&session, 0)) return 0;
+    check_monitors_report(&session, 1);
     check_all(&session, "a clean close");
     check_fresh_id(&session);
     session_close(&session);
     check_file(&life, life.script->steps_len);
+    judge_resources(&life);
     return 0;
 }

@@ -125,5 +125,10 @@ mod tests {
         let mut result = AttemptResult::local_failure(0);
         result.message = RawMessage::new(vec![0xff; 5]);
         assert_eq!(classify(&result, Decryptor::Ok), Classified::LocalFailureUndecodable);
+        result.ending = Ending::Fail { failure_code: 0x2002 };
+        assert_eq!(classify(&result, Decryptor::Ok), Classified::LocalFailure);
+        result = AttemptResult::local_failure(0);
+        result.message = RawMessage::new(local_failure_reason(0x2002));
+        assert_eq!(classify(&result, Decryptor::Ok), Classified::LocalFailure);
     }
 }

@@ -400,6 +400,10 @@ fn a_damaged_namespace_row_stops_no_settle_and_bars_new_ids() {
     attempts.init(&InitRequest::new(key(1))).unwrap();
     attempts.init(&InitRequest::new(key(2))).unwrap();
     attempts.store().submit_one(Damage).unwrap();
+    for namespace in [None, Some(Namespace::default())] {
+        let unknown = attempts.counts(namespace).unwrap_err();
+        assert_eq!(unknown.status(), Status::CorruptRecord);
+    }
     attempts.store_result(key(1), settle(1)).unwrap();
     let counts = attempts.counts(None).unwrap();
     assert_eq!((counts.intent, counts.settled), (1, 1));
@@ -426,6 +430,9 @@ fn a_quarantined_record_burns_its_id_and_leaves_no_pending_trace() {
     let counts = attempts.counts(None).unwrap();
     assert_eq!((counts.intent, counts.deleted), (0, 1));
     assert_eq!(attempts.init(&InitRequest::new(key(1))).unwrap(), InitAnswer::AlreadyExists);
+    attempts.init(&InitRequest::new(key(2))).unwrap();
+    let readable = attempts.quarantine(key(2)).unwrap_err();
+    assert_eq!(readable.status(), Status::Conflict);
 }
 
 #[test]
@@ -461,6 +468,48 @@ fn lists_are_paged_filtered_and_scoped() {
     let expired = Query { expired_at_height: 110, ..Query::default() };
     let expired = attempts.list(&expired).unwrap().attempts;
     assert_eq!(expired.len(), 5, "odd ids 1 to 9 are pending and past their expiry");
+    let expired = Query { expired_at_height: 111, ..Query::default() };
+    assert_eq!(attempts.list(&expired).unwrap().attempts.len(), 6, "id 11 expires at 111");
+}
+
+#[test]
+fn lists_know_the_age_of_a_record_to_the_millisecond() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let tick = |unix_ms| attempts.store().tick(Clock { unix_ms, block_height: 0 }).unwrap();
+    attempts.init(&InitRequest::new(key(1))).unwrap();
+    tick(1_000);
+    attempts.init(&InitRequest::new(key(2))).unwrap();
+    tick(2_000);
+    attempts.init(&InitRequest::new(key(3))).unwrap();
+    let before = |created_before_unix_ms| {
+        let query = Query { created_before_unix_ms, ..Query::default() };
+        let found = attempts.list(&query).unwrap().attempts;
+        found.iter().map(|attempt| attempt.key.id.0).collect::<Vec<_>>()
+    };
+    assert_eq!(before(0), [1, 2, 3]);
+    assert_eq!(before(999), [], "of unknown age is the first alone");
+    assert_eq!(before(1_000), [2]);
+    assert_eq!(before(1_999), [2]);
+    assert_eq!(before(2_000), [2, 3]);
+}
+
+#[test]
+fn a_clean_tells_the_damaged_records_that_it_kept() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    for id in 1..=4 {
+        attempts.init(&InitRequest::new(key(id))).unwrap();
+    }
+    assert_eq!(attempts.pending(Namespace::default()).unwrap(), [1, 2, 3, 4]);
+    attempts.store_result(key(1), settle(1)).unwrap();
+    attempts.store_result(key(4), settle(4)).unwrap();
+    attempts.write_raw(key(2), b"garbage").unwrap();
+    let keep = [4].into_iter().collect();
+    let cleaned = attempts.clean(Namespace::default(), &keep, Retain::Forget).unwrap();
+    assert_eq!((cleaned.removed, cleaned.unreadable), (1, vec![2]));
+    assert_eq!(attempts.pending(Namespace::default()).unwrap(), [3]);
+    assert_eq!(attempts.get(key(4)).unwrap().state, State::Settled);
 }
 
 #[test]

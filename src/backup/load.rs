@@ -14,7 +14,7 @@ use super::record::{History, STATE_KEY, State, decode_peer};
 use super::rules::{Peer, PeerState};
 use super::sends::{Bytes, Objects, Sends, digest};
 use crate::error::{Error, Result, Status};
-use crate::limits::BACKUP_RESTORED_SEQUENCE_JUMP;
+use crate::limits::{BACKUP_RESTORED_SEQUENCE_JUMP, BACKUP_RESTORED_SEQUENCE_STRIDE};
 use crate::store::Store;
 use crate::store::batch::Rows;
 use crate::store::blob;
@@ -40,7 +40,7 @@ pub(super) fn load(
     store: &Arc<Store>,
     keys: &BackupKeys,
     options: &BackupOptions,
-    instance: [u8; 16],
+    drawn: [u8; 16],
 ) -> Result<(Ledger, BackupReport)> {
     let found = read(store)?;
     let greatest = found.peers.iter().filter_map(|(_, row)| Some(row.as_ref()?.0.sent_seq)).max();
@@ -51,7 +51,7 @@ pub(super) fn load(
         return Err(Error::new(Status::WrongMode, fact));
     }
     let mut state = known.unwrap_or(State {
-        instance,
+        instance: drawn,
         check: keys.check_value(),
         next_seq: greatest.unwrap_or(0).saturating_add(1),
         foreign_seq: 0,
@@ -62,7 +62,7 @@ pub(super) fn load(
     });
     // A newer store, now lost, or the one that this is a copy of, may have used the next numbers.
     if below > state.jumped_below_epoch || found.state_is_damaged {
-        state.next_seq = state.next_seq.saturating_add(BACKUP_RESTORED_SEQUENCE_JUMP);
+        state.next_seq = state.next_seq.saturating_add(restored_jump(drawn));
         state.jumped_below_epoch = below;
     }
     // Without the row nobody knows whether an operator had to be asked.
@@ -91,6 +91,13 @@ pub(super) fn load(
         is_blocked: state.is_blocked,
     };
     Ok((ledger, report))
+}
+
+/// A copy may be restored twice, and neither knows of the other: a constant would give both the same numbers.
+fn restored_jump(drawn: [u8; 16]) -> u64 {
+    let [first, second, third, fourth, ..] = drawn;
+    let apart = u32::from_le_bytes([first, second, third, fourth]);
+    BACKUP_RESTORED_SEQUENCE_JUMP + u64::from(apart) * BACKUP_RESTORED_SEQUENCE_STRIDE
 }
 
 fn read(store: &Store) -> Result<Found> {

@@ -70,6 +70,7 @@ use self::rules::{Event, Retrieval};
 use self::sends::{Made, Payload};
 use crate::error::{Error, Result, Status};
 use crate::limits::{BACKUP_PEERS_MAX, BATCH_OPS_MAX, PAGE_ROWS_MAX};
+use crate::memory::check_room;
 use crate::store::Store;
 use crate::store::batch::Space;
 use crate::store::volatile::{Held, Volatile};
@@ -237,6 +238,7 @@ impl Backup {
         if payload.is_empty() {
             return Err(Error::new(Status::InvalidArgument, "an empty payload restores nothing"));
         }
+        check_room(payload.len())?;
         let sha256 = sends::digest(payload);
         let bytes = Arc::new(Zeroizing::new(payload.to_vec()));
         self.hold()?.ledger.set_payload(Payload { bytes, sha256 });

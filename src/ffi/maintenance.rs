@@ -170,7 +170,6 @@ pub unsafe extern "C" fn lnkeep_check(
     unsafe {
         guarded_done(err, || {
             let output = Output::required(report, "report")?;
-            output.set(std::ptr::null_mut());
             let found = maintenance::check(args::path(path, "path")?)?;
             output.set(owned_report(found));
             Ok(())
@@ -220,7 +219,6 @@ pub unsafe extern "C" fn lnkeep_store_backup(
     unsafe {
         guarded_done(err, || {
             let output = Output::optional(report, "report")?;
-            output.set(std::ptr::null_mut());
             let path = args::path(path, "path")?;
             let found =
                 handle::with_store(store.bits, |object| maintenance::backup(&object.store, path))?;
@@ -260,7 +258,6 @@ pub unsafe extern "C" fn lnkeep_store_restore(
     unsafe {
         guarded_done(err, || {
             let output = Output::optional(report, "report")?;
-            output.set(std::ptr::null_mut());
             args::flags(flags, LNKEEP_STORE_ANY_FILE_SYSTEM, "flags")?;
             let backup = args::path(backup, "backup")?;
             let directory = args::path(directory, "directory")?;

@@ -253,13 +253,14 @@ pub struct lnkeep_channel {
     pub latest_update_id: u64,
     /// Bytes of the snapshot.
     pub snapshot_bytes: u64,
-    /// Bytes of the updates after it.
+    /// Bytes of the updates after it; of a damaged channel those that can be read.
     pub update_bytes: u64,
     /// The block that came with the snapshot.
     pub block_hash: [u8; 32],
     /// Its height; 0 unknown.
     pub block_height: u32,
-    /// LNKEEP_DAMAGE_*, 0 when nothing is wrong.
+    /// LNKEEP_DAMAGE_*, 0 when nothing is wrong. A list of archived channels leaves it 0: what is wrong with
+    /// one of those is looked for when it is loaded.
     pub damage: u32,
 }
 

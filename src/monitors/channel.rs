@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
+use crate::memory::check_room;
 use crate::types::ChannelId;
 
 /// The id that no update may have.
@@ -99,6 +100,7 @@ impl Payload {
             let fact = format!("{what} of {} bytes; at most {max}", bytes.len());
             return Err(Error::new(Status::TooBig, fact));
         }
+        check_room(bytes.len())?;
         Ok(Payload(Arc::from(bytes)))
     }
 

@@ -28,6 +28,7 @@ use self::shared::{Shared, State};
 use crate::error::{Class, Error, Result, Status};
 use crate::events::EventKind;
 use crate::limits::{PAGE_ROWS_MAX, PEER_BLOB_BYTES_MAX};
+use crate::memory::check_room;
 use crate::store::volatile::Held;
 use crate::store::{Store, WriteBehind, refuse_forked_child};
 use crate::types::NodeId;
@@ -123,6 +124,7 @@ impl PeerStorage {
         let now_ms = state.provider.observe(now_ms)?;
         let allowed = state.provider.check(peer, blob.len() as u64);
         self.told_if_refused(state, peer, allowed)?;
+        check_room(blob.len())?;
         let sha256 = sha256_of(blob);
         self.check_equal(peer, &sha256, blob)?;
         let mut state = self.hold_idle(peer)?;
@@ -278,6 +280,7 @@ impl PeerStorage {
         loop {
             let known = self.hold()?.provider.peer(peer);
             if let Some(pending) = &known.pending {
+                check_room(pending.blob.len())?;
                 return Ok(Some(pending.blob.to_vec()));
             }
             let Some(record) = known.stored else { return Ok(None) };

@@ -62,7 +62,7 @@ pub(crate) fn backup(
     // What cannot be removed is left as a crash would leave it, and is no failure of the backup.
     std::fs::remove_dir_all(&aside).unwrap_or_default();
     let report = written?;
-    if let Err(error) = os::sync_directory(&parent(target)) {
+    if let Err(error) = os::sync_name(target) {
         // A name that may not be on the disk is none.
         std::fs::remove_file(target).unwrap_or_default();
         return Err(os::space_error(&error, "flushing the backup's directory"));

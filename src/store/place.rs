@@ -153,7 +153,19 @@ impl Place {
             .map_err(|error| Error::io(Status::Io, &error, "renaming data.mdb"))?;
         // What cannot be removed now is removed by the next open.
         self.remove_aside().unwrap_or_default();
-        self.sync()
+        self.sync()?;
+        self.sync_own_name()
+    }
+
+    /// The directory may be that of an earlier open, which was killed before it flushed the name.
+    fn sync_own_name(&self) -> Result<()> {
+        let Some(parent) = self.directory.parent() else { return Ok(()) };
+        match os::sync_directory(parent) {
+            // Whoever made it for us flushed it, or nobody can.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+            flushed => flushed
+                .map_err(|error| Error::io(Status::Io, &error, "flushing the parent directory")),
+        }
     }
 
     /// Replaces the data file by the one that `fill` makes in a directory aside, and holds its lock.
@@ -195,7 +207,7 @@ impl Place {
     }
 
     fn sync(&self) -> Result<()> {
-        os::sync_directory(&self.directory)
+        os::sync_name(&self.data_file())
             .map_err(|error| Error::io(Status::Io, &error, "flushing the directory"))
     }
 }

@@ -587,7 +587,7 @@ fn summary(channel: ChannelId, stored: &Stored, loads: bool) -> ChannelSummary {
 }
 
 /// Puts rows as they are, and removes rows.
-struct Rewrite(Vec<(Table, Vec<u8>, Option<Vec<u8>>)>);
+pub(super) struct Rewrite(pub(super) Vec<(Table, Vec<u8>, Option<Vec<u8>>)>);
 
 impl Command for Rewrite {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {

@@ -271,6 +271,8 @@ fn damaged_rows_of_indexes_lose_no_payment() {
     let taken = node.payments.register(hash(7), whole(1, 1_000));
     assert_eq!(refusal(taken), Status::AttemptIdExists);
     let keyed = PaymentInit { idempotency_key: b"key".to_vec(), ..PaymentInit::new(hash(8), 1) };
+    assert_eq!(refusal(node.payments.init(keyed.clone())), Status::CorruptRecord, "whose was it?");
+    nonsense(&node, Table::PaymentKeys, b"key");
     assert_eq!(refusal(node.payments.init(keyed)), Status::CorruptRecord, "whose was it?");
     node.settle(1, 1).unwrap();
     node.payments.delete(hash(1), Retain::Forget).unwrap();

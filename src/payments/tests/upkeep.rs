@@ -441,6 +441,27 @@ fn pages_go_both_ways_and_say_where_to_go_on() {
 }
 
 #[test]
+fn pages_are_bounded_in_time_on_both_sides() {
+    let world = World::new();
+    let node = world.open();
+    for (byte, created_unix_ns) in [(1, 1_000), (2, 2_000), (3, 3_000)] {
+        let init = PaymentInit { created_unix_ns, ..PaymentInit::new(hash(byte), 1_000) };
+        node.payments.init(init).unwrap();
+    }
+    let found = |created_from_unix_ns, created_to_unix_ns| {
+        let query = Query { created_from_unix_ns, created_to_unix_ns, ..Query::default() };
+        let page = node.payments.query(&query).unwrap();
+        page.payments.iter().map(|payment| payment.sequence).collect::<Vec<_>>()
+    };
+    assert_eq!(found(0, 0), [1, 2, 3]);
+    assert_eq!(found(2_000, 0), [2, 3]);
+    assert_eq!(found(2_001, 0), [3]);
+    assert_eq!(found(0, 2_000), [1, 2]);
+    assert_eq!(found(0, 1_999), [1]);
+    assert_eq!(found(2_000, 2_000), [2]);
+}
+
+#[test]
 fn a_start_reads_the_unfinished_alone() {
     let world = World::new();
     let node = world.open();

@@ -296,7 +296,8 @@ fn check_prefix(callers: &[Caller<'_>], found: &BTreeSet<u64>) -> (usize, usize)
 #[test]
 fn a_crash_while_calls_run_keeps_what_was_durable_and_a_prefix_of_the_rest() {
     let (mut kept, mut lost) = (0, 0);
-    for round in 0..12 {
+    // On a busy machine the buckets may be full before any of a dozen crashes.
+    for round in (0..12).cycle().take(240) {
         let sizes = Sizes { delay: Duration::from_millis(round), ..small_sizes() };
         let mut world = world(Mode::Strict, 65_536, Some(sizes));
         let moments = AtomicU64::new(0);
@@ -331,6 +332,9 @@ fn a_crash_while_calls_run_keeps_what_was_durable_and_a_prefix_of_the_rest() {
             .collect();
         let counts = check_prefix(&callers, &pending_ids(&known));
         (kept, lost) = (kept + counts.0, lost + counts.1);
+        if round == 11 && kept > 0 && lost > 0 {
+            break;
+        }
     }
     assert!(kept > 0 && lost > 0, "{kept} kept, {lost} lost: no crash met the calls");
 }

@@ -1,0 +1,11 @@
+# shellcheck shell=sh
+# Every system call answering every error.
+
+size FAULTS 200 0 # 0 is every one
+
+run_fault() {
+    build fault "$LIFE_PARTS" || return 0
+    run fault "$OUT/fault" --points "$FAULTS"
+    # UNKNOWN is seldom in fact applied, so this control takes more points than the others.
+    run fault_control_unknown "$OUT/fault" --control unknown --points "$((CONTROLS * 10))"
+}

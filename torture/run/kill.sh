@@ -1,0 +1,36 @@
+# shellcheck shell=sh
+# SIGKILL: at every system call, at random moments, and again while the next host opens.
+
+size KILLS 60 0 # 0 is every call
+size RANDOM_KILLS 60 10000
+size CHAINS 12 1000
+size CONTROLS 40 200
+
+run_kill() {
+    build kill "$LIFE_PARTS" || return 0
+    run kill_before "$OUT/kill" --before --points "$KILLS"
+    run kill_after "$OUT/kill" --after --points "$KILLS"
+    run kill_random "$OUT/kill" --random --points "$RANDOM_KILLS"
+    run kill_chain "$OUT/kill" --chain --points "$CHAINS"
+    run kill_before_control_early "$OUT/kill" --before --control early --points "$CONTROLS"
+    run kill_after_control_empty "$OUT/kill" --after --control empty --points "$CONTROLS"
+    # Seldom does a kill fall between two calls that belong together, so this one takes more points.
+    run kill_before_control_apart "$OUT/kill" --before --control apart --points "$((CONTROLS * 4))"
+    run kill_after_control_forget "$OUT/kill" --after --control forget --points "$CONTROLS"
+    run kill_after_control_meddle "$OUT/kill" --after --control meddle --points "$CONTROLS"
+    run kill_after_control_leak "$OUT/kill" --after --control leak --points "$((CONTROLS / 2))"
+    # As seldom does one fall between the commit of channels and that of their manager.
+    run kill_after_control_split "$OUT/kill" --after --control split --points "$((CONTROLS * 3))"
+    run kill_after_control_memory "$OUT/kill" --after --control memory --points "$CONTROLS"
+    run kill_after_control_acknowledge "$OUT/kill" --after --control acknowledge \
+        --points "$((CONTROLS / 2))"
+    run kill_after_control_resolve "$OUT/kill" --after --control resolve \
+        --points "$((CONTROLS / 2))"
+    run kill_after_control_late "$OUT/kill" --after --control late --points "$CONTROLS"
+    # Blobs of peers, and our own at peers.
+    for control in deferred unsealed older rollback lossy; do
+        run "kill_before_control_$control" "$OUT/kill" --before --control "$control" --points "$CONTROLS"
+    done
+    run kill_random_control_early "$OUT/kill" --random --control early --points "$CONTROLS"
+    run kill_chain_control_early "$OUT/kill" --chain --control early --points "$CONTROLS"
+}

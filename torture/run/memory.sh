@@ -1,0 +1,18 @@
+# shellcheck shell=sh
+# No memory: every allocation of the library fails, and hosts in a cgroup too small for them.
+
+size ALLOCATIONS 300 0 # 0 is every one, alone and with all later ones
+size MEMORY_GROUPS 20 500
+
+run_memory() {
+    hook "$OUT/memory.a" malloc calloc realloc posix_memalign strdup
+    build memory "torture/memory_hook.c $LIFE_PARTS" "$OUT/memory.a" || return 0
+    run memory "$OUT/memory" --points "$ALLOCATIONS"
+    run memory_control_early "$OUT/memory" --control early --points 60
+    # A store in memory would count as the host's.
+    memory_place=${LNKEEP_TORTURE_DIR:-}
+    export LNKEEP_TORTURE_DIR="${TMPDIR:-/tmp}"
+    run memory_group "$OUT/memory" --group --points "$MEMORY_GROUPS"
+    run memory_group_control_early "$OUT/memory" --group --control early --points 20
+    if [ -n "$memory_place" ]; then LNKEEP_TORTURE_DIR=$memory_place; else unset LNKEEP_TORTURE_DIR; fi
+}
