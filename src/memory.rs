@@ -1,5 +1,5 @@
-//! Room for what a host or a peer made large. Rust ends the process that cannot have memory, and no peer may do
-//! that to us: O1 what is copied from outside is asked for first, and refused with BUSY.
+//! Room for what a host or a peer made large. Rust ends the process that cannot have memory, and no peer may
+//! bring that about: what is copied from outside is asked for first, and refused with BUSY.
 
 use crate::error::{Error, Result, Status};
 
@@ -12,4 +12,21 @@ pub(crate) fn check_room(bytes: usize) -> Result<()> {
     Vec::<u8>::new()
         .try_reserve_exact(bytes)
         .map_err(|_| Error::new(Status::Busy, format!("no memory for {bytes} bytes")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_room;
+    use crate::error::{Class, Status};
+
+    /// The story: a node handed over its manager of 2.3 MB while memory was short. The copy could not be had, and
+    /// Rust ended the process, in the midst of whatever its other threads did. BUSY is an answer.
+    #[test]
+    fn what_no_memory_is_left_for_is_busy_and_ends_nobody() {
+        let no_room = check_room(isize::MAX as usize).unwrap_err();
+        assert_eq!(no_room.status(), Status::Busy);
+        assert_eq!(no_room.class(), Class::Retry);
+        assert!(check_room(0).is_ok());
+        assert!(check_room(4096).is_ok());
+    }
 }
