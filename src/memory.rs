@@ -19,8 +19,8 @@ mod tests {
     use super::check_room;
     use crate::error::{Class, Status};
 
-    /// The story: a node handed over its manager of 2.3 MB while memory was short. The copy could not be had, and
-    /// Rust ended the process, in the midst of whatever its other threads did. BUSY is an answer.
+    /// The story: a node handed over its manager of 2.3 MB while memory was short. The copy could not be had,
+    /// and Rust ended the process, in the midst of whatever its other threads did. BUSY is an answer.
     #[test]
     fn what_no_memory_is_left_for_is_busy_and_ends_nobody() {
         let no_room = check_room(isize::MAX as usize).unwrap_err();
