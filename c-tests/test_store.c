@@ -188,6 +188,42 @@ static void another_owner_is_refused(void) {
     CHECK_STATUS(try_open(path, NULL), LNKEEP_UNSAFE_PLACE);
 }
 
+/* The directory was looked at and its files were not: whoever may write to data.mdb changes what was paid. A
+ * copy made by cp, which others may read, is opened as before. */
+static void files_that_others_may_write_to_are_refused(void) {
+    static const char *const names[] = {"data.mdb", "owner.lock", "lock.mdb"};
+    static const mode_t refused[] = {0620, 0602, 0666}, taken[] = {0644, 0600};
+    const char *path = h_directory();
+    CHECK_DONE(try_open(path, NULL));
+    for (size_t i = 0; i < H_COUNT(names); i++) {
+        const char *file = h_path(path, names[i]);
+        for (size_t m = 0; m < H_COUNT(refused); m++) {
+            CHECK_EQUAL(chmod(file, refused[m]), 0);
+            CHECK_STATUS(try_open(path, NULL), LNKEEP_UNSAFE_PLACE);
+        }
+        for (size_t m = 0; m < H_COUNT(taken); m++) {
+            CHECK_EQUAL(chmod(file, taken[m]), 0);
+            CHECK_DONE(try_open(path, NULL));
+        }
+    }
+}
+
+static void files_of_another_owner_are_refused(void) {
+    static const char *const names[] = {"data.mdb", "owner.lock", "lock.mdb"};
+    const char *path = h_directory();
+    CHECK_DONE(try_open(path, NULL));
+    for (size_t i = 0; i < H_COUNT(names); i++) {
+        const char *file = h_path(path, names[i]);
+        if (geteuid() != 0 || chown(file, 12345, 12345) != 0) {
+            h_skip("files_of_another_owner_are_refused", "only root can give a file away");
+            return;
+        }
+        CHECK_STATUS(try_open(path, NULL), LNKEEP_UNSAFE_PLACE);
+        CHECK_EQUAL(chown(file, 0, 0), 0);
+        CHECK_DONE(try_open(path, NULL));
+    }
+}
+
 static void must_exist_creates_nothing(void) {
     lnkeep_store_options options = with_flags(LNKEEP_STORE_MUST_EXIST);
     const char *path = h_path(h_directory(), "missing");
@@ -435,6 +471,8 @@ int main(int argc, char **argv) {
         H_TEST(a_second_open_is_locked_out),
         H_TEST(an_unsafe_place_is_refused_and_stays_empty),
         H_TEST(another_owner_is_refused),
+        H_TEST(files_that_others_may_write_to_are_refused),
+        H_TEST(files_of_another_owner_are_refused),
         H_TEST(must_exist_creates_nothing),
         H_TEST(a_store_may_be_verified_at_every_open),
         H_TEST(a_mode_is_kept_until_converted),

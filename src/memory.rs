@@ -3,20 +3,33 @@
 
 use crate::error::{Error, Result, Status};
 
-/// Whether so many bytes are to be had now. An allocation right after it that fails all the same is one that
-/// another thread was quicker for.
+/// A copy of bytes from outside.
+///
+/// # Errors
+/// `Busy`.
+pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut copy = Vec::new();
+    copy.try_reserve_exact(bytes.len()).map_err(|_| no_memory(bytes.len()))?;
+    copy.extend_from_slice(bytes);
+    Ok(copy)
+}
+
+/// Whether so many bytes are to be had now, where what copies them cannot ask itself. Another thread may be
+/// quicker.
 ///
 /// # Errors
 /// `Busy`.
 pub(crate) fn check_room(bytes: usize) -> Result<()> {
-    Vec::<u8>::new()
-        .try_reserve_exact(bytes)
-        .map_err(|_| Error::new(Status::Busy, format!("no memory for {bytes} bytes")))
+    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| no_memory(bytes))
+}
+
+fn no_memory(bytes: usize) -> Error {
+    Error::new(Status::Busy, format!("no memory for {bytes} bytes"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::check_room;
+    use super::{check_room, copied};
     use crate::error::{Class, Status};
 
     /// The story: a node handed over its manager of 2.3 MB while memory was short. The copy could not be had,
@@ -28,5 +41,6 @@ mod tests {
         assert_eq!(no_room.class(), Class::Retry);
         assert!(check_room(0).is_ok());
         assert!(check_room(4096).is_ok());
+        assert_eq!(copied(b"manager").unwrap(), b"manager");
     }
 }

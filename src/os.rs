@@ -274,18 +274,31 @@ impl From<&Metadata> for FileIdentity {
 /// Why a directory must not hold a store, if it must not.
 pub(crate) fn unsafe_directory(path: &Path) -> io::Result<Option<&'static str>> {
     let metadata = std::fs::metadata(path)?;
-    // SAFETY: geteuid has no preconditions.
-    let user = unsafe { libc::geteuid() };
     if !metadata.is_dir() {
         return Ok(Some("it is not a directory"));
     }
+    Ok(others_may_write(&metadata))
+}
+
+/// Why a file must not be used as one of a store's, if it must not. One that is missing is nobody else's, and
+/// a link has no owner that matters: it is never followed.
+pub(crate) fn unsafe_file(path: &Path) -> io::Result<Option<&'static str>> {
+    match std::fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => Ok(None),
+        Ok(metadata) => Ok(others_may_write(&metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Root is no exception: what it writes into another user's file, that user can change afterwards.
+fn others_may_write(metadata: &Metadata) -> Option<&'static str> {
+    // SAFETY: geteuid has no preconditions.
+    let user = unsafe { libc::geteuid() };
     if metadata.uid() != user {
-        return Ok(Some("it belongs to another user"));
+        return Some("it belongs to another user");
     }
-    if metadata.mode() & 0o022 != 0 {
-        return Ok(Some("its group or others may write to it"));
-    }
-    Ok(None)
+    (metadata.mode() & 0o022 != 0).then_some("its group or others may write to it")
 }
 
 /// Makes sure that bytes `from..to` of the file are backed by disk space, extending it when needed.

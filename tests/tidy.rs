@@ -563,3 +563,129 @@ fn the_changelog_states_the_abi_and_the_format() {
     assert!(stated(&abi), "CHANGELOG.md: the release's entry needs a line `{abi}, ...`");
     assert!(stated("Format: "), "CHANGELOG.md: the release's entry needs a line `Format: n, ...`");
 }
+
+/// Exports that answer from a table or a constant, without a handle and without an error.
+const CONSTANT_EXPORTS: [&str; 6] = [
+    "lnkeep_abi_version",
+    "lnkeep_version",
+    "lnkeep_status_class",
+    "lnkeep_status_name",
+    "lnkeep_status_message",
+    "lnkeep_class_name",
+];
+
+/// Name and body of every function of a file in rustfmt's layout whose head begins a line and has this word.
+fn bodies<'text>(text: &'text str, word: &str) -> Vec<(&'text str, String)> {
+    let mut found = Vec::new();
+    for head in text.match_indices("fn ").map(|(at, _)| at) {
+        let line = text[..head].rfind('\n').map_or(0, |end| end + 1);
+        let begins = text[line..].starts_with(['p', 'u', 'e', 'f']);
+        if !begins || !text[line..head].contains(word) {
+            continue;
+        }
+        let after = &text[head + 3..];
+        let name = after.split(|c: char| !c.is_alphanumeric() && c != '_').next();
+        let Some(end) = after.find("\n}\n") else { continue };
+        let code: Vec<String> = after[..end].lines().map(code_of).collect();
+        found.push((name.unwrap_or_default(), code.join(" ")));
+    }
+    found
+}
+
+/// Functions of src/ffi, by file, that pass the guard or call one that does.
+fn guards(file: &File) -> Vec<String> {
+    let mut guards: Vec<String> =
+        ["guarded", "guarded_done", "guarded_batch"].map(str::to_owned).to_vec();
+    for (name, body) in bodies(&file.text, "unsafe") {
+        if guards.iter().any(|guard| body.contains(&format!("{guard}("))) {
+            guards.push(name.to_owned());
+        }
+    }
+    guards
+}
+
+/// Why an export of this name and body could let a panic out, if it could.
+fn lets_a_panic_out(name: &str, body: &str, guards: &[String]) -> Option<&'static str> {
+    if guards.iter().any(|guard| mentions_call(body, guard)) || CONSTANT_EXPORTS.contains(&name) {
+        return None;
+    }
+    let statements = body.split_once('{').map_or("", |(_, body)| body).matches(';').count();
+    if name.ends_with("_free") {
+        let frees = body.contains(".is_null()") && body.contains("drop(unsafe { Box::from_raw(");
+        return (!frees || statements != 1).then_some("frees more than one box, and no guard");
+    }
+    if name.ends_with("_is_open") {
+        let asks = body.contains("handle::is_open(") && body.contains("is_forked_child()");
+        return (!asks || statements > 1)
+            .then_some("does more than ask for a handle, and no guard");
+    }
+    Some("goes past the guard: a panic in it ends the host")
+}
+
+fn mentions_call(body: &str, name: &str) -> bool {
+    mentions(body, name) && body.contains(&format!("{name}("))
+}
+
+#[test]
+fn every_export_goes_through_the_guard() {
+    let (mut found, mut exports) = (Vec::new(), BTreeSet::new());
+    for file in files("src/ffi", &[".rs"]) {
+        let guards = guards(&file);
+        for (name, body) in bodies(&file.text, "extern") {
+            if let Some(why) = lets_a_panic_out(name, &body, &guards) {
+                found.push(format!("{}: {name} {why}", file.path));
+            }
+            exports.insert(name.to_owned());
+        }
+    }
+    expect_none(found);
+    let declared = exported_functions();
+    let unseen: Vec<_> = declared.difference(&exports).collect();
+    assert!(unseen.is_empty(), "this test did not see {unseen:?} in src/ffi");
+}
+
+#[test]
+fn an_export_past_the_guard_is_seen() {
+    let guards = ["guarded".to_owned(), "change".to_owned()];
+    let good = |name, body| assert_eq!(lets_a_panic_out(name, body, &guards), None, "{body}");
+    let bad = |name, body| assert!(lets_a_panic_out(name, body, &guards).is_some(), "{body}");
+    good("lnkeep_x_put", "x() -> i32 { unsafe { guarded(err, || put()) }");
+    good("lnkeep_x_put", "x() -> i32 { unsafe { change(x, err, || put()) }");
+    bad("lnkeep_x_put", "x() -> i32 { unguarded(err, || put())");
+    bad("lnkeep_x_put", "x() -> i32 { put()");
+    let free = "x(p: *mut x) { if !p.is_null() { drop(unsafe { Box::from_raw(p.cast::<X>()) }); }";
+    good("lnkeep_x_free", free);
+    let free_and_more = free.replace("drop(", "log(p); drop(");
+    bad("lnkeep_x_free", &free_and_more);
+    bad("lnkeep_x_free", "x(p: *mut x) { drop(unsafe { Box::from_raw(p.cast::<X>()) });");
+    bad("lnkeep_x_is_open", "x(h: x) -> c_int { let found = look(h); found");
+}
+
+/// Words in backticks that look like names of tests: three words or more, joined by underscores.
+fn cited_tests(document: &str) -> BTreeSet<&str> {
+    let words = document.split('`').skip(1).step_by(2);
+    let is_name = |word: &&str| {
+        let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let ours = !word.starts_with('_') && !word.to_lowercase().starts_with("lnkeep_");
+        let long = word.matches('_').count() >= 2 || word.starts_with("Test");
+        plain && ours && long
+    };
+    words.filter(is_name).collect()
+}
+
+#[test]
+fn what_documents_cite_as_proof_exists() {
+    let mut code = files("src", &[".rs"]);
+    for folder in ["tests", "c-tests", "go-bindings"] {
+        code.extend(files(folder, &[".rs", ".c", ".cpp", ".go", ".sh"]));
+    }
+    let mut found = Vec::new();
+    for document in ["SECURITY.md", "docs/durability.md"] {
+        let text = read(document);
+        let names = cited_tests(&text);
+        assert!(names.len() > 20, "{document}: only {} tests were found in it", names.len());
+        let lost = names.iter().filter(|name| !code.iter().any(|file| mentions(&file.text, name)));
+        found.extend(lost.map(|name| format!("{document}: there is no {name}")));
+    }
+    expect_none(found);
+}

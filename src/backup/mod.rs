@@ -70,7 +70,7 @@ use self::rules::{Event, Retrieval};
 use self::sends::{Made, Payload};
 use crate::error::{Error, Result, Status};
 use crate::limits::{BACKUP_PEERS_MAX, BATCH_OPS_MAX, PAGE_ROWS_MAX};
-use crate::memory::check_room;
+use crate::memory::copied;
 use crate::store::Store;
 use crate::store::batch::Space;
 use crate::store::volatile::{Held, Volatile};
@@ -238,9 +238,8 @@ impl Backup {
         if payload.is_empty() {
             return Err(Error::new(Status::InvalidArgument, "an empty payload restores nothing"));
         }
-        check_room(payload.len())?;
         let sha256 = sends::digest(payload);
-        let bytes = Arc::new(Zeroizing::new(payload.to_vec()));
+        let bytes = Arc::new(Zeroizing::new(copied(payload)?));
         self.hold()?.ledger.set_payload(Payload { bytes, sha256 });
         Ok(())
     }

@@ -8,8 +8,12 @@ use super::types::{
     lnkeep_error, lnkeep_outcome,
 };
 use crate::error::{Error, Result, Status};
+use crate::memory::check_room;
 use crate::store::Outcome;
 use crate::types::{AttemptKey, Namespace};
+
+/// What is smaller is not more than the call itself takes.
+const LARGE_BYTES: usize = 4096;
 
 pub(super) fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(Status::InvalidArgument, message)
@@ -56,7 +60,12 @@ pub(super) unsafe fn inputs<'call, T>(
 /// A pointer that is not NULL points to `len` readable bytes for the whole call.
 pub(super) unsafe fn bytes<'call>(view: lnkeep_bytes, name: &str) -> Result<&'call [u8]> {
     // SAFETY: promised by the caller.
-    unsafe { inputs(view.ptr, view.len, name) }
+    let bytes = unsafe { inputs(view.ptr, view.len, name)? };
+    // A message, blob or file of a peer is copied on its way, by what cannot answer that there is no room.
+    if bytes.len() >= LARGE_BYTES {
+        check_room(bytes.len())?;
+    }
+    Ok(bytes)
 }
 
 /// An output that will be written only on success.

@@ -1,8 +1,9 @@
 //! The C ABI: check arguments, call, map the answer. No logic of its own.
 //!
-//! X1 every export goes through `guard::guarded`. X2 an output is written only on success, but that
-//! outcomes of a batch are always written. X3 a bad handle, pointer, length, flag or number is a status,
-//! never undefined behaviour, as far as a library can know. X4 nothing is printed.
+//! X1 every export goes through `guard::guarded`, but those that cannot fail: what frees, what says whether a
+//! handle is open, and constants. X2 an output is written only on success, but that outcomes of a batch are
+//! always written. X3 a bad handle, pointer, length, flag or number is a status, never undefined behaviour,
+//! as far as a library can know. X4 nothing is printed.
 //! The header is made from this module; its prose is documentation for C programmers.
 
 #![allow(non_camel_case_types, clippy::missing_safety_doc, clippy::too_many_arguments)]

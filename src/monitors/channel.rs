@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Result, Status};
-use crate::memory::check_room;
+use crate::memory::copied;
 use crate::types::ChannelId;
 
 /// The id that no update may have.
@@ -82,7 +82,7 @@ pub enum OutputClass {
 
 /// Bytes of the host that many may hold and nobody shows.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Payload(pub(crate) Arc<[u8]>);
+pub(crate) struct Payload(pub(crate) Arc<Vec<u8>>);
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -100,8 +100,7 @@ impl Payload {
             let fact = format!("{what} of {} bytes; at most {max}", bytes.len());
             return Err(Error::new(Status::TooBig, fact));
         }
-        check_room(bytes.len())?;
-        Ok(Payload(Arc::from(bytes)))
+        Ok(Payload(Arc::new(copied(bytes)?)))
     }
 
     pub(crate) fn len(&self) -> u64 {

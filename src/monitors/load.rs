@@ -64,7 +64,7 @@ pub struct Output {
     /// The host's tag.
     pub tag: u64,
     /// Its bytes; none when a damage of the store took them. Acknowledge it all the same.
-    pub payload: Arc<[u8]>,
+    pub payload: Arc<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Output {
@@ -103,7 +103,7 @@ impl Redelivery {
                 // What a damage took is told as an output without bytes: no other has none.
                 let (tag, payload) = body.ok().and_then(decode_output).unwrap_or_default();
                 bytes += payload.len();
-                let payload = Arc::from(payload);
+                let payload = Arc::new(payload.to_vec());
                 taken.push(Output { output_id: Some(output_id), tag, payload });
                 true
             })

@@ -14,7 +14,7 @@ use crate::types::NodeId;
 /// Replaces a peer's blob.
 pub(super) struct WriteBlob {
     pub(super) peer: NodeId,
-    pub(super) blob: Arc<[u8]>,
+    pub(super) blob: Arc<Vec<u8>>,
     pub(super) record: Record,
 }
 

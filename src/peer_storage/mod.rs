@@ -28,7 +28,7 @@ use self::shared::{Shared, State};
 use crate::error::{Class, Error, Result, Status};
 use crate::events::EventKind;
 use crate::limits::{PAGE_ROWS_MAX, PEER_BLOB_BYTES_MAX};
-use crate::memory::check_room;
+use crate::memory::copied;
 use crate::store::volatile::Held;
 use crate::store::{Store, WriteBehind, refuse_forked_child};
 use crate::types::NodeId;
@@ -124,12 +124,12 @@ impl PeerStorage {
         let now_ms = state.provider.observe(now_ms)?;
         let allowed = state.provider.check(peer, blob.len() as u64);
         self.told_if_refused(state, peer, allowed)?;
-        check_room(blob.len())?;
+        let copy = Arc::new(copied(blob)?);
         let sha256 = sha256_of(blob);
         self.check_equal(peer, &sha256, blob)?;
         let mut state = self.hold_idle(peer)?;
         let now_ms = state.provider.observe(now_ms)?;
-        let pending = Pending { blob: Arc::from(blob), sha256, received_ms: now_ms };
+        let pending = Pending { blob: copy, sha256, received_ms: now_ms };
         match state.provider.store(now_ms, peer, pending) {
             Ok(Accepted::Unchanged) => Ok(Stored::Unchanged),
             Ok(Accepted::Deferred { due_ms }) => Ok(Stored::Deferred { due_ms, failure: None }),
@@ -280,8 +280,7 @@ impl PeerStorage {
         loop {
             let known = self.hold()?.provider.peer(peer);
             if let Some(pending) = &known.pending {
-                check_room(pending.blob.len())?;
-                return Ok(Some(pending.blob.to_vec()));
+                return copied(&pending.blob).map(Some);
             }
             let Some(record) = known.stored else { return Ok(None) };
             if let Some(blob) = self.checked(peer, &record)? {

@@ -19,7 +19,7 @@ use crate::types::NodeId;
 /// A blob that waits to be written.
 #[derive(Debug, Clone)]
 pub(crate) struct Pending {
-    pub(crate) blob: Arc<[u8]>,
+    pub(crate) blob: Arc<Vec<u8>>,
     pub(crate) sha256: [u8; 32],
     pub(crate) received_ms: u64,
 }

@@ -1,9 +1,10 @@
 //! Where a store may live, and how its directory and files come to be.
 //!
-//! P1 a directory others may write to, or one on a network file system, is refused before anything is
-//! written. P2 the files appear under their final name only after their first commit is durable: a crash
-//! during creation leaves nothing that looks like a store. P3 a directory that lost its data file, or that a
-//! restore began to fill, is refused: an empty store in its place would forget every attempt.
+//! P1 a directory others may write to, or with a file of the store that others may write to, or one on a
+//! network file system, is refused before anything is written. P2 the files appear under their final name
+//! only after their first commit is durable: a crash during creation leaves nothing that looks like a store.
+//! P3 a directory that lost its data file, or that a restore began to fill, is refused: an empty store in
+//! its place would forget every attempt.
 //! P4 one file has one owner, whatever names it has.
 //! P5 an older data file put in place of a newer one is noticed by what `owner.lock` remembers, and so is a
 //! data file that somebody wrote to since it was closed.
@@ -47,6 +48,9 @@ impl Place {
                     directory.display()
                 ),
             ));
+        }
+        for name in [OWNER_FILE, DATA_FILE, LOCK_FILE] {
+            refuse_unsafe_file(&directory.join(name))?;
         }
         let owner = FileLock::acquire(&directory.join(OWNER_FILE))
             .map_err(|error| Error::io(Status::Io, &error, "locking owner.lock"))?;
@@ -292,6 +296,20 @@ fn refuse_unsafe(directory: &Path) -> Result<()> {
         Some(reason) => Err(Error::new(
             Status::UnsafePlace,
             format!("{} cannot hold a store: {reason}", directory.display()),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A directory that was made safe afterwards may hold files that others still have in their hands: with a
+/// write to the data file they change what we paid, with one to `lock.mdb` which pages LMDB uses again.
+fn refuse_unsafe_file(file: &Path) -> Result<()> {
+    let reason = os::unsafe_file(file)
+        .map_err(|error| Error::io(Status::Io, &error, "looking at the store's files"))?;
+    match reason {
+        Some(reason) => Err(Error::new(
+            Status::UnsafePlace,
+            format!("{} cannot be a store's file: {reason}", file.display()),
         )),
         None => Ok(()),
     }

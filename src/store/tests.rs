@@ -100,6 +100,33 @@ fn a_directory_that_others_may_write_to_is_refused() {
     assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0, "nothing was written");
 }
 
+/// A node's directory was once open to its group, and was made 0700 when the library asked for that. The
+/// data file stayed as it was, and so did the open descriptor that somebody in the group had of it: a write
+/// through it puts an attempt that was sent back to one that may be sent. Only the directory was looked at.
+#[test]
+fn a_file_that_others_may_write_to_is_refused_and_one_that_they_may_read_is_not() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    open(&path).close().unwrap();
+    for name in ["data.mdb", "owner.lock", "lock.mdb"] {
+        let file = path.join(name);
+        let set = |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode));
+        let before = std::fs::read(&file).unwrap();
+        for mode in [0o620, 0o602, 0o666, 0o660] {
+            set(mode).unwrap();
+            let error = Store::open(&path, &StoreOptions::default()).unwrap_err();
+            assert_eq!(error.status(), Status::UnsafePlace, "{name} {mode:o}");
+            assert!(error.message().contains(name), "{}", error.message());
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), before, "nothing was written");
+        for mode in [0o644, 0o640, 0o600] {
+            set(mode).unwrap();
+            open(&path).close().unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_crash_during_creation_leaves_nothing_that_looks_like_a_store() {
     let directory = tempfile::tempdir().unwrap();

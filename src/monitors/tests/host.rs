@@ -234,7 +234,7 @@ impl World {
             other => unreachable!("{op:?} was answered {other:?}"),
         }
         let class = if size.durable_outputs { OutputClass::Durable } else { OutputClass::Volatile };
-        let output = Op::Output(class, tag_of(channel, update_id), Payload([1].into()));
+        let output = Op::Output(class, tag_of(channel, update_id), Payload(vec![1].into()));
         assert!(matches!(self.call(&output), Reply::Ticket(_)));
         Some(false)
     }

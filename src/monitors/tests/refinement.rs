@@ -40,7 +40,8 @@ impl Dice {
     fn payload(&mut self, bytes_max: u64) -> Payload {
         let bytes = 1 + self.below(bytes_max);
         let fill = self.0.next_u64() as u8;
-        Payload((0..bytes).map(|place| fill.wrapping_add(place as u8)).collect())
+        let bytes = (0..bytes).map(|place| fill.wrapping_add(place as u8)).collect::<Vec<_>>();
+        Payload(bytes.into())
     }
 
     fn large(&mut self, bytes: usize) -> Payload {
@@ -148,7 +149,7 @@ impl Run {
         let fill = update_id as u8 ^ channel.0[0] ^ u8::from(self.dice.one_in(20));
         let bytes = 1 + (update_id as usize % 40) * usize::from(!self.dice.one_in(40));
         let update = Payload(vec![fill; bytes].into());
-        let update = if self.dice.one_in(60) { Payload(Arc::from([])) } else { update };
+        let update = if self.dice.one_in(60) { Payload(Arc::default()) } else { update };
         Op::Update(channel, update_id, update, self.dice.urgency())
     }
 
@@ -181,7 +182,7 @@ impl Run {
         if self.world.options.external_manager == other_mode {
             let manager = match self.dice.below(80) {
                 0 => self.dice.large(STAGED_BYTES),
-                1 => Payload(Arc::from([])),
+                1 => Payload(Arc::default()),
                 _ => self.dice.payload(120),
             };
             return Request::Manager(given.then_some(manager));

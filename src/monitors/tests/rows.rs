@@ -140,7 +140,7 @@ impl Durable {
                 self.manager = Some((bytes.clone(), *number, false));
             }
             Tamper::GarbleOutput(output_id) => {
-                self.outputs.insert(*output_id, (0, Payload([].into())));
+                self.outputs.insert(*output_id, (0, Payload(Vec::new().into())));
             }
             Tamper::GarbleState => self.lose_state(),
         }

@@ -394,7 +394,7 @@ fn what_is_not_taken_bounds_the_queue() {
     let mut session = Session::new(options, Found::default());
     session.released_bytes = MONITORS_UNTAKEN_BYTES_MAX - 1;
     let output = |session: &mut Session| {
-        session.queue_output(OutputClass::Volatile, 1, Payload(Arc::from(&b"x"[..])))
+        session.queue_output(OutputClass::Volatile, 1, Payload(Arc::new(b"x".to_vec())))
     };
     output(&mut session).unwrap();
     session.released_bytes += 1;

@@ -517,7 +517,7 @@ impl World {
             view.scan(Table::MonitorOutputs, &[], |key, body| {
                 let output_id = u64::from_be_bytes(key.try_into().unwrap());
                 let (tag, payload) = body.ok().and_then(decode_output).unwrap_or_default();
-                rows.push((output_id, (tag, Payload(payload.into()))));
+                rows.push((output_id, (tag, Payload(payload.to_vec().into()))));
                 true
             })
         });

@@ -21,7 +21,7 @@ fn claim(provider: &mut Provider, number: u64, change: ClaimChange, height: u32)
 }
 
 fn pending(blob: &[u8], received_ms: u64) -> Pending {
-    Pending { blob: Arc::from(blob), sha256: sha256_of(blob), received_ms }
+    Pending { blob: Arc::new(blob.to_vec()), sha256: sha256_of(blob), received_ms }
 }
 
 /// Stores, and writes what is due; answers whether it was written, or when it will be.

@@ -159,7 +159,7 @@ impl Rules {
         let now_ms = self.provider.observe(t)?;
         let (sha256, bytes) = (sha256_of(blob), blob.len() as u64);
         let before = self.provider.peer(node);
-        let pending = Pending { blob: Arc::from(blob), sha256, received_ms: now_ms };
+        let pending = Pending { blob: Arc::new(blob.to_vec()), sha256, received_ms: now_ms };
         if let Err(refusal) = self.provider.check(node, bytes) {
             if self.flaw == Flaw::ReplacesByRefused && before.stored.is_some() {
                 let record = before.record_of(&pending, now_ms);
