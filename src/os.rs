@@ -280,11 +280,10 @@ pub(crate) fn unsafe_directory(path: &Path) -> io::Result<Option<&'static str>> 
     Ok(others_may_write(&metadata))
 }
 
-/// Why a file must not be used as one of a store's, if it must not. One that is missing is nobody else's, and
-/// a link has no owner that matters: it is never followed.
+/// Why a file must not be used as one of a store's, if it must not. One that is missing is nobody else's.
+/// Behind a link it is the file that counts: LMDB follows one to its `lock.mdb`.
 pub(crate) fn unsafe_file(path: &Path) -> io::Result<Option<&'static str>> {
-    match std::fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => Ok(None),
+    match std::fs::metadata(path) {
         Ok(metadata) => Ok(others_may_write(&metadata)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
