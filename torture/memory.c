@@ -26,7 +26,7 @@ enum {
     /* Only what a host, a peer or a file brings is as large as this. */
     LARGE_BYTES = 32768,
     GROUP_MIN_BYTES = 1 << 20,
-    GROUP_SPAN_BYTES = 8 << 20,
+    GROUP_MAX_BYTES = 512 << 20,
 };
 
 struct shared {
@@ -34,7 +34,7 @@ struct shared {
 };
 
 static struct run {
-    uint64_t seed, allocations, stride, only;
+    uint64_t seed, allocations, stride, only, group_bytes;
     int is_only, only_is_sticky;
     const char *group_root;
     enum control control;
@@ -163,7 +163,7 @@ static int point_in_group(uint64_t point, void *context) {
     struct group group;
     findings_at("build/torture/memory --seed %llu --group --index %llu",
                 (unsigned long long)run.seed, (unsigned long long)point);
-    if (!group_make(&group, GROUP_MIN_BYTES + chance_below(&chance, GROUP_SPAN_BYTES))) {
+    if (!group_make(&group, run.group_bytes / 2 + chance_below(&chance, run.group_bytes / 8 * 5))) {
         give_up(group.path);
     }
     struct grouped grouped = {&life, &group};
@@ -192,15 +192,40 @@ static int find_group_root(void) {
     return 0;
 }
 
+/* Whether a host lives that may have no more than these bytes. */
+static int lives_with(uint64_t bytes) {
+    struct life life = life_new(&run.script, POLICY_GO_ON, run.control);
+    struct group group;
+    if (!group_make(&group, bytes)) give_up(group.path);
+    struct grouped grouped = {&life, &group};
+    struct ended ended = run_child(live_in_group, &grouped, 12 * HANG_MS);
+    group_remove(&group);
+    return !ended.hung && ended.signal == 0;
+}
+
+/* How much a host needs depends on the kernel: what it counts, and what it can take back in time. */
+static int find_group_bytes(void) {
+    for (run.group_bytes = GROUP_MIN_BYTES; run.group_bytes <= GROUP_MAX_BYTES;
+         run.group_bytes += run.group_bytes / 4) {
+        if (lives_with(run.group_bytes)) return 1;
+    }
+    return 0;
+}
+
 static int run_groups(const char *control, uint64_t points) {
     char details[200];
     if (!find_group_root()) {
         printf("SKIPPED: memory_group: this machine lets nobody make a memory cgroup\n");
         return 77;
     }
+    if (!find_group_bytes()) {
+        printf("memory_group: no host lives, however large its cgroup\n");
+        return 1;
+    }
     uint64_t ran = run_points(run.is_only ? 1 : points, point_in_group, NULL);
     if (control) return findings_report_control("memory_group", control, run.seed, ran, FOUND_LOST);
-    snprintf(details, sizeof details, "%llu hosts were ended by the kernel, %llu lived",
+    snprintf(details, sizeof details, "%llu KiB suffice; %llu hosts were ended by the kernel, %llu lived",
+             (unsigned long long)(run.group_bytes >> 10),
              (unsigned long long)run.shared->group_killed,
              (unsigned long long)run.shared->survived);
     return findings_report("memory_group", run.seed, ran, details);
