@@ -1,14 +1,16 @@
 #!/bin/sh
-# Fuzzes everything that reads a peer's bytes: the targets of torture/fuzz, guided by coverage. libFuzzer
+# Fuzzes everything that reads a peer's bytes: the targets of torture/fuzz, guided by coverage; then every
+# decoder of the library alone, from a corpus: the targets of torture/fuzz/decoders. libFuzzer
 # comes with clang; rustc, also a stable one, instruments what it compiles. Two builds: `plain` for targets
 # without unsafe code, `address` with AddressSanitizer for the ciphers (see tests/sanitizers_test.sh).
 #
 # A fuzzer that sees nothing passes everything, so two errors are planted that must be found, and each
 # target must find its way from an empty corpus first. LNKEEP_FUZZ_SECS: seconds per target after that, 60
-# by default. Arguments limit the targets: sh tests/fuzz_test.sh wire
+# by default, and a tenth of it per decoder. Arguments limit the targets: sh tests/fuzz_test.sh wire htlcs
 set -eu
 cd "$(dirname "$0")/.."
 . tests/report.sh
+. tests/fuzz_decoders.sh
 
 SECS=${LNKEEP_FUZZ_SECS:-60}
 # Every target finds twice as many inputs, or more, within its first runs; without guidance it is one or two.
@@ -28,6 +30,7 @@ nothing_ran() {
     exit
 }
 
+check every_decoder_has_a_target decoders_are_listed || true
 have rustc && have cargo || nothing_ran 'Rust is not installed'
 have clang || nothing_ran 'clang is not installed: it brings libFuzzer'
 HOST=$(rustc -vV | sed -n 's/^host: //p')
@@ -38,16 +41,16 @@ for LIBFUZZER in "$runtimes/libclang_rt.fuzzer-${HOST%%-*}.a" "$runtimes/libclan
 done
 [ -e "$LIBFUZZER" ] || nothing_ran "clang came without libFuzzer (Debian: libclang-rt-dev): no $LIBFUZZER"
 
-# Usage: build WAY FLAG... --target keeps the flags off procedural macros.
+# Usage: build CRATE WAY FLAG... --target keeps the flags off procedural macros.
 build() {
     flags='-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4'
     flags="$flags -Cllvm-args=-sanitizer-coverage-inline-8bit-counters"
     flags="$flags -Cllvm-args=-sanitizer-coverage-pc-table"
     flags="$flags -Cllvm-args=-sanitizer-coverage-trace-compares"
     flags="$flags -Clink-arg=$LIBFUZZER -Clink-arg=-lstdc++"
-    way=$1
-    shift
-    (cd torture/fuzz && env RUSTC_BOOTSTRAP=1 "RUSTFLAGS=$flags $*" \
+    crate=$1 way=$2
+    shift 2
+    (cd "$crate" && env RUSTC_BOOTSTRAP=1 "RUSTFLAGS=$flags $*" \
         cargo build --release --locked --target "$HOST" --target-dir "$OUT/$way")
 }
 
@@ -158,10 +161,10 @@ pair() {
 way_of() { if [ "$1" = envelope ]; then echo "$CIPHERS"; else echo plain; fi; }
 
 check rustfmt sh -c 'cd torture/fuzz && cargo fmt --check' || true
-check builds build plain || { finish fuzz || true; exit 1; }
+check builds build torture/fuzz plain || { finish fuzz || true; exit 1; }
 CIPHERS=plain
 if [ -e "$(rustc --print sysroot)/lib/rustlib/$HOST/lib/librustc-stable_rt.asan.a" ]; then
-    check builds_with_address_sanitizer build address -Zsanitizer=address && CIPHERS=address
+    check builds_with_address_sanitizer build torture/fuzz address -Zsanitizer=address && CIPHERS=address
 else
     skip 'address sanitizer' 'this Rust toolchain has no librustc-stable_rt.asan.a'
 fi
@@ -172,12 +175,20 @@ if [ "$CIPHERS" = address ]; then
         'AddressSanitizer: heap-buffer-overflow' || true
 fi
 write_seeds
-targets=${*:-wire envelope consumer provider}
+decoders= others=
+for name in ${*:-wire envelope consumer provider $(decoder_targets)}; do
+    if [ -d "torture/fuzz/decoders/corpus/$name" ]; then
+        decoders="$decoders $name"
+    else
+        others="$others $name"
+    fi
+done
 # shellcheck disable=SC2086 # the targets are words
-set -- $targets
+set -- $others
 while [ $# -gt 1 ]; do
     pair "$1" "$2"
     shift 2
 done
 if [ $# -eq 1 ]; then pair "$1"; fi
+if [ -n "$decoders" ]; then fuzz_decoders "$decoders"; fi
 finish fuzz

@@ -59,6 +59,7 @@ enum finding {
     FOUND_NUMBER,        /* two blobs of ours left under one number, or a number went back */
     FOUND_ALARM,         /* a loss of state that is none, or none where there is one */
     FOUND_RESTORE,       /* what was known to be restorable cannot be restored */
+    FOUND_GROWTH,        /* rows, bytes, memory or descriptors beyond what the load needs */
     FINDINGS,
 };
 

@@ -26,7 +26,7 @@ unsigned worker_index;
 const char *const finding_names[FINDINGS] = {
     "lost",  "granted twice", "paid twice", "half", "wrong",
     "event", "status",        "signal",     "hang", "reopen",
-    "blob",  "number",        "alarm",      "restore",
+    "blob",  "number",        "alarm",      "restore", "growth",
 };
 
 static struct {

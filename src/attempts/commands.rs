@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::leftovers::{self, Place};
 use super::record::{AttemptResult, NamespaceRow, State};
 use super::rules::{self, Gate, InitRequest, Profile, Retain, Rollback};
 use super::subscriptions::Subscriptions;
@@ -103,6 +104,7 @@ pub(crate) struct Change {
     pub(super) operation: Operation,
     pub(super) profile: Profile,
     pub(super) subscriptions: Arc<Subscriptions>,
+    pub(super) leftovers: Arc<Place>,
 }
 
 impl Command for Change {
@@ -131,7 +133,11 @@ impl Command for Change {
             Operation::Quarantine(_) => rules::quarantine(key, stored, now)?,
             Operation::Allocate(..) => return Err(Status::Internal.into()),
         };
-        table::apply(batch, key, &before, decision)
+        let reply = table::apply(batch, key, &before, decision)?;
+        if matches!(self.operation, Operation::Delete(..)) && leftovers::leaves_one(&before) {
+            leftovers::remove_some(batch, &self.leftovers, 1)?;
+        }
+        Ok(reply)
     }
 
     fn committed(&self, _reply: &Reply) {
@@ -151,8 +157,12 @@ impl Command for Change {
             Operation::FailPending(_, rollback) => rollback.message.len(),
             _ => 0,
         };
+        let leftovers = match &self.operation {
+            Operation::Delete(..) => leftovers::REMOVED_MAX as u64,
+            _ => 0,
+        };
         // Record, index of pending ones, namespace, retained queue, event.
-        Cost { rows: 4 + EVENT_ROWS, bytes: 512 + message as u64 }
+        Cost { rows: 4 + EVENT_ROWS + leftovers, bytes: 512 + message as u64 }
     }
 
     fn space(&self) -> Space {
@@ -322,24 +332,29 @@ pub(super) struct CleanStep {
     pub(super) profile: Profile,
     pub(super) keys: Vec<AttemptKey>,
     pub(super) retain: Retain,
+    pub(super) leftovers: Arc<Place>,
 }
 
 impl Command for CleanStep {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
         let now = table::now(batch);
-        let mut removed = 0;
+        let (mut removed, mut left) = (0, 0);
         for key in &self.keys {
             let before = table::load(batch, *key)?;
             if let Some(decision) = rules::clean(self.profile, before.stored(), self.retain, now) {
                 table::apply(batch, *key, &before, decision)?;
                 removed += 1;
+                left += usize::from(leftovers::leaves_one(&before));
             }
         }
+        leftovers::remove_some(batch, &self.leftovers, left)?;
         Ok(step_reply(removed))
     }
 
     fn cost(&self) -> Cost {
-        step_cost(self.keys.len())
+        let cost = step_cost(self.keys.len());
+        let leftovers = self.keys.len() * leftovers::REMOVED_MAX;
+        Cost { rows: cost.rows + leftovers as u64, ..cost }
     }
 
     fn space(&self) -> Space {

@@ -7,6 +7,7 @@
 pub mod classify;
 mod commands;
 pub mod dispatch;
+mod leftovers;
 pub(crate) mod linked;
 mod query;
 mod record;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 pub use self::commands::Operation;
 use self::commands::{Change, SetExternal};
+use self::leftovers::Place;
 pub use self::query::{Counts, Page, Query, States};
 use self::record::NamespaceRow;
 pub use self::record::{Attempt, AttemptResult, Ending, Flags, State};
@@ -86,6 +88,7 @@ pub struct Cleaned {
 struct Shared {
     options: AttemptsOptions,
     subscriptions: Arc<Subscriptions>,
+    leftovers: Arc<Place>,
 }
 
 impl Drop for Shared {
@@ -124,7 +127,7 @@ impl Attempts {
         let subscriptions = Subscriptions::of(store)?;
         let shared = store.component(|| {
             subscriptions.limit(max);
-            Ok(Shared { options, subscriptions })
+            Ok(Shared { options, subscriptions, leftovers: Arc::default() })
         })?;
         if shared.options != options {
             return Err(Error::new(
@@ -436,6 +439,7 @@ impl Attempts {
             operation,
             profile: self.profile,
             subscriptions: Arc::clone(&self.shared.subscriptions),
+            leftovers: Arc::clone(&self.shared.leftovers),
         }))
     }
 

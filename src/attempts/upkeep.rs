@@ -4,6 +4,7 @@
 //! between two steps leaves a state that the same call carries on from. Part of [`Attempts`].
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::commands::{
     self, AckStep, AcknowledgeRestore, CleanStep, Retention, STEP_ROWS, SetExternal, SweepStep,
@@ -71,7 +72,8 @@ impl Attempts {
             };
             let doomed: Vec<_> = keys.into_iter().filter(|key| !keep.contains(&key.id.0)).collect();
             cleaned.unreadable.extend(self.unreadable_of(&doomed)?);
-            let step = CleanStep { profile: self.profile, keys: doomed, retain };
+            let leftovers = Arc::clone(&self.shared.leftovers);
+            let step = CleanStep { profile: self.profile, keys: doomed, retain, leftovers };
             cleaned.removed += self.store.submit_one(step)?.value;
             if !more {
                 return Ok(cleaned);
