@@ -5,8 +5,8 @@
 
 enum flushes {
     FLUSH_ALL,
-    FLUSH_NONE,           /* nothing is flushed, and no file is opened for flushed writes */
-    FLUSH_NO_DIRECTORIES, /* names are not flushed */
+    FLUSH_NONE,     /* nothing is flushed, and no file is opened for flushed writes */
+    FLUSH_NO_NAMES, /* neither a directory nor the file whose new name is in it */
 };
 
 extern enum flushes flushes;

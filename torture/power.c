@@ -244,7 +244,7 @@ static void verify(struct host *host) {
 /* The hosts that rely on what a control breaks; without one all of them. */
 static int is_used(enum course course) {
     int is_of_names = course == COURSE_BACKUP || course == COURSE_RESTORE;
-    if (flushes == FLUSH_NO_DIRECTORIES) return is_of_names;
+    if (flushes == FLUSH_NO_NAMES) return is_of_names;
     return course == COURSE_LIFE || !*run.control_name;
 }
 
@@ -355,7 +355,7 @@ static void read_options(int argc, char **argv) {
     run.control = strcmp(control, "early") == 0 ? CONTROL_EARLY : CONTROL_NONE;
     run.empties = strcmp(control, "empty") == 0;
     flushes = strcmp(control, "flush") == 0   ? FLUSH_NONE
-              : strcmp(control, "names") == 0 ? FLUSH_NO_DIRECTORIES
+              : strcmp(control, "names") == 0 ? FLUSH_NO_NAMES
                                               : FLUSH_ALL;
     findings_silent(*control != 0);
 }

@@ -6,6 +6,7 @@
 #   --sample   a few points of each
 #   --resume   goes on where the last run stopped: what ended is not run again, what did not goes on
 #   --replay   only the points that were violations in earlier runs
+#   --recorded runs nothing: the sums of torture/record.tsv
 #
 #   LNKEEP_TORTURE_SEED=N    seed of every harness, 1 if unset, 0 for a fresh one that is printed
 #   LNKEEP_TORTURE_DIR=DIR   where stores are made; in memory if unset
@@ -16,12 +17,13 @@ cd "$(dirname "$0")/.."
 . tests/report.sh
 
 ALONE='soak qemu' # by name only: these take an hour, or a machine of their own
-is_sample=0 is_resumed=0 is_replay=0
+is_sample=0 is_resumed=0 is_replay=0 is_recorded=0
 while [ $# -gt 0 ]; do
     case $1 in
     --sample) is_sample=1 ;;
     --resume) is_resumed=1 ;;
     --replay) is_replay=1 ;;
+    --recorded) is_recorded=1 ;;
     -*)
         echo "torture: $1 is not an option" >&2
         exit 64
@@ -30,6 +32,14 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
+if [ "$is_recorded" -eq 1 ]; then
+    awk -F '\t' '!/^#/ { runs[$2]++; points[$2] += $4; violations[$2] += $5 }
+        END { for (name in runs) printf "%s\t%d\t%d\t%d\n", name, runs[name], points[name], violations[name] }' \
+        torture/record.tsv | LC_ALL=C sort |
+        awk -F '\t' 'BEGIN { printf "%-20s %5s %12s %11s\n", "harness", "runs", "points", "violations" }
+            { printf "%-20s %5d %12d %11d\n", $1, $2, $3, $4 }'
+    exit
+fi
 if [ "$(uname -s)" != Linux ]; then
     skip torture 'the harnesses need ptrace, loop devices and the files of Linux'
     finish torture
@@ -134,7 +144,7 @@ table() {
         awk -F '\t' '{ printf "%-34s %20s %9s %11s %7s\n", $1, $2, $3, $4, $5 }'
 }
 
-# Cumulative counts: what ran at which commit, without the controls.
+# Cumulative counts: what ran at which commit, with which seed, without the controls.
 record() {
     [ "${LNKEEP_TORTURE_RECORD:-0}" = 1 ] && [ -s "$RESULTS" ] || return 0
     commit=$(git rev-parse --short=12 HEAD 2> /dev/null || echo unknown)

@@ -9,12 +9,13 @@ use std::{env, fs};
 mod plants;
 
 /// Modules of lnkeep that the subjects need. `ffi` is its handle table alone.
-const MODULES: [&str; 12] = [
+const MODULES: [&str; 13] = [
     "attempts",
     "error",
     "events",
     "limits",
     "maintenance",
+    "memory",
     "monitors",
     "os",
     "payments",
