@@ -105,6 +105,9 @@ struct ended await_child(int process, int limit_ms);
 /* Counts a signal or a hang as a finding; answers whether it ended by itself. */
 int expect_exit(struct ended ended, const char *what);
 
+/* As above, and it did all that it had to: a child that gives up has judged nothing. */
+void expect_done(struct ended ended, const char *what);
+
 /* One point of a harness, numbered from 0. Answers 0 when there are no more points. */
 typedef int (*point_function)(uint64_t point, void *context);
 

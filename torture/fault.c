@@ -160,7 +160,8 @@ static lnkeep_status run_fault(const struct fault *fault) {
                                 run.is_control ? CONTROL_UNKNOWN : CONTROL_NONE);
     say_where(fault);
     struct traced traced = trace_run(life_run, &life, inject, &injection);
-    if (expect_exit(traced.ended, "the host")) {
+    if (traced.ended.code != LIFE_STOPPED) expect_done(traced.ended, "the host");
+    if (!traced.ended.hung && !traced.ended.signal) {
         atomic_fetch_add(traced.ended.code == LIFE_ENDED ? &run.shared->went_on
                                                          : &run.shared->stopped, 1);
     }
@@ -168,7 +169,7 @@ static lnkeep_status run_fault(const struct fault *fault) {
     check_internals(fault, life.ledger);
     lnkeep_class class = lnkeep_status_class(life.ledger->status_seen);
     atomic_fetch_add(&run.shared->by_class[class], 1);
-    expect_exit(run_child(life_verify, &life, 4 * HANG_MS), "the check");
+    expect_done(run_child(life_verify, &life, 4 * HANG_MS), "the check");
     atomic_fetch_add(&run.shared->cut_offs, life.ledger->cut_offs);
     return life.ledger->status_seen;
 }
@@ -206,7 +207,7 @@ static void add_fault(struct fault fault) {
 static void enumerate(void) {
     static struct counting counting;
     struct life life = life_new(&run.script, POLICY_NONE, CONTROL_NONE);
-    trace_run(life_run, &life, count, &counting);
+    expect_done(trace_run(life_run, &life, count, &counting).ended, "a host that nothing disturbs");
     for (size_t i = 0; i < NUMBERS; i++) {
         uint64_t number = (uint64_t)numbers[i];
         if (number >= NUMBERS_MAX) continue;

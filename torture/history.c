@@ -338,7 +338,11 @@ int main(int argc, char **argv) {
     run.first = option_number(argc, argv, "--only", 0) / HISTORIES;
     if (control && !run.mutates && !is_clean_without(control)) return 1;
     uint64_t ran = run_histories(run.points);
-    if (run.mutates && findings_total() == 0) return report_mutated(ran);
+    if (run.mutates && findings_total() != 0) {
+        printf("history control mutated: what nobody changed is refused\n");
+        return 1;
+    }
+    if (run.mutates) return report_mutated(ran);
     if (control) {
         return findings_report_control("history", control, run.seed, ran, FOUND_WRONG);
     }

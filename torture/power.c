@@ -236,7 +236,7 @@ static struct host host_new(const struct disk *disk, uint64_t index, enum course
 
 static void verify(struct host *host) {
     if (run.empties) remove_tree(host->life.directory);
-    expect_exit(run_child(host_verify, host, 4 * HANG_MS), "the check");
+    expect_done(run_child(host_verify, host, 4 * HANG_MS), "the check");
     if (host->told->is_compacted) atomic_fetch_add(&run.shared->rewritten, 1);
     atomic_fetch_add(&run.shared->growths, host->told->growths);
 }
@@ -326,7 +326,7 @@ static void measure_one(struct disk *disk, enum course course, int is_traced) {
     if (!is_traced) run.shared->duration_us[course] = now_us() - start_us;
     disk_unmount(disk);
     disk_mount(disk, run.options[0]);
-    expect_exit(run_child(host_verify, &host, 4 * HANG_MS), "the check");
+    expect_done(run_child(host_verify, &host, 4 * HANG_MS), "the check");
 }
 
 /* Each host without a tracer and with one, where the power stays on: nothing is found. */

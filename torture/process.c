@@ -166,6 +166,12 @@ int expect_exit(struct ended ended, const char *what) {
     return !ended.hung && !ended.signal;
 }
 
+void expect_done(struct ended ended, const char *what) {
+    if (expect_exit(ended, what) && ended.code != 0) {
+        finding(FOUND_WRONG, "%s came to no end: it answered %d", what, ended.code);
+    }
+}
+
 /* In a file, where there is one: a harness that is stopped goes on at its next start. */
 struct points {
     uint64_t max;

@@ -96,7 +96,18 @@ hook() {
 note() {
     figures='seed ([0-9]+), ([0-9]+) points, '
     sed -n -E "s/^([a-z0-9_]+): $figures([0-9]+) violations.*/\1\t\2\t\3\t\4/p
-        s/^([a-z0-9_]+) control ([a-z0-9_]+): $figures(caught|NOT CAUGHT).*/\1 (\2)\t\3\t\4\t\5/p" "$log" | sed "s|\$|\t$(($(date +%s) - began))\t$*|" >> "$RESULTS"
+        s/^([a-z0-9_]+) control ([a-z0-9_]+): $figures(caught|NOT CAUGHT).*/\1 (\2)\t\3\t\4\t\5/p" "$log" |
+        sed "s|\$|\t$(($(date +%s) - began))\t$*|" > "$OUT/noted"
+    cat "$OUT/noted" >> "$RESULTS"
+    record < "$OUT/noted"
+}
+
+# Cumulative counts: what ran at which commit, with which seed, without what is a control.
+record() {
+    [ "${LNKEEP_TORTURE_RECORD:-0}" = 1 ] || return 0
+    commit=$(git rev-parse --short=12 HEAD 2> /dev/null || echo unknown)
+    awk -F '\t' -v "commit=$commit" '$1 !~ /\(|_calm|_still|_checker/ {
+        printf "%s\t%s\t%s\t%s\t%s\n", commit, $1, $2, $3, $4 }' >> torture/record.tsv
 }
 
 # Usage: run NAME COMMAND... Shows what the harness prints; its last lines hold the figures.
@@ -144,14 +155,6 @@ table() {
         awk -F '\t' '{ printf "%-34s %20s %9s %11s %7s\n", $1, $2, $3, $4, $5 }'
 }
 
-# Cumulative counts: what ran at which commit, with which seed, without the controls.
-record() {
-    [ "${LNKEEP_TORTURE_RECORD:-0}" = 1 ] && [ -s "$RESULTS" ] || return 0
-    commit=$(git rev-parse --short=12 HEAD 2> /dev/null || echo unknown)
-    awk -F '\t' -v "commit=$commit" '$1 !~ /\(/ { printf "%s\t%s\t%s\t%s\t%s\n", commit, $1, $2, $3, $4 }' \
-        "$RESULTS" >> torture/record.tsv
-}
-
 harnesses=
 for file in torture/run/*.sh; do
     # shellcheck source=/dev/null # each defines run_NAME
@@ -173,5 +176,4 @@ for harness in ${*:-$harnesses}; do
     if [ -e "torture/run/$harness.sh" ]; then "run_$harness"; else not_ok "$harness is not a harness"; fi
 done
 table
-record
 finish torture

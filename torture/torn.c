@@ -141,7 +141,7 @@ static int point(uint64_t number, void *context) {
     if (run.tells) tell(state);
     memcpy((void *)recorded.host.ledger, then, sizeof *then);
     state_build(&recorded.log, state, run.forgets);
-    expect_exit(run_child(life_verify, &recorded.host, 4 * HANG_MS), "the check");
+    expect_done(run_child(life_verify, &recorded.host, 4 * HANG_MS), "the check");
     return 1;
 }
 
@@ -156,7 +156,7 @@ static void check_end_state(void) {
     memcpy((void *)recorded.host.ledger, log->boundaries[last.boundary].ledger,
            sizeof(struct ledger));
     state_build(log, &last, FORGETS_NOTHING);
-    expect_exit(run_child(life_verify, &recorded.host, 4 * HANG_MS), "the check");
+    expect_done(run_child(life_verify, &recorded.host, 4 * HANG_MS), "the check");
     run.shared->listings = log->listings_len;
     if (log->flushes == 0 || log->write_flushes == 0 || log->name_flushes == 0) {
         give_up("a life without flushes was recorded");

@@ -326,6 +326,8 @@ fn raise_next_id(batch: &mut Batch<'_>, floor: u64) -> Result<bool> {
 
 /// Records that one bounded command visits.
 pub(super) const STEP_ROWS: usize = 256;
+/// Fewer when each may take rows of others with it: a step has to fit what a full disk has in reserve.
+pub(super) const CLEAN_STEP_ROWS: usize = STEP_ROWS / 2;
 
 /// Cleans one step of a namespace. Replies with the number removed.
 pub(super) struct CleanStep {

@@ -7,7 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::commands::{
-    self, AckStep, AcknowledgeRestore, CleanStep, Retention, STEP_ROWS, SetExternal, SweepStep,
+    self, AckStep, AcknowledgeRestore, CLEAN_STEP_ROWS, CleanStep, Retention, STEP_ROWS,
+    SetExternal, SweepStep,
 };
 use super::record::NamespaceRow;
 use super::rules::{Circuit, Now, Profile, Recovery, Retain, Rollback};
@@ -66,7 +67,7 @@ impl Attempts {
         let mut from = 0;
         loop {
             let (keys, more) =
-                self.store.read(|view| query::keys_from(view, namespace, from, STEP_ROWS))?;
+                self.store.read(|view| query::keys_from(view, namespace, from, CLEAN_STEP_ROWS))?;
             let Some(last) = keys.last().map(|key| key.id.0) else {
                 return Ok(cleaned);
             };

@@ -8,6 +8,7 @@ use super::types::{
     lnkeep_error, lnkeep_outcome,
 };
 use crate::error::{Error, Result, Status};
+use crate::limits::BLOB_BYTES_MAX;
 use crate::memory::check_room;
 use crate::store::Outcome;
 use crate::types::{AttemptKey, Namespace};
@@ -62,7 +63,8 @@ pub(super) unsafe fn bytes<'call>(view: lnkeep_bytes, name: &str) -> Result<&'ca
     // SAFETY: promised by the caller.
     let bytes = unsafe { inputs(view.ptr, view.len, name)? };
     // A message, blob or file of a peer is copied on its way, by what cannot answer that there is no room.
-    if bytes.len() >= LARGE_BYTES {
+    // What is longer than any may be is refused by the limit of what it is.
+    if (LARGE_BYTES..=BLOB_BYTES_MAX).contains(&bytes.len()) {
         check_room(bytes.len())?;
     }
     Ok(bytes)

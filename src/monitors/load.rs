@@ -12,6 +12,7 @@ use super::table::{manager_key, scan_updates, snapshot_key};
 use super::{Monitors, record, table};
 use crate::error::{Error, Result, Status};
 use crate::limits::PAGE_BYTES_MAX;
+use crate::memory::copied;
 use crate::store::Store;
 use crate::store::batch::Rows;
 use crate::store::blob;
@@ -90,6 +91,7 @@ impl Redelivery {
             return Ok(Vec::new());
         }
         let (mut taken, mut bytes, mut next) = (Vec::new(), 0, self.last.saturating_add(1));
+        let mut no_memory = None;
         store.read(|view| {
             view.scan(Table::MonitorOutputs, &self.next.to_be_bytes(), |key, body| {
                 let output_id = key.try_into().map_or(u64::MAX, u64::from_be_bytes);
@@ -103,11 +105,19 @@ impl Redelivery {
                 // What a damage took is told as an output without bytes: no other has none.
                 let (tag, payload) = body.ok().and_then(decode_output).unwrap_or_default();
                 bytes += payload.len();
-                let payload = Arc::new(payload.to_vec());
-                taken.push(Output { output_id: Some(output_id), tag, payload });
-                true
+                match copied(payload) {
+                    Ok(payload) => {
+                        let payload = Arc::new(payload);
+                        taken.push(Output { output_id: Some(output_id), tag, payload });
+                    }
+                    Err(error) => no_memory = Some(error),
+                }
+                no_memory.is_none()
             })
         })?;
+        if let Some(error) = no_memory {
+            return Err(error);
+        }
         self.next = next;
         Ok(taken)
     }
@@ -225,11 +235,18 @@ fn load(view: &impl Rows, channel: ChannelId) -> Result<Monitor> {
         Err(error) => return Err(error),
     };
     let (mut updates, mut lengths, mut unreadable) = (Vec::new(), BTreeMap::new(), false);
+    let mut no_memory = None;
     scan_updates(view, channel, |update_id, update| {
         unreadable |= update.is_none();
         lengths.insert(update_id, update.map_or(0, <[u8]>::len));
-        updates.extend(update.map(|update| (update_id, update.to_vec())));
+        match update.map(copied).transpose() {
+            Ok(update) => updates.extend(update.map(|update| (update_id, update))),
+            Err(error) => no_memory = Some(error),
+        }
     })?;
+    if let Some(error) = no_memory {
+        return Err(error);
+    }
     let is_known = match &row {
         Some(ChannelRow::Purged { .. }) => false,
         Some(ChannelRow::Known(_)) => true,

@@ -14,6 +14,7 @@ use super::record;
 use super::tables::Table;
 use crate::error::{Error, Result, Status};
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::memory::copied;
 use crate::types::Clock;
 
 /// What a command that was not refused says back; the C ABI's outcome has the same fields.
@@ -118,7 +119,7 @@ pub(crate) trait Rows {
     fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self.snapshot().get(table, key)? {
             Some(row) => match record::open(table, key, row) {
-                Ok(body) => Ok(Some(body.to_vec())),
+                Ok(body) => copied(body).map(Some),
                 Err(damage) => Err(corrupt(table, key, &damage)),
             },
             None => Ok(None),

@@ -165,8 +165,9 @@ impl Place {
     fn sync_own_name(&self) -> Result<()> {
         let Some(parent) = self.directory.parent() else { return Ok(()) };
         match os::sync_directory(parent) {
-            // Whoever made it for us flushed it, or nobody can.
-            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+            // Whoever made it for us flushed it, or nobody can: we may not look, or it is on a file system
+            // that is only read.
+            Err(error) if is_not_ours_to_flush(error.kind()) => Ok(()),
             flushed => flushed
                 .map_err(|error| Error::io(Status::Io, &error, "flushing the parent directory")),
         }
@@ -287,6 +288,11 @@ pub(super) fn making_failed(what: &str, path: &Path, error: &std::io::Error) -> 
         _ => Status::Io,
     };
     Error::io(status, error, &format!("making {what} {}", path.display()))
+}
+
+fn is_not_ours_to_flush(kind: std::io::ErrorKind) -> bool {
+    use std::io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem};
+    matches!(kind, PermissionDenied | InvalidInput | ReadOnlyFilesystem)
 }
 
 fn refuse_unsafe(directory: &Path) -> Result<()> {

@@ -229,7 +229,7 @@ static int point(uint64_t number, void *context) {
         printf("entry %llu of %llu, after mark %llu\n", (unsigned long long)run.boundaries[index],
                (unsigned long long)run.entries_len, (unsigned long long)entry->mark);
     }
-    expect_exit(run_child(life_verify, &life, 4 * HANG_MS), "the check");
+    expect_done(run_child(life_verify, &life, 4 * HANG_MS), "the check");
     disk_unmount(&disk);
     atomic_fetch_add(run.verified, 1);
     return 1;
