@@ -126,7 +126,7 @@ impl World {
         let expected = self.reference.store(now_ms, who, blob, is_full);
         let now_ms = self.provider.observe(now_ms).expect("a time that is allowed");
         let pending =
-            Pending { blob: Arc::from(blob), sha256: sha256_of(blob), received_ms: now_ms };
+            Pending { blob: Arc::new(blob.to_vec()), sha256: sha256_of(blob), received_ms: now_ms };
         let answer = match self.provider.store(now_ms, node(who), pending) {
             Err(refusal) => Answer::Refused(refusal.status()),
             Ok(Accepted::Unchanged) => Answer::Unchanged,
