@@ -167,7 +167,8 @@ impl Command for Rewrite {
     }
 
     fn cost(&self) -> Cost {
-        Cost { rows: self.0.len() as u64, bytes: 4096 }
+        let bodies = self.0.iter().filter_map(|(_, _, body)| body.as_ref());
+        Cost { rows: self.0.len() as u64, bytes: bodies.map(|body| body.len() as u64).sum() }
     }
 
     fn space(&self) -> Space {

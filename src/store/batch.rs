@@ -346,6 +346,21 @@ impl<'env> Batch<'env> {
         })
     }
 
+    /// Where [`Batch::written_since`] begins to look.
+    #[cfg(feature = "failpoints")]
+    pub(crate) fn mark(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// The rows changed since a mark, each once, as they are now.
+    #[cfg(feature = "failpoints")]
+    pub(crate) fn written_since(&self, mark: usize) -> Vec<(Table, Option<&[u8]>)> {
+        let keys = self.undo[mark..].iter().map(|undo| (undo.table, &undo.key));
+        let keys: std::collections::HashSet<_> = keys.collect();
+        let row = |table, key| self.txn.get(table, key).ok().flatten();
+        keys.into_iter().map(|(table, key)| (table, row(table, key))).collect()
+    }
+
     /// The engine failure that ended this batch, if one did.
     pub(crate) fn failure(&self) -> Option<EngineError> {
         self.failure

@@ -1,6 +1,13 @@
-//! Faults on purpose, for tests alone: compiled in by the cargo feature `failpoints`, never released.
+//! Faults on purpose, and looks at what the writer takes on trust, for tests alone: compiled in by the cargo
+//! feature `failpoints`, never released.
 
 use parking_lot::Mutex;
+
+use super::batch::{Batch, Cost};
+use super::env::Env;
+use super::record::ENVELOPE_BYTES;
+use super::space::Allocation;
+use super::tables::Table;
 
 /// Where the next commit goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,4 +52,25 @@ impl Failpoints {
     pub(crate) fn is_armed(&self) -> bool {
         self.next.lock().is_some()
     }
+}
+
+/// A command wrote since the mark no more than it promised, for which space was made. What a trim of the
+/// events removes is covered by their table's share; what an attempt's record holds already is not known to the
+/// command that acknowledges it.
+pub(crate) fn assert_within(batch: &Batch<'_>, mark: usize, promised: Cost) {
+    let (mut rows, mut bytes) = (0, 0);
+    for (table, row) in batch.written_since(mark) {
+        rows += u64::from(row.is_some() || table != Table::Events);
+        let body = row.map_or(0, |row| row.len().saturating_sub(ENVELOPE_BYTES) as u64);
+        bytes += if table == Table::Attempts { 0 } else { body };
+    }
+    assert!(rows <= promised.rows, "{rows} rows written, {promised:?}");
+    assert!(bytes <= promised.bytes, "{bytes} bytes written, {promised:?}");
+}
+
+/// No commit goes beyond the space made for it (S1).
+pub(crate) fn assert_allocated(env: &Env, allocation: &Allocation) {
+    let Ok(facts) = env.facts() else { return };
+    let used = facts.pages_used * facts.page_bytes;
+    assert!(used <= allocation.bytes(), "{used} bytes used, {} allocated", allocation.bytes());
 }

@@ -1,7 +1,13 @@
 //! The store's promises, with commands made for the purpose.
 
 mod blobs;
+mod damage;
+mod estimates;
+mod figures;
 mod files;
+mod places;
+mod staging;
+mod undo;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use super::Core;
 use super::batch::{Batch, Committed, Cost, Outcome, Space};
 use super::env::{EngineError, EnvFacts};
 #[cfg(feature = "failpoints")]
-use super::failpoints::Fault;
+use super::failpoints::{self, Fault};
 use super::heads::Heads;
 use super::queue::{Grouping, Submission, Taken};
 use super::space::{self, Allocation, Room};
@@ -143,6 +143,8 @@ impl Writer {
             );
             match result {
                 Ok(outcomes) => {
+                    #[cfg(feature = "failpoints")]
+                    failpoints::assert_allocated(&self.core.env, &self.allocation);
                     self.free_at_the_cap();
                     return Ok(outcomes);
                 }
@@ -302,6 +304,8 @@ impl Attempt<'_> {
         batch.keep();
         let mut outcomes = Vec::with_capacity(submission.commands.len());
         for command in &submission.commands {
+            #[cfg(feature = "failpoints")]
+            let mark = batch.mark();
             let outcome = match self.refusal(command.space()) {
                 Some(refusal) => Err(refusal),
                 None => command.apply(batch),
@@ -309,6 +313,8 @@ impl Attempt<'_> {
             if let Some(failure) = batch.failure() {
                 return Err(failure.into());
             }
+            #[cfg(feature = "failpoints")]
+            failpoints::assert_within(batch, mark, command.cost());
             let refused = outcome.is_err();
             outcomes.push(outcome);
             match submission.grouping {

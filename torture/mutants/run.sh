@@ -5,6 +5,7 @@
 #   sh torture/mutants/run.sh --diff main~1     what stands in lines that differ from a commit
 #   sh torture/mutants/run.sh --points 100 --seed 0
 #   sh torture/mutants/run.sh --again           what survived: there are other tests now
+#   sh torture/mutants/run.sh --only src/store  what an earlier run did not come to of these files
 #   sh torture/mutants/run.sh --mutant 1234     this one, and the commands that show it to tests
 # Remove build/mutants to begin anew.
 set -eu

@@ -538,3 +538,25 @@ fn an_operation_that_shows_no_payment_is_refused_before_it_does_anything() {
     assert_eq!(refusal(delete), Status::InvalidArgument);
     assert_eq!(node.status(1), PaymentStatus::Succeeded, "REFUSED means that nothing was applied");
 }
+
+#[test]
+fn as_many_small_operations_as_a_submission_takes_fit_into_its_bytes() {
+    let world = World::new();
+    let node = world.open();
+    let hash = |number: u16| {
+        let mut bytes = [0; 32];
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        PaymentHash(bytes)
+    };
+    let submit = |operation: &dyn Fn(u16) -> Operation| {
+        let all = (0..crate::limits::BATCH_OPS_MAX as u16).map(operation);
+        let all = all.map(|operation| node.payments.operation(operation).unwrap()).collect();
+        let outcomes = node.store().apply(all, crate::store::Grouping::Independent).unwrap();
+        assert!(outcomes.iter().all(std::result::Result::is_ok), "{:?}", outcomes[0]);
+    };
+    submit(&|number| Operation::Init(PaymentInit::new(hash(number), 1_000)));
+    submit(&|number| Operation::Fail(hash(number), FailureReason::NoRoute));
+    submit(&|number| Operation::DeleteFailedAttempts(hash(number)));
+    submit(&|number| Operation::Delete(hash(number), Retain::Forget));
+    world.check_sound();
+}

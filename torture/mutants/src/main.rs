@@ -1,8 +1,8 @@
 //! Mutation testing: changes the library in every small way, one at a time, and sees whether a test
 //! notices. All changes are compiled into one build, each behind a switch.
 //!
-//!   lnkeep-mutants [--diff COMMIT | --points N | --mutant NUMBER | --again] [--seed N] [--jobs N]
-//!                  [--budget SECS] [--table FILE]
+//!   lnkeep-mutants [--diff COMMIT | --points N | --mutant NUMBER | --again] [--only PATH] [--seed N]
+//!                  [--jobs N] [--budget SECS] [--table FILE]
 //!
 //! Runs in the repository; keeps everything in build/mutants, and goes on there where it stopped.
 
@@ -133,10 +133,11 @@ fn chosen<'a>(
     viable: &'a [Mutant],
     results: &Results,
 ) -> Result<Vec<&'a Mutant>, Failure> {
+    let below = options.only.as_deref().unwrap_or_default();
+    let viable = || viable.iter().filter(|mutant| mutant.file.starts_with(below));
     let is_real = |mutant: &&Mutant| mutant.role == Role::Real;
-    let mut mutants: Vec<&Mutant> = viable.iter().filter(is_real).collect();
-    let mut controls: Vec<&Mutant> = viable
-        .iter()
+    let mut mutants: Vec<&Mutant> = viable().filter(is_real).collect();
+    let mut controls: Vec<&Mutant> = viable()
         .filter(|mutant| mutant.role != Role::Real && suite.reach.contains_key(&mutant.number))
         .collect();
     match &options.wanted {
@@ -178,7 +179,7 @@ fn hunt(
     Hunt::new(suite, options.budget_millis, options.jobs).run(mutants.clone(), &results)?;
     let results = results.into_inner()?;
     let reasons = Reasons::read(Path::new(REASONS))?;
-    let is_whole = matches!(options.wanted, Wanted::All | Wanted::Again);
+    let is_whole = options.only.is_none() && matches!(options.wanted, Wanted::All | Wanted::Again);
     let considered: Vec<Mutant> =
         if is_whole { viable.to_vec() } else { mutants.into_iter().cloned().collect() };
     let judged = table::judged(&considered, &results);

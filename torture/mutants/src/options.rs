@@ -23,6 +23,8 @@ pub struct Options {
     pub seed: u64,
     pub jobs: usize,
     pub budget_millis: u64,
+    /// Only mutants of files below this path.
+    pub only: Option<String>,
     pub table: Option<PathBuf>,
 }
 
@@ -37,6 +39,7 @@ impl Options {
             seed: 1,
             jobs,
             budget_millis: BUDGET_SECS * 1000,
+            only: None,
             table: None,
         };
         while let Some(name) = arguments.next() {
@@ -49,6 +52,7 @@ impl Options {
                 "--seed" => options.seed = value()?.parse()?,
                 "--jobs" => options.jobs = value()?.parse::<usize>()?.max(1),
                 "--budget" => options.budget_millis = value()?.parse::<u64>()? * 1000,
+                "--only" => options.only = Some(value()?),
                 "--table" => options.table = Some(value()?.into()),
                 _ => return Err(format!("{name} is no option").into()),
             }

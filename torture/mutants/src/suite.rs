@@ -16,8 +16,15 @@ use crate::tree::{Failure, Tree};
 use crate::viable::cargo;
 
 /// Programs of tests besides the unit tests; the others do not come by what is mutated.
-const PROGRAMS: [&str; 6] =
-    ["conformance", "events", "model", "monitors_shared", "payments_model", "payments_race"];
+const PROGRAMS: [&str; 7] = [
+    "conformance",
+    "events",
+    "golden",
+    "model",
+    "monitors_shared",
+    "payments_model",
+    "payments_race",
+];
 
 /// Unit tests of what stands beside or above the mutated folders and does not use them, or walks for long
 /// through a machine without a store.
