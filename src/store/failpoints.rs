@@ -56,7 +56,7 @@ impl Failpoints {
 
 /// A command wrote since the mark no more than it promised, for which space was made. What a trim of the
 /// events removes is covered by their table's share. What an attempt's record holds already is not known to
-/// the command that acknowledges it: there the pages of its rows cover the bytes, as [`assert_allocated`] sees.
+/// the command that acknowledges it: the pages of its rows cover these, as [`assert_allocated`] sees.
 pub(crate) fn assert_within(batch: &Batch<'_>, mark: usize, promised: Cost) {
     let (mut rows, mut bytes) = (0, 0);
     for (table, row) in batch.written_since(mark) {
