@@ -169,7 +169,7 @@ test-torture: $(ARCHIVE)
 
 # Whatever reads a peer's bytes, guided by coverage: shortly here, for as long as one likes by hand.
 test-fuzz:
-	@LNKEEP_FUZZ_SECS=$${LNKEEP_FUZZ_SECS:-20} sh tests/fuzz_test.sh
+	@LNKEEP_FUZZ_SECS=$${LNKEEP_FUZZ_SECS:-10} sh tests/fuzz_test.sh
 
 bench: build
 	@sh benches/run.sh

@@ -8,10 +8,19 @@ use crate::error::{Error, Result, Status};
 /// # Errors
 /// `Busy`.
 pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(bytes.len()).map_err(|_| no_memory(bytes.len()))?;
+    let mut copy = with_room(bytes.len())?;
     copy.extend_from_slice(bytes);
     Ok(copy)
+}
+
+/// An empty vector that holds so many bytes without another allocation.
+///
+/// # Errors
+/// `Busy`.
+pub(crate) fn with_room(bytes: usize) -> Result<Vec<u8>> {
+    let mut empty = Vec::new();
+    empty.try_reserve_exact(bytes).map_err(|_| no_memory(bytes))?;
+    Ok(empty)
 }
 
 /// Whether so many bytes are to be had now, where what copies them cannot ask itself. Another thread may be
@@ -20,7 +29,7 @@ pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// `Busy`.
 pub(crate) fn check_room(bytes: usize) -> Result<()> {
-    Vec::<u8>::new().try_reserve_exact(bytes).map_err(|_| no_memory(bytes))
+    with_room(bytes).map(drop)
 }
 
 fn no_memory(bytes: usize) -> Error {

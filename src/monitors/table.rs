@@ -15,6 +15,7 @@ use super::record::{
 use super::session::Found;
 use crate::error::{Result, Status};
 use crate::limits::PAGE_ROWS_MAX;
+use crate::memory::check_room;
 use crate::store::Store;
 use crate::store::batch::{Batch, Rows};
 use crate::store::blob::{self, Leftover, Owner, RemovalBudget, Staged};
@@ -305,6 +306,7 @@ pub(super) fn write(
         leftovers.extend(write_channel(batch, *channel, change, staged, &mut budget)?);
     }
     for (output_id, tag, payload) in &plan.outputs {
+        check_room(payload.0.len())?;
         let body = encode_output(*tag, &payload.0);
         batch.put(Table::MonitorOutputs, &output_id.to_be_bytes(), &body)?;
     }

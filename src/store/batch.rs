@@ -265,15 +265,15 @@ impl<'env> Batch<'env> {
         assert!(table.spec().key.allows(key.len()), "key length of {}", table.spec().name);
         assert!(key.len() <= KEY_BYTES_MAX, "key length (L1)");
         assert!(body.len() <= VALUE_BYTES_MAX, "value length of {}", table.spec().name);
-        self.put_row(table, key, &record::seal(table, key, body))
+        self.put_row(table, key, &record::try_seal(table, key, body)?)
     }
 
     /// Writes a row as it is, without an envelope: how tests make an unreadable record.
     pub(crate) fn put_row(&mut self, table: Table, key: &[u8], row: &[u8]) -> Result<()> {
         #[cfg(feature = "failpoints")]
         self.meet_failpoint()?;
-        let before = self.txn.insert(table, key, row).map(|row| row.map(<[u8]>::to_vec));
-        let before = self.latch(before)?;
+        let before = self.txn.insert(table, key, row).map(|row| row.map(copied));
+        let before = self.latch(before)?.transpose()?;
         if before.is_some() {
             let put = self.txn.put(table, key, row);
             self.latch(put)?;
@@ -283,7 +283,8 @@ impl<'env> Batch<'env> {
 
     /// Removes a row; answers whether there was one.
     pub(crate) fn delete(&mut self, table: Table, key: &[u8]) -> Result<bool> {
-        let Some(before) = self.row_before(table, key)? else {
+        let before = self.txn.get(table, key).map(|row| row.map(copied));
+        let Some(before) = self.latch(before)?.transpose()? else {
             return Ok(false);
         };
         #[cfg(feature = "failpoints")]
@@ -294,6 +295,7 @@ impl<'env> Batch<'env> {
         Ok(true)
     }
 
+    /// For what is taken back: that cannot be refused.
     fn row_before(&mut self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let row = self.txn.get(table, key).map(|row| row.map(<[u8]>::to_vec));
         self.latch(row)

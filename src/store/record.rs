@@ -5,6 +5,7 @@
 //! what is read for people alone says so.
 
 use super::tables::Table;
+use crate::memory::with_room;
 
 /// Version of the envelope itself.
 pub(crate) const ENVELOPE_VERSION: u8 = 1;
@@ -31,7 +32,18 @@ impl std::fmt::Display for Damage {
 
 /// Wraps a body for storage.
 pub(crate) fn seal(table: Table, key: &[u8], body: &[u8]) -> Vec<u8> {
-    let mut row = Vec::with_capacity(ENVELOPE_BYTES + body.len());
+    sealed_in(Vec::with_capacity(ENVELOPE_BYTES + body.len()), table, key, body)
+}
+
+/// The same of a body that may be large.
+///
+/// # Errors
+/// `Busy` without memory for it.
+pub(crate) fn try_seal(table: Table, key: &[u8], body: &[u8]) -> crate::error::Result<Vec<u8>> {
+    Ok(sealed_in(with_room(ENVELOPE_BYTES + body.len())?, table, key, body))
+}
+
+fn sealed_in(mut row: Vec<u8>, table: Table, key: &[u8], body: &[u8]) -> Vec<u8> {
     row.extend_from_slice(&[ENVELOPE_VERSION, 0]);
     row.extend_from_slice(&checksum(table, key, [ENVELOPE_VERSION, 0], body).to_le_bytes());
     row.extend_from_slice(body);
