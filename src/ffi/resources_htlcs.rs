@@ -445,6 +445,7 @@ fn live_htlc(given: &lnkeep_live_htlc) -> Result<LiveHtlc> {
 /// does not start without any reputation. Each average takes a history once.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_NOT_DURABLE: it holds in memory, repeat it;
+///   LNKEEP_UNKNOWN_CHANNEL: another thread removed one meanwhile, repeat it;
 ///   LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: rows; rows_len, of any length: all that there are, in one call.
 /// Out: report, NULL if not wanted, else start with LNKEEP_IMPORTED_INIT.

@@ -93,7 +93,8 @@ OPERATION(backup_set_facts) {
     if (facts.flags & LNKEEP_PEER_HAS_OPERATOR) facts.operator_label = pick(t, 4);
     facts.software = seldom(t, 2) ? pick(t, 5) : seldom(t, 16) ? 300 : 0;
     facts.latency_ms = pick(t, 256);
-    if (seldom(t, 2)) facts.address = seldom(t, 8) ? view(t) : view_of(t, address, sizeof address);
+    /* None that is malformed: where the structure is cut, or none is given, the library cannot see it. */
+    if (seldom(t, 2)) facts.address = seldom(t, 8) ? short_view(t) : view_of(t, address, sizeof address);
     facts.reserved = pick_reserved(t);
     CALL(backup_set_facts, BACKUP, pick_time_ms(t), IN_BYTES(nodes[pick_node(t)], 33),
          SIZED_IN_OPTIONAL(facts), ERR);

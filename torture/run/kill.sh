@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # SIGKILL: at every system call, at random moments, and again while the next host opens.
 
-size KILLS 60 0 # 0 is every call
-size RANDOM_KILLS 60 10000
-size CHAINS 12 1000
+size KILLS 30 0 # 0 is every call
+size RANDOM_KILLS 30 10000
+size CHAINS 6 1000
 size CONTROLS 40 200
 
 run_kill() {

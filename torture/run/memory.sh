@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # No memory: every allocation of the library fails, and hosts in a cgroup too small for them.
 
-size ALLOCATIONS 300 0 # 0 is every one, alone and with all later ones
+size ALLOCATIONS 150 0 # 0 is every one, alone and with all later ones
 size MEMORY_GROUPS 20 500
 
 run_memory() {
