@@ -2,8 +2,8 @@
 //!
 //! BQ1 no peer is ever the only holder: n >= k + 1. BQ2 a peer keeps its place while it can keep a share: who
 //! comes or goes elsewhere moves nobody whom another has not outclassed for days, and one that is only
-//! somewhat better takes no place. BQ3 the same
-//! input gives the same choice, choosing again changes nothing, and whoever is not chosen does not matter.
+//! somewhat better takes no place. BQ3 the same input gives the same choice, choosing again changes nothing,
+//! and whoever is not chosen does not matter.
 //! BQ4 a rule of diversity is broken only when too few peers are left otherwise, the least grave first.
 //! BQ5 two records of shares and the roster fit into every blob.
 //! Source: spec of peer storage, 4.1, 4.3, 4.4. Pure: no clock, no I/O. Called by the component.
