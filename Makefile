@@ -87,7 +87,7 @@ demo: build/demo/node build/demo/peers build/demo/restore
 
 # Each of the Rust tests' programs would be linked with LTO, for minutes: the library that is shipped has it,
 # and is what C and Go test.
-QUICK_LINK = CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+QUICK_LINK = CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0
 
 # --- Tests. Each runner ends with a line `name: N passed, N failed, N skipped`; all of them run
 # even when one fails, and the last lines say which did. Two lanes run side by side: what builds with cargo in
@@ -95,7 +95,7 @@ QUICK_LINK = CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
 
 LANE_C = test-c test-symbols test-link test-install test-readme test-documents test-sanitizers test-torture
 LANE_CARGO = test-rust test-conformance test-jamming test-fuzz test-ldk test-hosts test-go test-lnd \
-             test-demo test-peers-demo test-restore-demo test-import test-go-demo
+             test-demo test-peers-demo test-restore-demo test-import test-go-demo test-sanitizers-host
 .PHONY: $(LANE_C) $(LANE_CARGO)
 
 test: build
@@ -162,7 +162,11 @@ test-go-demo: $(ARCHIVE)
 	@sh tests/go_demo_test.sh
 
 test-sanitizers: $(ARCHIVE)
-	@sh tests/sanitizers_test.sh
+	@sh tests/sanitizers_test.sh clang thread
+
+# Of the host's C alone, beside the archive as it is released.
+test-sanitizers-host: $(ARCHIVE)
+	@sh tests/sanitizers_test.sh gcc
 
 test-torture: $(ARCHIVE)
 	@$(QUICK_LINK) sh tests/torture_test.sh

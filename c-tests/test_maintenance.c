@@ -1,7 +1,7 @@
-/* Backup, restore and compaction: what is acknowledged is in them, and a failure leaves nothing. */
+/* Backup and restore: what is acknowledged is in them, and a failure leaves nothing. */
 
 #define _GNU_SOURCE
-#include "harness.h"
+#include "maintenance.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -12,46 +12,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
-
-static lnkeep_store store;
-static lnkeep_attempts attempts;
-
-static uint32_t open_with(const char *directory, uint32_t flags) {
-    lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
-    lnkeep_store_report report = LNKEEP_STORE_REPORT_INIT;
-    lnkeep_error err = LNKEEP_ERROR_INIT;
-    options.flags = flags;
-    lnkeep_status status = lnkeep_store_open(directory, &options, &store, &report, &err);
-    if (!CHECK_DONE(status)) fprintf(stderr, "%s\n", err.message);
-    attempts = h_attempts(store);
-    return report.flags & ~(uint32_t)(LNKEEP_REPORT_OVERLAY | LNKEEP_REPORT_TMPFS);
-}
-
-static void end(void) {
-    h_close_attempts(&attempts);
-    h_close(&store);
-}
-
-static const char *filled_store(unsigned rounds) {
-    const char *directory = h_directory();
-    open_with(directory, 0);
-    h_fill(store, attempts, rounds);
-    end();
-    return directory;
-}
-
-static const char *backup_of(const char *directory) {
-    const char *file = h_path(h_directory(), "backup");
-    open_with(directory, 0);
-    CHECK_DONE(lnkeep_store_backup(store, file, NULL, NULL));
-    end();
-    return file;
-}
-
-static int is_there(const char *path) {
-    struct stat facts;
-    return lstat(path, &facts) == 0;
-}
 
 static unsigned entries_of(const char *directory) {
     unsigned count = 0;
@@ -71,75 +31,6 @@ static void check_no_store(const char *directory) {
     CHECK_STATUS(status, LNKEEP_NOT_FOUND);
 }
 
-/* Everything that the attempts of a store say, as bytes. */
-typedef struct dump {
-    uint8_t *bytes;
-    size_t len;
-} dump;
-
-static void add_to(dump *all, const void *bytes, size_t len) {
-    all->bytes = (uint8_t *)realloc(all->bytes, all->len + len + 1);
-    if (len) memcpy(all->bytes + all->len, bytes, len);
-    all->len += len;
-}
-
-static dump dump_attempts(void) {
-    dump all = {NULL, 0};
-    lnkeep_attempt_query query = LNKEEP_ATTEMPT_QUERY_INIT;
-    lnkeep_attempt_page *page = NULL;
-    query.flags = LNKEEP_QUERY_ALL_NAMESPACES;
-    for (int more = 1; more;) {
-        if (!CHECK_DONE(lnkeep_attempts_list(attempts, &query, &page, NULL))) break;
-        const uint8_t *at = (const uint8_t *)page->attempts;
-        for (size_t i = 0; i < page->attempts_len; i++, at += page->stride) {
-            lnkeep_attempt attempt;
-            memcpy(&attempt, at, sizeof attempt);
-            add_to(&all, attempt.result.message.ptr, attempt.result.message.len);
-            attempt.result.message.ptr = NULL;
-            add_to(&all, &attempt, sizeof attempt);
-        }
-        more = page->has_more != 0;
-        query.flags |= LNKEEP_QUERY_AFTER;
-        query.after = page->next;
-        CHECK_EQUAL(page->unreadable_len, 0);
-        lnkeep_attempt_page_free(page);
-    }
-    return all;
-}
-
-/* The events that a cursor has to read, and what is counted, behind the attempts. */
-static dump dump_store(void) {
-    static lnkeep_event taken[1000];
-    dump all = dump_attempts();
-    lnkeep_attempt_counts counts = LNKEEP_ATTEMPT_COUNTS_INIT;
-    lnkeep_events events;
-    size_t len = 0;
-    CHECK_DONE(lnkeep_attempts_counts(attempts, NULL, &counts, NULL));
-    add_to(&all, &counts, sizeof counts);
-    CHECK_DONE(lnkeep_events_open(store, h_text("cursor"), 0, &events, NULL));
-    do {
-        CHECK_DONE(lnkeep_events_take(events, taken, 1000, &len, NULL));
-        add_to(&all, taken, len * sizeof *taken);
-    } while (len > 0);
-    CHECK_DONE(lnkeep_events_close(&events, NULL));
-    CHECK(all.len > sizeof counts);
-    return all;
-}
-
-static void check_same(dump one, dump other) {
-    CHECK_EQUAL(one.len, other.len);
-    CHECK(one.len == other.len && memcmp(one.bytes, other.bytes, one.len) == 0);
-    free(one.bytes);
-    free(other.bytes);
-}
-
-/* A file and what it held, to see whether it still does. */
-static dump dump_file(const char *path) {
-    dump file = {NULL, 0};
-    CHECK(h_read_file(path, &file.bytes, &file.len));
-    return file;
-}
-
 static lnkeep_status acknowledge(uint64_t id_floor) {
     lnkeep_id_floor floors[3];
     memset(floors, 0, sizeof floors);
@@ -148,22 +39,6 @@ static lnkeep_status acknowledge(uint64_t id_floor) {
         floors[i].id_floor = id_floor;
     }
     return lnkeep_attempts_acknowledge_restore(attempts, floors, 3, NULL);
-}
-
-/* What a report's pointer is before a call: a call that fails writes no output. */
-#define UNTOUCHED ((lnkeep_check_report *)(uintptr_t)64)
-
-static lnkeep_status restore(const char *backup, const char *directory) {
-    lnkeep_check_report *report = UNTOUCHED;
-    lnkeep_error err = LNKEEP_ERROR_INIT;
-    lnkeep_status status = lnkeep_store_restore(backup, directory, 0, &report, &err);
-    CHECK_EQUAL(err.status, status);
-    CHECK_EQUAL(err.message[0] != 0, status != LNKEEP_DONE);
-    CHECK_EQUAL(report == UNTOUCHED, status != LNKEEP_DONE);
-    if (report == UNTOUCHED) return status;
-    h_is_well_formed(report);
-    lnkeep_check_report_free(report);
-    return status;
 }
 
 static lnkeep_status backup(const char *path) {
@@ -177,14 +52,6 @@ static lnkeep_status backup(const char *path) {
     h_is_well_formed(report);
     lnkeep_check_report_free(report);
     return status;
-}
-
-static void check_sound(const char *path, uint32_t flags) {
-    lnkeep_check_report *report = h_check_report(path);
-    if (!report) return;
-    CHECK_EQUAL(report->flags, flags);
-    if (!CHECK_EQUAL(report->findings_len, 0)) fprintf(stderr, "%s\n", report->findings->fault);
-    lnkeep_check_report_free(report);
 }
 
 static void a_failure_leaves_the_report_alone_and_tells_the_error(void) {
@@ -439,26 +306,10 @@ static void a_damaged_row_is_copied_and_reported(void) {
     CHECK_EQUAL(h_state(attempts, 2), LNKEEP_STATE_INTENT);
     end();
 }
-
-enum { FIRST = 10001, PER_MEGABYTE = 17 };
-
-/* Some megabytes of results, under ids from FIRST on. */
-static void fill_megabytes(unsigned megabytes) {
-    static uint8_t message[60000];
-    lnkeep_attempt_result result = h_fail("");
-    result.message = h_bytes(message, sizeof message);
-    for (uint64_t id = FIRST; id < FIRST + megabytes * PER_MEGABYTE; id++) {
-        message[id % sizeof message]++;
-        CHECK_DONE(h_store(attempts, id, result));
-    }
-}
-
 static uint64_t room_on(const char *path) {
     struct statvfs facts;
     return statvfs(path, &facts) == 0 ? (uint64_t)facts.f_bavail * facts.f_frsize : 0;
 }
-
-static const uint64_t LEFT[] = {0, 4096, 8192, 65536, 1 << 20, 3 << 20};
 
 static void a_full_disk_has_no_backup(void) {
     const char *mounted = h_mount_small("a_full_disk_has_no_backup", 32);
@@ -734,186 +585,10 @@ static void a_full_disk_has_no_restored_store(void) {
     h_unmount(mounted);
 }
 
-static off_t bytes_of(const char *directory) {
-    struct stat facts;
-    return stat(h_path(directory, "data.mdb"), &facts) == 0 ? facts.st_size : 0;
-}
-
-/* A large store of which most was deleted, for good; the first of its large results stays. */
-static void make_sparse(const char *directory, unsigned megabytes) {
-    lnkeep_attempt_key keys[PER_MEGABYTE];
-    lnkeep_outcome outcomes[PER_MEGABYTE];
-    open_with(directory, 0);
-    h_fill(store, attempts, 10);
-    fill_megabytes(megabytes);
-    for (uint64_t from = FIRST + 1; from < FIRST + megabytes * PER_MEGABYTE; from += PER_MEGABYTE) {
-        size_t len = 0;
-        for (uint64_t id = from; id < from + PER_MEGABYTE; id++) {
-            if (id < FIRST + megabytes * PER_MEGABYTE) keys[len++] = h_key(id);
-        }
-        uint32_t forget = LNKEEP_DELETE_FORGET;
-        CHECK_DONE(lnkeep_attempts_delete(attempts, keys, len, forget, outcomes, NULL));
-    }
-    end();
-}
-
-static void compaction_gives_the_space_back_and_keeps_the_rest(void) {
-    const char *directory = h_directory();
-    make_sparse(directory, 30);
-    off_t large = bytes_of(directory);
-    CHECK(large > 30 << 20);
-    CHECK_EQUAL(open_with(directory, 0), 0);
-    dump before = dump_store();
-    end();
-    /* Nothing but a compaction makes it smaller. */
-    CHECK(bytes_of(directory) >= large);
-    CHECK_EQUAL(open_with(directory, LNKEEP_STORE_COMPACT), LNKEEP_REPORT_COMPACTED);
-    lnkeep_stats stats = LNKEEP_STATS_INIT;
-    CHECK_DONE(lnkeep_store_stats(store, &stats, NULL));
-    CHECK(stats.pages_used * stats.page_bytes < 1 << 20);
-    CHECK_EQUAL(stats.allocated_bytes, bytes_of(directory));
-    /* What is left is mostly the reserve for a full disk. */
-    CHECK(bytes_of(directory) < large - (20 << 20));
-    check_same(before, dump_store());
-    CHECK_STATUS(h_init(attempts, FIRST), LNKEEP_ALREADY_EXISTS);
-    CHECK_DONE(h_init(attempts, FIRST + 1));
-    check_sound(directory, LNKEEP_CHECK_LIVE);
-    end();
-    CHECK_EQUAL(open_with(directory, 0), 0);
-    CHECK_EQUAL(h_state(attempts, FIRST + 1), LNKEEP_STATE_INTENT);
-    CHECK_DONE(h_init(attempts, FIRST + 2));
-    end();
-    CHECK(!is_there(h_path(directory, "creating")));
-    check_sound(directory, LNKEEP_CHECK_ENDED_CLEANLY);
-}
-
-static void compaction_of_a_new_store_is_harmless(void) {
-    const char *directory = h_path(h_directory(), "new");
-    uint32_t flags = open_with(directory, LNKEEP_STORE_COMPACT);
-    CHECK(flags & LNKEEP_REPORT_CREATED);
-    CHECK(!(flags & (LNKEEP_REPORT_COPIED | LNKEEP_REPORT_RESTORED)));
-    CHECK_DONE(h_init(attempts, 1));
-    end();
-    CHECK_EQUAL(open_with(directory, 0), 0);
-    CHECK_EQUAL(h_state(attempts, 1), LNKEEP_STATE_INTENT);
-    end();
-}
-
-static struct stat facts_of(const char *directory) {
-    struct stat facts;
-    CHECK_EQUAL(stat(h_path(directory, "data.mdb"), &facts), 0);
-    return facts;
-}
-
-static void a_compacted_store_is_still_locked_and_private(void) {
-    const char *directory = filled_store(1);
-    struct stat before = facts_of(directory);
-    lnkeep_store second = LNKEEP_STORE_NONE;
-    open_with(directory, LNKEEP_STORE_COMPACT);
-    struct stat after = facts_of(directory);
-    CHECK(before.st_ino != after.st_ino);
-    CHECK_EQUAL(after.st_mode & 07777, 0600);
-    CHECK_STATUS(lnkeep_store_open(directory, NULL, &second, NULL, NULL), LNKEEP_LOCKED);
-    /* The lock is on the new file too: another name of it is no way around. */
-    const char *other = h_directory();
-    CHECK_EQUAL(link(h_path(directory, "data.mdb"), h_path(other, "data.mdb")), 0);
-    CHECK_STATUS(lnkeep_store_open(other, NULL, &second, NULL, NULL), LNKEEP_LOCKED);
-    CHECK_EQUAL(unlink(h_path(other, "data.mdb")), 0);
-    end();
-}
-
-/* What waits for a floor goes on waiting, and a copy cannot pass for the original. */
-static void compaction_hides_neither_copy_nor_restore(void) {
-    const char *directory = filled_store(2), *restored = h_directory();
-    const char *copy = h_copy_store(directory);
-    uint32_t compacted = LNKEEP_REPORT_COMPACTED;
-    CHECK_EQUAL(open_with(copy, LNKEEP_STORE_COMPACT), compacted | LNKEEP_REPORT_COPIED);
-    CHECK_STATUS(h_init(attempts, 5000), LNKEEP_NOT_ACKNOWLEDGED);
-    end();
-    CHECK_DONE(restore(backup_of(directory), restored));
-    for (int opens = 0; opens < 2; opens++) {
-        uint32_t flags = open_with(restored, LNKEEP_STORE_COMPACT);
-        CHECK_EQUAL(flags, compacted | LNKEEP_REPORT_RESTORED);
-        CHECK_STATUS(h_init(attempts, 5000), LNKEEP_NOT_ACKNOWLEDGED);
-        end();
-    }
-}
-
-/* A damaged row comes along; a damaged structure is not touched. */
-static void compaction_of_a_damaged_store(void) {
-    static const char reason[] = "the reason of the row that is damaged";
-    const char *directory = h_directory(), *file = h_path(directory, "data.mdb");
-    lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
-    open_with(directory, 0);
-    CHECK_DONE(h_store(attempts, 1, h_fail(reason)));
-    CHECK_DONE(h_init(attempts, 2));
-    end();
-    CHECK(h_damage(directory, (const uint8_t *)reason, sizeof reason - 1) > 0);
-    CHECK_EQUAL(open_with(directory, LNKEEP_STORE_COMPACT), LNKEEP_REPORT_COMPACTED);
-    CHECK_EQUAL(h_state(attempts, 1), LNKEEP_CORRUPT_RECORD);
-    CHECK_EQUAL(h_state(attempts, 2), LNKEEP_STATE_INTENT);
-    end();
-    lnkeep_check_report *report = h_check_report(directory);
-    size_t last = report ? (size_t)report->pages - 1 : 0;
-    lnkeep_check_report_free(report);
-    dump bytes = dump_file(file);
-    memset(bytes.bytes + 2 * 4096, 0, (last - 1) * 4096);
-    CHECK(h_write_file(file, bytes.bytes, bytes.len));
-    options.flags = LNKEEP_STORE_COMPACT;
-    lnkeep_status status = lnkeep_store_open(directory, &options, &store, NULL, NULL);
-    CHECK_STATUS(status, LNKEEP_CORRUPT_STORE);
-    check_same(bytes, dump_file(file));
-    CHECK(!is_there(h_path(directory, "creating")));
-}
-
-/* In a child, as above. 0 compacted, 1 opened as it was, else a failure. */
-static int child_compacts(const char *mounted) {
-    uint32_t flags = open_with(h_path(mounted, "store"), LNKEEP_STORE_COMPACT);
-    CHECK_EQUAL(flags & ~(uint32_t)LNKEEP_REPORT_COMPACTED, 0);
-    CHECK_EQUAL(h_state(attempts, FIRST), LNKEEP_STATE_FAILED);
-    CHECK_DONE(h_store(attempts, FIRST, h_settle(1)));
-    end();
-    return flags & LNKEEP_REPORT_COMPACTED ? 0 : 1;
-}
-
-static void without_space_for_the_copy_a_store_opens_as_it_is(void) {
-    const char *mounted = h_mount_small("without_space_for_the_copy_a_store_opens_as_it_is", 64);
-    if (!mounted) return;
-    const char *directory = h_path(mounted, "store");
-    for (size_t i = 0; i < H_COUNT(LEFT); i++) {
-        open_with(directory, 0);
-        fill_megabytes(4);
-        dump before = dump_attempts();
-        CHECK_DONE(lnkeep_store_sync(store, NULL));
-        end();
-        struct stat facts = facts_of(directory);
-        const char *filler = h_fill_disk(mounted, LEFT[i]);
-        if (!CHECK_EQUAL(h_run_child("child_compacts", mounted), 1)) {
-            fprintf(stderr, "with %llu bytes left\n", (unsigned long long)LEFT[i]);
-        }
-        CHECK(facts_of(directory).st_ino == facts.st_ino);
-        CHECK(!is_there(h_path(directory, "creating")));
-        CHECK_EQUAL(unlink(filler), 0);
-        check_sound(directory, LNKEEP_CHECK_ENDED_CLEANLY);
-        CHECK_EQUAL(open_with(directory, LNKEEP_STORE_COMPACT), LNKEEP_REPORT_COMPACTED);
-        dump after = dump_attempts();
-        /* Only what the child settled is another: its message is gone. */
-        CHECK(after.len < before.len && after.len > before.len / 2);
-        CHECK_EQUAL(h_state(attempts, FIRST), LNKEEP_STATE_SETTLED);
-        CHECK_EQUAL(h_state(attempts, FIRST + 1), LNKEEP_STATE_FAILED);
-        free(before.bytes);
-        free(after.bytes);
-        end();
-        h_remove(directory);
-    }
-    h_unmount(mounted);
-}
-
 int main(int argc, char **argv) {
     static const h_child children[] = {
         {"child_restores_live", child_restores_live},
         {"child_restores", child_restores},
-        {"child_compacts", child_compacts},
     };
     static const h_test tests[] = {
         H_TEST(a_failure_leaves_the_report_alone_and_tells_the_error),
@@ -939,12 +614,6 @@ int main(int argc, char **argv) {
         H_TEST(a_live_store_is_no_backup),
         H_TEST(a_closed_store_is_a_backup),
         H_TEST(a_full_disk_has_no_restored_store),
-        H_TEST(compaction_gives_the_space_back_and_keeps_the_rest),
-        H_TEST(compaction_of_a_new_store_is_harmless),
-        H_TEST(a_compacted_store_is_still_locked_and_private),
-        H_TEST(compaction_hides_neither_copy_nor_restore),
-        H_TEST(compaction_of_a_damaged_store),
-        H_TEST(without_space_for_the_copy_a_store_opens_as_it_is),
     };
     return h_main(argc, argv, tests, H_COUNT(tests), children, H_COUNT(children));
 }

@@ -347,8 +347,15 @@ pub(crate) fn set_close_on_exec(descriptor: RawFd) -> io::Result<()> {
 
 /// Makes created, renamed and removed names of a directory durable.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    FLUSHED_DIRECTORIES.lock().push(path.to_owned());
     File::open(path)?.sync_all()
 }
+
+/// What all tests of this process flushed: else it shows only when the power fails.
+#[cfg(test)]
+pub(crate) static FLUSHED_DIRECTORIES: parking_lot::Mutex<Vec<std::path::PathBuf>> =
+    parking_lot::Mutex::new(Vec::new());
 
 /// Makes the name of a file durable that was just given to it.
 ///

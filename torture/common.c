@@ -61,9 +61,12 @@ uint64_t option_number(int argc, char **argv, const char *name, uint64_t otherwi
     return number;
 }
 
+uint64_t seed_of_run;
+
 uint64_t option_seed(int argc, char **argv) {
     uint64_t seed = option_number(argc, argv, "--seed", 1);
     if (seed == 0 && getrandom(&seed, sizeof seed, 0) != sizeof seed) give_up("getrandom");
+    seed_of_run = seed;
     return seed;
 }
 

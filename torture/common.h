@@ -20,6 +20,8 @@ uint64_t option_number(int argc, char **argv, const char *name, uint64_t otherwi
 const char *option_text(int argc, char **argv, const char *name, const char *otherwise);
 /* --seed, or a fresh one when it is 0; always printed with the results. */
 uint64_t option_seed(int argc, char **argv);
+/* What option_seed answered last. */
+extern uint64_t seed_of_run;
 
 /* --- Chance: splitmix64, so that a seed replays on every machine. */
 

@@ -151,13 +151,16 @@ static void check_internals(const struct fault *fault, const struct ledger *ledg
     if (ledger->internals && !is_asserted) finding(FOUND_STATUS, "lnkeep met a bug of its own");
 }
 
+static enum control control_of_run(void) {
+    return run.is_control ? CONTROL_UNKNOWN : CONTROL_NONE;
+}
+
 static lnkeep_status run_fault(const struct fault *fault) {
     struct injection injection = {.fault = *fault};
     enum manner manner = injection.fault.manner;
     /* Once: the host goes on as the header says. From then on: it ends without a close. */
     int goes_on = manner == MANNER_ONCE || manner == MANNER_SHORT;
-    struct life life = life_new(&run.script, goes_on ? POLICY_GO_ON : POLICY_STOP,
-                                run.is_control ? CONTROL_UNKNOWN : CONTROL_NONE);
+    struct life life = life_new(&run.script, goes_on ? POLICY_GO_ON : POLICY_STOP, control_of_run());
     say_where(fault);
     struct traced traced = trace_run(life_run, &life, inject, &injection);
     if (traced.ended.code != LIFE_STOPPED) expect_done(traced.ended, "the host");
@@ -206,8 +209,9 @@ static void add_fault(struct fault fault) {
 /* Every (system call, index, errno, manner) of a life that nothing disturbs. */
 static void enumerate(void) {
     static struct counting counting;
-    struct life life = life_new(&run.script, POLICY_NONE, CONTROL_NONE);
+    struct life life = life_new(&run.script, POLICY_NONE, control_of_run());
     expect_done(trace_run(life_run, &life, count, &counting).ended, "a host that nothing disturbs");
+    expect_done(run_child(life_verify, &life, 4 * HANG_MS), "the check");
     for (size_t i = 0; i < NUMBERS; i++) {
         uint64_t number = (uint64_t)numbers[i];
         if (number >= NUMBERS_MAX) continue;
@@ -288,6 +292,10 @@ int main(int argc, char **argv) {
     script_make(&run.script, run.seed, STEPS);
     if (option_given(argc, argv, "--call")) return tell_one(argc, argv);
     enumerate();
+    if (findings_total() != 0) {
+        printf("fault: a life without a fault is not right\n");
+        return 1;
+    }
     uint64_t points = option_number(argc, argv, "--points", 0);
     run.stride = points && points < run.faults_len ? run.faults_len / points : 1;
     uint64_t ran = run_points(run.faults_len / run.stride, point, NULL);

@@ -303,6 +303,12 @@ static int cycle_after_full(void *context) {
     return 0;
 }
 
+/* A host that gives up was perhaps never on a full disk. */
+static int is_done(struct ended ended, const char *what) {
+    expect_done(ended, what);
+    return !ended.hung && !ended.signal && ended.code == 0;
+}
+
 static void read_options(int argc, char **argv) {
     static const struct option_name names[] = {
         {"--seed", 1}, {"--cycles", 1}, {"--directory", 1}, {"--control", 1}};
@@ -329,10 +335,10 @@ int main(int argc, char **argv) {
     uint64_t cycles = option_number(argc, argv, "--cycles", 100);
     for (run.cycle = 0; run.cycle < cycles; run.cycle++) {
         if (run.cycle % RENEW_EVERY == 0) remove_tree(run.store_path);
-        findings_at("sh torture/run.sh full_disk, cycle %llu", (unsigned long long)run.cycle);
-        int goes_on = expect_exit(run_child(cycle_until_full, first, LIMIT_MS), "the host") &&
-                      expect_exit(run_child(cycle_after_full, first, LIMIT_MS), "the next host");
-        if (!goes_on) break;
+        findings_at("env LNKEEP_TORTURE_SEED=%llu LNKEEP_TORTURE_CYCLES=%llu sh torture/run.sh full_disk",
+                    (unsigned long long)run.seed, (unsigned long long)run.cycle + 1);
+        if (!is_done(run_child(cycle_until_full, first, LIMIT_MS), "the host")) break;
+        if (!is_done(run_child(cycle_after_full, first, LIMIT_MS), "the next host")) break;
     }
     if (run.ignores) {
         const char *control = option_text(argc, argv, "--control", "");

@@ -313,7 +313,7 @@ static enum trace_answer count(void *context, const struct stop *stop) {
 
 static void measure_one(struct disk *disk, enum course course, int is_traced) {
     uint64_t chance = run.seed;
-    findings_at("build/torture/power --file-system %s --seed %llu, without a cut", run.type,
+    findings_at("build/torture/power --file-system %s --seed %llu --points 1", run.type,
                 (unsigned long long)run.seed);
     disk_mount(disk, run.options[0]);
     disk_empty(disk);

@@ -174,14 +174,14 @@ void expect_done(struct ended ended, const char *what) {
 
 /* In a file, where there is one: a harness that is stopped goes on at its next start. */
 struct points {
-    uint64_t max;
+    uint64_t max, seed;
     atomic_uint_fast64_t next, run;
     atomic_int stopped;
     uint64_t begun[WORKERS_MAX];       /* the point of each process, plus one, until it has ended */
     atomic_uint_fast64_t counts[FINDINGS]; /* what was found before this start */
 };
 
-/* Nothing of an earlier start, or all of it when that was to run as many points. */
+/* Nothing of an earlier start, or all of it when that was to run as many points of the same seed. */
 static struct points *points_open(uint64_t max) {
     const char *path = getenv("LNKEEP_TORTURE_PROGRESS");
     if (!path) {
@@ -194,8 +194,9 @@ static struct points *points_open(uint64_t max) {
     struct points *points = mmap(NULL, sizeof *points, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (points == MAP_FAILED) give_up(path);
     close(file);
-    if (points->max != max) memset(points, 0, sizeof *points);
+    if (points->max != max || points->seed != seed_of_run) memset(points, 0, sizeof *points);
     points->max = max;
+    points->seed = seed_of_run;
     return points;
 }
 

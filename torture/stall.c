@@ -255,13 +255,13 @@ static lnkeep_status (*const writes[])(uint64_t) = {write_attempt, write_payment
 enum { WRITES = sizeof writes / sizeof writes[0] };
 
 struct writing {
-    uint64_t number;
+    uint64_t number, which;
     lnkeep_status status;
 };
 
 static void *write_one(void *context) {
     struct writing *writing = context;
-    writing->status = writes[writing->number % WRITES](writing->number);
+    writing->status = writes[writing->which](writing->number);
     atomic_store(&is_writing, 0);
     return NULL;
 }
@@ -283,8 +283,8 @@ static void name_who_waits(const unsigned *before) {
     }
 }
 
-static void stall(uint64_t number) {
-    struct writing writing = {.number = number};
+static void stall(uint64_t number, uint64_t which) {
+    struct writing writing = {.number = number, .which = which};
     unsigned before[KINDS_MAX];
     pthread_t writer;
     atomic_store(&is_let_go, 0);
@@ -293,19 +293,18 @@ static void stall(uint64_t number) {
     if (pthread_create(&writer, NULL, write_one, &writing) != 0) give_up("pthread_create");
     while (!atomic_load(&is_held) && atomic_load(&is_writing)) sleep_us(100);
     if (!atomic_load(&is_held)) finding(FOUND_LOST, "write %llu ended without a flush",
-                                        (unsigned long long)(number % WRITES));
+                                        (unsigned long long)which);
     for (unsigned at = 0; at < kinds_len; at++) before[at] = atomic_load(&reads[at]);
     uint64_t until_us = now_us() + HANG_MS * 1000;
     while (!everybody_has_read(before) && now_us() < until_us) sleep_us(500);
     name_who_waits(before);
     if (atomic_load(&is_held) && !atomic_load(&is_writing)) {
-        finding(FOUND_LOST, "write %llu was answered before its flush",
-                (unsigned long long)(number % WRITES));
+        finding(FOUND_LOST, "write %llu was answered before its flush", (unsigned long long)which);
     }
     atomic_store(&is_let_go, 1);
     pthread_join(writer, NULL);
     if (writing.status != LNKEEP_DONE) {
-        finding(FOUND_STATUS, "write %llu answered %s", (unsigned long long)(number % WRITES),
+        finding(FOUND_STATUS, "write %llu answered %s", (unsigned long long)which,
                 lnkeep_status_name(writing.status));
     }
 }
@@ -355,8 +354,12 @@ static void begin(const char *directory) {
     add_channels();
 }
 
+struct stalls {
+    uint64_t seed, points, made;
+};
+
 static int run_stalls(void *context) {
-    uint64_t points = *(const uint64_t *)context;
+    struct stalls *stalls = context;
     pthread_t readers[KINDS_MAX];
     char directory[4096];
     scratch_path(directory, sizeof directory, "store");
@@ -366,7 +369,10 @@ static int run_stalls(void *context) {
             give_up("pthread_create");
         }
     }
-    for (uint64_t number = 0; number < points && findings_total() == 0; number++) stall(number);
+    for (; stalls->made < stalls->points && findings_total() == 0; stalls->made++) {
+        uint64_t chance = chance_seed(stalls->seed, stalls->made);
+        stall(stalls->made, chance_below(&chance, WRITES));
+    }
     atomic_store(&readers_stop, 1);
     for (unsigned at = 0; at < kinds_len; at++) pthread_join(readers[at], NULL);
     must(lnkeep_store_close(&node.store, NULL), "closing the store");
@@ -377,19 +383,20 @@ int main(int argc, char **argv) {
     static const struct option_name names[] = {{"--seed", 1}, {"--points", 1}, {"--control", 1}};
     char details[100];
     options_check(argc, argv, names, sizeof names / sizeof names[0]);
-    uint64_t seed = option_seed(argc, argv);
-    uint64_t points = option_number(argc, argv, "--points", 20);
+    struct stalls *stalls = shared_memory(sizeof *stalls);
+    uint64_t seed = option_seed(argc, argv), points = option_number(argc, argv, "--points", 20);
+    *stalls = (struct stalls){.seed = seed, .points = points};
     const char *control = option_text(argc, argv, "--control", NULL);
     if (control && strcmp(control, "waits") == 0) kinds_len++;
     findings_silent(control != NULL);
     findings_start();
-    findings_at("build/torture/stall --points %llu", (unsigned long long)points);
+    findings_at("build/torture/stall --points %llu --seed %llu", (unsigned long long)points,
+                (unsigned long long)seed);
     scratch_start();
-    struct ended ended = run_child(run_stalls, &points, (int)(points + 4) * 4 * HANG_MS);
-    expect_exit(ended, "the host");
-    if (ended.code != 0) finding(FOUND_WRONG, "the host did not come to its end");
-    if (control) return findings_report_control("stall", control, seed, points, FOUND_HANG);
+    struct ended ended = run_child(run_stalls, stalls, (int)(points + 4) * 4 * HANG_MS);
+    expect_done(ended, "the host");
+    if (control) return findings_report_control("stall", control, seed, stalls->made, FOUND_HANG);
     snprintf(details, sizeof details, "%u kinds of reads, %d each beside every flush", kinds_len,
              READS_PER_STALL);
-    return findings_report("stall", seed, points, details);
+    return findings_report("stall", seed, stalls->made, details);
 }

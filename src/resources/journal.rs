@@ -179,6 +179,12 @@ impl Journal {
         progress.failed.clone().map_or(Ok(()), Err)
     }
 
+    /// Whether the thread waits for an append: who was told that all is durable may be ahead of it.
+    #[cfg(test)]
+    pub(super) fn is_asleep(&self) -> bool {
+        self.is_asleep.load(Ordering::SeqCst)
+    }
+
     /// Sleeps until there is something to write; answers whether it is the last time.
     pub(super) fn wait_for_work(&self) -> bool {
         let mut progress = self.progress.lock();
@@ -196,9 +202,9 @@ impl Journal {
             }
             self.is_asleep.store(false, Ordering::SeqCst);
         }
-        if !is_called(&progress) {
-            self.called.wait_for(&mut progress, self.sizes.delay);
-        }
+        let until = Instant::now() + self.sizes.delay;
+        // Whoever saw it asleep may notify after it woke by itself, and that is no call.
+        while !is_called(&progress) && !self.called.wait_until(&mut progress, until).timed_out() {}
         progress.is_pressed = false;
         progress.must_retry = false;
         progress.is_ending

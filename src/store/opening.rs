@@ -43,7 +43,7 @@ pub(super) fn open(path: &Path, options: &StoreOptions) -> Result<Arc<Store>> {
     if created {
         place.create(|aside| create_files(aside, options))?;
     } else {
-        place.remove_aside()?;
+        place.finish_interrupted()?;
     }
     Opening::read(place, options, created)?.start()
 }

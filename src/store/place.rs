@@ -2,7 +2,8 @@
 //!
 //! P1 a directory others may write to, or with a file of the store that others may write to, or one on a
 //! network file system, is refused before anything is written. P2 the files appear under their final name
-//! only after their first commit is durable: a crash during creation leaves nothing that looks like a store.
+//! only after their first commit is durable: a crash during creation leaves nothing that looks like a store,
+//! and whoever opens what a crash left flushes the names first.
 //! P3 a directory that lost its data file, or that a restore began to fill, is refused: an empty store in
 //! its place would forget every attempt.
 //! P4 one file has one owner, whatever names it has.
@@ -155,10 +156,22 @@ impl Place {
         }
         os::rename_to_new(&aside.join(DATA_FILE), &self.data_file())
             .map_err(|error| Error::io(Status::Io, &error, "renaming data.mdb"))?;
+        self.sync()?;
+        self.sync_own_name()?;
         // What cannot be removed now is removed by the next open.
         self.remove_aside().unwrap_or_default();
+        Ok(())
+    }
+
+    /// Ends a creation or compaction that was interrupted. It may have been killed between giving data.mdb
+    /// its name and flushing it, so the names are flushed before what tells of it is removed.
+    pub(crate) fn finish_interrupted(&self) -> Result<()> {
+        if !is_there(&self.aside())? {
+            return Ok(());
+        }
         self.sync()?;
-        self.sync_own_name()
+        self.sync_own_name()?;
+        self.remove_aside()
     }
 
     /// The directory may be that of an earlier open, which was killed before it flushed the name.
@@ -193,7 +206,7 @@ impl Place {
 
     fn make_aside(&self) -> Result<PathBuf> {
         self.remove_aside()?;
-        let aside = self.directory.join(CREATION_DIRECTORY);
+        let aside = self.aside();
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&aside)
@@ -201,9 +214,12 @@ impl Place {
         Ok(aside)
     }
 
-    /// Removes what an interrupted creation or compaction left behind.
-    pub(crate) fn remove_aside(&self) -> Result<()> {
-        let aside = self.directory.join(CREATION_DIRECTORY);
+    fn aside(&self) -> PathBuf {
+        self.directory.join(CREATION_DIRECTORY)
+    }
+
+    fn remove_aside(&self) -> Result<()> {
+        let aside = self.aside();
         if !is_there(&aside)? {
             return Ok(());
         }

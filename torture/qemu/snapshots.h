@@ -6,7 +6,7 @@
 #include "life.h"
 
 enum {
-    SNAPSHOT_BYTES = 64 << 10,
+    SNAPSHOT_BYTES = 320 << 10,
     GUEST_STEPS = 250,
 };
 

@@ -11,7 +11,7 @@ run_node_life() {
         return 0
     fi
     # As the Rust tests are built, so that what they built is used again.
-    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_DEBUG=0 \
         check node_life_builds cargo build --release --locked --example node_life || return 0
     lives=${CARGO_TARGET_DIR:-target}/release/examples/node_life
     run node_life "$lives" --points "$LIVES"

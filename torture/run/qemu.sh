@@ -33,6 +33,7 @@ qemu_initramfs() {
 }
 
 qemu_builds() {
+    mkdir -p "$QEMU_DIR"
     flags='-std=c11 -Wall -Wextra -Wpedantic -Werror -O2 -g -pthread'
     flags="$flags -Iinclude -Itorture -Itorture/qemu"
     # shellcheck disable=SC2086 # these are words
@@ -48,7 +49,7 @@ qemu_builds() {
 qemu_records() {
     rm -f "$QEMU_DIR/base" "$QEMU_DIR/disk" "$QEMU_DIR/log" "$QEMU_DIR/snapshots"
     truncate -s 4G "$QEMU_DIR/log"
-    truncate -s 512M "$QEMU_DIR/snapshots"
+    truncate -s 3G "$QEMU_DIR/snapshots"
     truncate -s 384M "$QEMU_DIR/base"
     case $1 in
     ext4) mkfs.ext4 -q -m 0 -E lazy_itable_init=0,lazy_journal_init=0 "$QEMU_DIR/base" ;;
@@ -80,7 +81,6 @@ run_qemu_on() {
 }
 
 run_qemu() {
-    mkdir -p "$QEMU_DIR"
     if ! have qemu-system-x86_64 || ! have busybox || ! have mkfs.ext4 || ! have mkfs.xfs; then
         skip qemu 'it takes qemu-system-x86, busybox, e2fsprogs and xfsprogs'
     elif [ "$(id -u)" -ne 0 ]; then

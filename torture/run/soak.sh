@@ -5,8 +5,10 @@ size SOAK_SECS 60 3600
 size SOAK_KILL_MS 1000 30000
 size SOAK_CONTROL_SECS 120 120 # at most: each ends when it is caught
 
+SOAK_PARTS='torture/soak_host.c torture/soak_money.c torture/soak_blobs.c'
+
 run_soak() {
-    build soak 'torture/soak_host.c torture/soak_money.c torture/soak_blobs.c' || return 0
+    build soak "$SOAK_PARTS" || return 0
     # First, since without them the hour would mean nothing.
     for control in early older twice leaker hoarder; do
         run "soak_control_$control" "$OUT/soak" --control "$control" --kill-every-ms 1000 \

@@ -415,6 +415,11 @@ fn a_full_journal_refuses_before_it_decides_and_a_journal_with_room_never() {
     let moments = AtomicU64::new(0);
     for _ in 0..3 {
         world.resources().sync().unwrap();
+        // It may answer while the thread still looks for more, which would make room by itself.
+        let journal = world.resources().shared.engine.journal.as_ref().unwrap();
+        while !journal.is_asleep() {
+            std::thread::yield_now();
+        }
         let mut caller = Caller::new(world.resources(), 1 + world.crashes, &moments);
         for _ in 0..16 {
             let request = small(caller.request());

@@ -4,6 +4,7 @@ use std::os::unix::fs::FileExt;
 
 use super::super::place::{Place, making_failed};
 use super::*;
+use crate::os::FLUSHED_DIRECTORIES;
 
 #[test]
 fn why_a_place_cannot_be_made_says_what_to_do_about_it() {
@@ -45,6 +46,27 @@ fn a_directory_remembers_who_was_opened_there_unless_it_is_damaged() {
         owner.write_all_at(&good[at..=at], at as u64).unwrap();
     }
     assert_eq!(place.remembered().unwrap(), known);
+}
+
+/// A host was killed after the rename of data.mdb and before the flush of its name. The next one found a
+/// store, opened it, committed to it, and flushed no name either: a power cut could take the whole store.
+#[test]
+fn an_open_flushes_the_names_that_a_killed_creation_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    open(&path).close().unwrap();
+    let place = std::fs::canonicalize(&path).unwrap();
+    let parent = place.parent().unwrap().to_owned();
+    let flushed_by_an_open = || {
+        FLUSHED_DIRECTORIES.lock().retain(|flushed| !flushed.starts_with(&parent));
+        open(&path).close().unwrap();
+        let flushed = FLUSHED_DIRECTORIES.lock();
+        flushed.iter().filter(|flushed| flushed.starts_with(&parent)).cloned().collect::<Vec<_>>()
+    };
+    assert!(flushed_by_an_open().is_empty(), "names that are known to be durable are left alone");
+    std::fs::create_dir(path.join("creating")).unwrap();
+    assert_eq!(flushed_by_an_open(), [place, parent]);
+    assert!(!path.join("creating").exists());
 }
 
 #[test]
