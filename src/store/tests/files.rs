@@ -1,6 +1,7 @@
 //! What becomes of whole files: walks, damage, checks, backups, restores, compaction.
 
 use super::super::page_file::PageFile;
+use super::super::pages::{Kind, Page};
 use super::super::walk::{self, NoReferences, References};
 use super::*;
 
@@ -57,6 +58,38 @@ fn a_walk_finds_nothing_wrong_with_a_sound_file() {
     assert!(walk::stored_meta(&pages(&path.join("data.mdb"))).unwrap().clean);
     let options = StoreOptions { verify_always: true, ..StoreOptions::default() };
     Store::open(&path, &options).unwrap();
+}
+
+/// Whether the last page of a file belongs to a value of several pages.
+fn ends_with_a_value(file: &PageFile) -> bool {
+    let last = file.meta().last_page;
+    (last.saturating_sub(8)..=last).any(|number| {
+        let mut bytes = [0; 4096];
+        file.read(number, &mut bytes).unwrap();
+        let page = Page(&bytes);
+        let pages = page.overflow_pages().map_or(0, u64::from);
+        page.number() == Some(number)
+            && page.kind() == Some(Kind::Overflow)
+            && number + pages == last + 1
+    })
+}
+
+/// Where no run of free pages is long enough, LMDB puts a value at the end of the file.
+#[test]
+fn a_value_that_ends_with_the_file_is_sound() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let data = directory.path().join("store/data.mdb");
+    let mut values_at_the_end = 0;
+    for round in 0..60u64 {
+        let bytes = if round % 2 == 0 { 9_000 + round as usize * 200 } else { 300 };
+        let rows = (0..4).map(|row| (round % 2 * 100 + row, vec![round as u8; bytes])).collect();
+        store.submit(vec![Arc::new(Put { rows, refuse: false })], Grouping::Independent).unwrap();
+        let file = pages(&data);
+        values_at_the_end += u64::from(ends_with_a_value(&file));
+        assert_eq!(findings(&data), [], "round {round}");
+    }
+    assert!(values_at_the_end > 0);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Where a store lives: what cannot be made and why, what its directory remembers, copies over many steps.
 
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use super::super::place::{Place, making_failed};
 use super::*;
+use crate::limits::READERS_MAX;
 use crate::os::FLUSHED_DIRECTORIES;
 
 #[test]
@@ -67,6 +68,23 @@ fn an_open_flushes_the_names_that_a_killed_creation_left() {
     std::fs::create_dir(path.join("creating")).unwrap();
     assert_eq!(flushed_by_an_open(), [place, parent]);
     assert!(!path.join("creating").exists());
+}
+
+/// LMDB writes to it through a map, where a page without a block on a full disk is the end of the process.
+#[test]
+fn the_lock_file_has_its_blocks_before_it_is_mapped() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path);
+    let facts = std::fs::metadata(path.join("lock.mdb")).unwrap();
+    assert!(
+        facts.blocks() * 512 >= facts.len(),
+        "{} blocks, {} bytes",
+        facts.blocks(),
+        facts.len()
+    );
+    assert!(facts.len() >= u64::from(READERS_MAX) * 64);
+    store.close().unwrap();
 }
 
 #[test]
