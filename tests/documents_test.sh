@@ -98,4 +98,14 @@ if have python3; then
 else
     skip 'the Python of docs/backup-format.md' 'python3 is not installed'
 fi
+# What the harnesses counted is published as it was recorded.
+recorded_is_published() {
+    sh torture/run.sh --recorded > "$folder/recorded"
+    sed 1,2d "$folder/recorded" | grep -q . || return 1
+    for page in README.md docs/durability.md; do
+        grep -xF -f "$folder/recorded" "$page" | LC_ALL=C sort -u > "$folder/published"
+        LC_ALL=C sort -u "$folder/recorded" | diff "$folder/published" - || { echo "$page" && return 1; }
+    done
+}
+check figures_are_as_recorded recorded_is_published || true
 finish documents

@@ -86,7 +86,12 @@ uint64_t chance_seed(uint64_t seed, uint64_t number) {
 
 void chance_fill(uint64_t *state, void *bytes, size_t len) {
     uint8_t *at = bytes;
-    for (size_t i = 0; i < len; i++) at[i] = (uint8_t)(chance_next(state) >> 56);
+    for (size_t done = 0; done < len;) {
+        uint64_t drawn = chance_next(state);
+        size_t part = len - done < sizeof drawn ? len - done : sizeof drawn;
+        memcpy(at + done, &drawn, part);
+        done += part;
+    }
 }
 
 uint64_t digest_add(uint64_t digest, const void *bytes, size_t len) {

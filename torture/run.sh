@@ -4,6 +4,7 @@
 # name harnesses (the files of torture/run), none means all but those that take a machine of their own.
 #
 #   --sample   a few points of each
+#   --whole    as many as the published figures have, for a night
 #   --resume   goes on where the last run stopped: what ended is not run again, what did not goes on
 #   --replay   only the points that were violations in earlier runs
 #   --recorded runs nothing: the sums of torture/record.tsv
@@ -17,10 +18,11 @@ cd "$(dirname "$0")/.."
 . tests/report.sh
 
 ALONE='soak qemu' # by name only: these take an hour, or a machine of their own
-is_sample=0 is_resumed=0 is_replay=0 is_recorded=0
+is_sample=0 is_whole=0 is_resumed=0 is_replay=0 is_recorded=0
 while [ $# -gt 0 ]; do
     case $1 in
     --sample) is_sample=1 ;;
+    --whole) is_whole=1 ;;
     --resume) is_resumed=1 ;;
     --replay) is_replay=1 ;;
     --recorded) is_recorded=1 ;;
@@ -33,11 +35,21 @@ while [ $# -gt 0 ]; do
     shift
 done
 if [ "$is_recorded" -eq 1 ]; then
-    awk -F '\t' '!/^#/ { runs[$2]++; points[$2] += $4; violations[$2] += $5 }
-        END { for (name in runs) printf "%s\t%d\t%d\t%d\n", name, runs[name], points[name], violations[name] }' \
-        torture/record.tsv | LC_ALL=C sort |
-        awk -F '\t' 'BEGIN { printf "%-20s %5s %12s %11s\n", "harness", "runs", "points", "violations" }
-            { printf "%-20s %5d %12d %11d\n", $1, $2, $3, $4 }'
+    printf '| harness | runs | points | violations |\n|---|---|---|---|\n'
+    awk -F '\t' 'function grouped(number) {
+            while (match(number, /^[0-9]+[0-9][0-9][0-9](,|$)/)) {
+                at = index(number, ",") ? index(number, ",") - 4 : length(number) - 3
+                number = substr(number, 1, at) "," substr(number, at + 1)
+            }
+            return number
+        }
+        !/^#/ { runs[$2]++; points[$2] += $4; violations[$2] += $5 }
+        END {
+            for (name in runs) {
+                printf "| %s | %d | %s | %d |\n", name, runs[name], grouped(sprintf("%d", points[name])),
+                    violations[name]
+            }
+        }' torture/record.tsv | LC_ALL=C sort
     exit
 fi
 if [ "$(uname -s)" != Linux ]; then
@@ -68,9 +80,12 @@ trap 'exit 1' INT TERM # so that what is set for the exit is done
 # Every violation is kept here with the command that replays it, until --replay finds it mended.
 export LNKEEP_TORTURE_FAILURES="$OUT/failures.txt"
 
-# Usage: size NAME SAMPLE FULL. Sets $NAME, unless LNKEEP_TORTURE_NAME says another number.
+# Usage: size NAME SAMPLE OTHERWISE [WHOLE]. Sets $NAME, unless LNKEEP_TORTURE_NAME says another number.
 size() {
-    if [ "$is_sample" -eq 1 ]; then otherwise=$2; else otherwise=$3; fi
+    if [ "$is_sample" -eq 1 ]; then otherwise=$2
+    elif [ "$is_whole" -eq 1 ]; then otherwise=${4:-$3}
+    else otherwise=$3
+    fi
     eval "$1=\${LNKEEP_TORTURE_$1:-$otherwise}"
 }
 

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # A disk that is full again and again.
 
-size CYCLES 1 100
+size CYCLES 1 20 100
 
 # Usage: on_small_disk NAME COMMAND... With a new ext4 of 96 MiB on a loop device.
 on_small_disk() {

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Linearizability of attempts and payments, from histories that threads made and kills interrupted.
 
-size HISTORIES 600 100000
+size HISTORIES 600 20000 100000
 size HISTORY_CONTROLS 100 500
 HISTORY_PARTS='torture/history_host.c torture/history_ask.c torture/history_judge.c
     torture/history_model.c torture/history_script.c torture/history_test.c torture/checker.c'

@@ -2,9 +2,9 @@
 # SIGKILL: at every system call, at random moments, and again while the next host opens.
 
 size KILLS 30 0 # 0 is every call
-size RANDOM_KILLS 30 10000
-size CHAINS 6 1000
-size CONTROLS 40 200
+size RANDOM_KILLS 30 2500 10000
+size CHAINS 6 200 1000
+size CONTROLS 40 60 200
 
 run_kill() {
     build kill "$LIFE_PARTS" || return 0

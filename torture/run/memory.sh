@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # No memory: every allocation of the library fails, and hosts in a cgroup too small for them.
 
-size ALLOCATIONS 150 0 # 0 is every one, alone and with all later ones
-size MEMORY_GROUPS 20 500
+size ALLOCATIONS 150 2000 0 # 0 is every one, alone and with all later ones
+size MEMORY_GROUPS 20 100 500
 
 run_memory() {
     hook "$OUT/memory.a" malloc calloc realloc posix_memalign strdup

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # One seed, one node life: a disk that crashes, tears and rots, a clock and peers, all made up.
 
-size LIVES 600 100000
+size LIVES 600 10000 100000
 size LIFE_CONTROLS 60 300
 size LIFE_TWICE 40 1000
 

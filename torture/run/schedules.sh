@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Threads under shuttle: lnkeep's own source in every order that chance finds. Needs Rust.
 
-size SCHEDULES 20000 1000000 # over all subjects
+size SCHEDULES 20000 300000 1000000 # over all subjects
 size SCHEDULE_CONTROLS 20000 20000 # a control ends where it is caught
 
 # What the build script puts inside lnkeep's modules, cargo fmt does not find by itself.

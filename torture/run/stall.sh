@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # A flush that does not return, and readers beside it.
 
-size STALLS 40 2000
+size STALLS 40 500 2000
 
 run_stall() {
     build stall '' || return 0
