@@ -65,7 +65,7 @@ func (s *Store) OpenPeerStorage(options *PeerStorageOptions) (*PeerStorage, Peer
 // Close ends the use of this value; the last one open writes what waits. Calling it again, also at the same
 // time, gives the same answer and does nothing else.
 //
-// Errors: ErrNoSpace, ErrPoisoned: closed, and what waited in memory is lost, as after a crash.
+// Errors: ErrNoSpace, ErrPoisoned, ErrBusy while others keep the queue full: closed, and what waited in memory is lost, as after a crash.
 func (p *PeerStorage) Close() error {
 	h := p.handle
 	p.alarm.Stop()

@@ -4620,8 +4620,8 @@ lnkeep_status lnkeep_store_open(const char *path,
  * answers that were not taken are dropped: call lnkeep_store_sync and take them first.
  *
  * Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE when it is not open; LNKEEP_POISONED when an earlier commit had
- *   failed, LNKEEP_NO_SPACE when the last calls that resources acknowledged from memory could not be
- *   written: the files are released all the same.
+ *   failed, LNKEEP_NO_SPACE or LNKEEP_BUSY when the last calls that resources acknowledged from memory, or
+ *   blobs of peers that waited, could not be written: the files are released all the same.
  * In: store, a pointer to the handle; it is set to LNKEEP_STORE_NONE.
  * Threads: any, also while other threads are inside calls on it; not from two threads with one copy.
  */
@@ -6286,8 +6286,9 @@ lnkeep_status lnkeep_peer_storage_open(lnkeep_store store,
 /**
  * Closes a handle on peer storage; the last one writes what waits.
  *
- * Returns: LNKEEP_DONE; LNKEEP_NO_SPACE, LNKEEP_POISONED: closed, and what waited in memory is lost, as
- *   after a crash; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
+ * Returns: LNKEEP_DONE; LNKEEP_NO_SPACE, LNKEEP_POISONED, LNKEEP_BUSY while others keep the queue full for
+ *   a thousand tries: closed, and what waited in memory is lost, as after a crash;
+ *   LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
  * In: peer_storage, a pointer to the handle; it is set to LNKEEP_PEER_STORAGE_NONE.
  * Durable: everything accepted before, with LNKEEP_DONE.
  * Threads: any, also while other threads are inside calls on it.

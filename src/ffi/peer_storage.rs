@@ -100,8 +100,9 @@ fn c_report(report: &PeerStorageReport) -> lnkeep_peer_storage_report {
 
 /// Closes a handle on peer storage; the last one writes what waits.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_NO_SPACE, LNKEEP_POISONED: closed, and what waited in memory is lost, as
-///   after a crash; LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
+/// Returns: LNKEEP_DONE; LNKEEP_NO_SPACE, LNKEEP_POISONED, LNKEEP_BUSY while others keep the queue full for
+///   a thousand tries: closed, and what waited in memory is lost, as after a crash;
+///   LNKEEP_INVALID_ARGUMENT; LNKEEP_BAD_HANDLE when it is not open.
 /// In: peer_storage, a pointer to the handle; it is set to LNKEEP_PEER_STORAGE_NONE.
 /// Durable: everything accepted before, with LNKEEP_DONE.
 /// Threads: any, also while other threads are inside calls on it.

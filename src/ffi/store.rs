@@ -143,8 +143,8 @@ fn c_report(found: &OpenReport) -> lnkeep_store_report {
 /// answers that were not taken are dropped: call lnkeep_store_sync and take them first.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_BAD_HANDLE when it is not open; LNKEEP_POISONED when an earlier commit had
-///   failed, LNKEEP_NO_SPACE when the last calls that resources acknowledged from memory could not be
-///   written: the files are released all the same.
+///   failed, LNKEEP_NO_SPACE or LNKEEP_BUSY when the last calls that resources acknowledged from memory, or
+///   blobs of peers that waited, could not be written: the files are released all the same.
 /// In: store, a pointer to the handle; it is set to LNKEEP_STORE_NONE.
 /// Threads: any, also while other threads are inside calls on it; not from two threads with one copy.
 #[must_use]

@@ -73,15 +73,13 @@ impl PeerStorage {
                 return Err(Error::new(Status::AlreadyOpen, fact));
             }
             state.handles += 1;
-            let is_first = state.handles == 1;
             drop(state);
-            if is_first {
-                let journal: Weak<dyn WriteBehind> = Arc::<Shared>::downgrade(&shared);
-                store.add_journal(journal);
-            }
             break shared;
         };
-        Ok(PeerStorage { store: Arc::clone(store), shared, is_closed: AtomicBool::new(false) })
+        let journal: Weak<dyn WriteBehind> = Arc::<Shared>::downgrade(&shared);
+        let opened =
+            PeerStorage { store: Arc::clone(store), shared, is_closed: AtomicBool::new(false) };
+        store.add_journal(journal).map(|()| opened)
     }
 
     /// The store these blobs live in.

@@ -21,6 +21,9 @@ use crate::store::volatile::{Held, Volatile};
 use crate::store::{Grouping, Outcome, Store, WriteBehind};
 use crate::types::NodeId;
 
+/// How often an end meets a queue that others keep full before it gives up.
+const BUSY_MAX: usize = 1_000;
+
 /// Blobs that one commit removes: their pages go to the free list with it.
 const REMOVALS_PER_COMMIT: usize = 64;
 
@@ -285,7 +288,7 @@ impl Shared {
     /// Takes no more calls, then SW2.
     pub(super) fn end_all(&self) -> Result<()> {
         self.state.hold_broken().is_over = true;
-        let flushed = self.flush_all();
+        let flushed = self.flush_before_the_end();
         let mut state = self.state.hold_broken();
         // What could not be written is lost now: later it would replace what came after it.
         state.provider.drop_waiting();
@@ -293,6 +296,19 @@ impl Shared {
         drop(state);
         self.state.notify();
         flushed
+    }
+
+    /// As [`Shared::flush_all`], but a full queue is waited for: what is not written now is lost.
+    fn flush_before_the_end(&self) -> Result<()> {
+        for _ in 1..BUSY_MAX {
+            match (self.flush_all(), self.store.upgrade()) {
+                (Err(error), Some(store)) if error.status() == Status::Busy => {
+                    store.wait_for_accepted()?;
+                }
+                (flushed, _) => return flushed,
+            }
+        }
+        self.flush_all()
     }
 
     /// SW2. The first failure, if there was one.

@@ -150,13 +150,12 @@ impl Resources {
             if end.has_ended {
                 continue;
             }
-            if shared.handles.fetch_add(1, Ordering::AcqRel) == 0 {
-                let journal: Weak<dyn WriteBehind> = Arc::<Shared>::downgrade(&shared);
-                store.add_journal(journal);
-            }
+            shared.handles.fetch_add(1, Ordering::AcqRel);
             drop(end);
+            let journal: Weak<dyn WriteBehind> = Arc::<Shared>::downgrade(&shared);
             let is_closed = AtomicBool::new(false);
-            return Ok(Resources { store: Arc::clone(store), shared, is_closed });
+            let opened = Resources { store: Arc::clone(store), shared, is_closed };
+            return store.add_journal(journal).map(|()| opened);
         }
     }
 

@@ -168,7 +168,7 @@ pub struct Store {
     doubt_below_epoch: u64,
     lnd_compat: bool,
     components: Mutex<HashMap<TypeId, Weak<dyn Any + Send + Sync>>>,
-    journals: Mutex<Vec<Weak<dyn WriteBehind>>>,
+    journals: Mutex<Journals>,
 }
 
 impl std::fmt::Debug for Store {
@@ -235,7 +235,7 @@ impl Store {
     }
 
     fn journals(&self) -> Vec<Arc<dyn WriteBehind>> {
-        self.journals.lock().iter().filter_map(Weak::upgrade).collect()
+        self.journals.lock().known.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Writes what components acknowledged and did not write yet.
@@ -244,16 +244,26 @@ impl Store {
         flushed.into_iter().collect()
     }
 
-    fn end_journals(&self) -> Result<()> {
+    pub(crate) fn end_journals(&self) -> Result<()> {
+        self.journals.lock().are_ending = true;
         let ended: Vec<_> = self.journals().iter().map(|journal| journal.end()).collect();
         ended.into_iter().collect()
     }
 
     /// Has [`Store::sync`] and [`Store::close`] ask a component for what it did not write yet.
-    pub(crate) fn add_journal(&self, journal: Weak<dyn WriteBehind>) {
+    ///
+    /// # Errors
+    /// `Closed` once the store ends: what is then kept in memory would never be asked for.
+    pub(crate) fn add_journal(&self, journal: Weak<dyn WriteBehind>) -> Result<()> {
         let mut journals = self.journals.lock();
-        journals.retain(|known| known.strong_count() != 0);
-        journals.push(journal);
+        if journals.are_ending {
+            return Err(Status::Closed.into());
+        }
+        journals.known.retain(|known| known.strong_count() != 0);
+        if !journals.known.iter().any(|known| known.ptr_eq(&journal)) {
+            journals.known.push(journal);
+        }
+        Ok(())
     }
 
     fn stop_writer(&self) {
@@ -289,6 +299,13 @@ impl Store {
     pub fn sync(&self) -> Result<()> {
         self.check_usable()?;
         let flushed = self.flush_journals();
+        self.wait_for_accepted()?;
+        self.check_usable()?;
+        flushed
+    }
+
+    /// Returns when everything accepted before it was answered.
+    pub(crate) fn wait_for_accepted(&self) -> Result<()> {
         let (sender, receiver) = mpsc::channel();
         for lane in [Lane::Urgent, Lane::Bulk] {
             let sender = sender.clone();
@@ -297,8 +314,7 @@ impl Store {
         }
         drop(sender);
         while receiver.recv().is_ok() {}
-        self.check_usable()?;
-        flushed
+        Ok(())
     }
 
     /// Large values of the host's own, tens of megabytes each, beside what the components keep.
@@ -515,6 +531,13 @@ pub(crate) fn on_a_thread<T: Send + 'static>(
     // start, but the writer.
     drop(thread.join());
     answer
+}
+
+/// Components that keep something in memory.
+#[derive(Default)]
+struct Journals {
+    known: Vec<Weak<dyn WriteBehind>>,
+    are_ending: bool,
 }
 
 pub(crate) fn refuse_forked_child() -> Result<()> {

@@ -166,7 +166,7 @@ void close_held(struct turn *turn, enum handle_kind kind, struct held *held) {
     held->is_open = 0;
     /* A full map keeps the last blobs or decisions from being written, and is said so. */
     if (status != LNKEEP_DONE && status != LNKEEP_NO_SPACE && !turn->is_racing) {
-        violation(turn, FOUND_STATUS, "a close beside the calls answered %s: %s",
+        violation(turn, FOUND_STATUS, "a close of kind %d beside the calls answered %s: %s", (int)kind,
                   lnkeep_status_name(status), err.message);
     }
 }

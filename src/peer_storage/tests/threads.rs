@@ -2,11 +2,14 @@
 //! nobody waits for ever.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::world::{Dice, Real, node};
 use crate::peer_storage::{ClaimChange, Claims, PeerStorage, PeerStorageOptions, Stored};
+use crate::store::batch::{Batch, Command, Cost, Outcome, Reply, Space};
+use crate::store::{Grouping, Store, StoreOptions};
 use crate::types::NodeId;
 use crate::{Result, Status};
 
@@ -277,4 +280,69 @@ fn writers_that_never_pause_do_not_starve_those_who_wait_for_all() {
         is_over.store(true, Ordering::SeqCst);
         assert!(took < Duration::from_secs(60), "{took:?} for 200 calls");
     });
+}
+
+/// Holds the writer until it is told to go on.
+struct Hold(parking_lot::Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl Command for Hold {
+    fn apply(&self, _: &mut Batch<'_>) -> Outcome {
+        drop(self.0.lock().recv_timeout(Duration::from_secs(30)));
+        Ok(Reply::done())
+    }
+
+    fn cost(&self) -> Cost {
+        Cost { rows: 0, bytes: 0 }
+    }
+
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// A last handle was closed while others filled the queue: BUSY, and the blobs that waited were gone,
+/// although the store could have written them a moment later.
+#[test]
+fn an_end_in_order_waits_for_a_full_queue_and_loses_nothing() {
+    let mut world = world(PeerStorageOptions { cooldown_ms: 3_600_000, ..options() });
+    world.end(false);
+    let small = StoreOptions { queue_operations_max: 1, ..StoreOptions::default() };
+    world.store = Store::open(world.directory.path().join("store"), &small).unwrap();
+    world.storage = Some(PeerStorage::open(&world.store, world.options).unwrap());
+    let storage = world.storage();
+    storage.claims_complete(&[claim(1, 1)], 100).unwrap();
+    let (first, newest) = (blob(1, 1), blob(1, 2));
+    storage.store_blob(1_000, node(1), &first).unwrap();
+    storage.store_blob(1_001, node(1), &newest).unwrap();
+    let (leave, held) = std::sync::mpsc::channel();
+    let held = Arc::new(Hold(parking_lot::Mutex::new(held)));
+    let queued = |command: Arc<dyn Command>| {
+        world.store.submit_async(vec![command], Grouping::Independent, Box::new(drop))
+    };
+    queued(held).unwrap();
+    let fills = || queued(Arc::new(Hold(parking_lot::Mutex::new(std::sync::mpsc::channel().1))));
+    // Refused until the writer has taken the first; then the queue is full with this one.
+    while fills().is_err() {
+        std::thread::yield_now();
+    }
+    std::thread::scope(|scope| {
+        let closing = scope.spawn(|| storage.close());
+        std::thread::sleep(Duration::from_millis(50));
+        leave.send(()).unwrap();
+        closing.join().unwrap().unwrap();
+    });
+    world.storage = None;
+    world.storage = Some(PeerStorage::open(&world.store, world.options).unwrap());
+    let storage = world.storage();
+    storage.claims_complete(&[claim(1, 1)], 100).unwrap();
+    assert_eq!(storage.connected(2_000, node(1)).unwrap().as_deref(), Some(&newest[..]));
+}
+
+#[test]
+fn nothing_opens_while_its_store_ends() {
+    let world = world(options());
+    world.storage().close().unwrap();
+    world.store.end_journals().unwrap();
+    let refused = PeerStorage::open(&world.store, world.options).unwrap_err();
+    assert_eq!(refused.status(), Status::Closed);
 }

@@ -481,3 +481,14 @@ fn a_repeat_of_a_call_that_was_not_durable_is_not_durable_at_once() {
         world.restart(true);
     }
 }
+
+/// Another thread opened resources between the end of what is kept in memory and that of the store's queue:
+/// its calls were acknowledged and never written, and their close answered CLOSED.
+#[test]
+fn nothing_opens_while_its_store_ends() {
+    let world = world(Mode::Strict, 1_024, None);
+    world.store.end_journals().unwrap();
+    let options = world.resources().shared.options.clone();
+    let refused = Resources::open(&world.store, options).unwrap_err();
+    assert_eq!(refused.status(), Status::Closed);
+}
