@@ -93,9 +93,9 @@ func (s *Store) IsOpen() bool { return !s.core.closed.Load() && cStoreIsOpen(s.c
 // in Monitors and was not committed is lost, as in a crash: close those first. Calling it again, also at the
 // same time, gives the same answer and does nothing else.
 //
-// Errors: ErrPoisoned when an earlier commit had failed; ErrNoSpace when the last decisions of Resources, or
-// blobs that waited in PeerStorage, could not be written and are lost, as in a crash. The files are released
-// all the same.
+// Errors: ErrPoisoned when an earlier commit had failed; ErrNoSpace or ErrBusy when the last decisions of
+// Resources, or blobs that waited in PeerStorage, could not be written and are lost, as in a crash. The files
+// are released all the same.
 func (s *Store) Close() error {
 	s.alarm.Stop()
 	s.core.once.Do(func() { s.core.result = s.core.close() })

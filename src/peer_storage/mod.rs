@@ -409,7 +409,8 @@ impl PeerStorage {
     /// Ends this handle; the last one writes what waits. Ending it twice is harmless.
     ///
     /// # Errors
-    /// `NoSpace`, `Poisoned`: closed, and what waited in memory is lost, as after a crash.
+    /// `NoSpace`, `Poisoned`, `Busy` while others keep the queue full for a thousand tries: closed, and what
+    /// waited in memory is lost, as after a crash.
     pub fn close(&self) -> Result<()> {
         if self.is_closed.swap(true, Ordering::AcqRel) {
             return Ok(());

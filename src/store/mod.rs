@@ -217,7 +217,8 @@ impl Store {
     /// releases the files. Later calls answer `Closed`; closing twice is harmless.
     ///
     /// # Errors
-    /// `Poisoned` when an earlier commit failed; the files are released all the same.
+    /// `Poisoned` when an earlier commit failed; `NoSpace` or `Busy` when what components kept in memory
+    /// could not be written, and is lost as after a crash. The files are released all the same.
     pub fn close(&self) -> Result<()> {
         refuse_forked_child()?;
         let ended = self.end_journals();
