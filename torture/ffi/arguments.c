@@ -75,8 +75,10 @@ void *sized_input(struct turn *turn, const void *value, size_t len, int is_optio
     if (choice == 254) return misaligned(turn, value, len);
     if (choice == 253) size = len + 8;
     if (choice == 252) size = len + 40;
-    if (choice == 251) size = len - 8, turn->doubts = 1;
-    if (choice == 250) size = sizeof(size_t), turn->doubts = 1;
+    if (choice == 251) size = len - 8;
+    if (choice == 250) size = sizeof(size_t);
+    /* What is malformed may lie in what is cut off. */
+    if (size < len) turn->fault = 0, turn->doubts = 1;
     made = block(turn, NULL, size);
     memcpy(made, value, size < len ? size : len);
     if (choice == 252) made[len + 39] = 1, FAULT(turn);
