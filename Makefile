@@ -93,9 +93,10 @@ QUICK_LINK = CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1
 # even when one fails, and the last lines say which did. Two lanes run side by side: what builds with cargo in
 # one, so that nobody waits for its locks; torture uses an archive that the sanitizers build.
 
-LANE_C = test-c test-symbols test-link test-install test-readme test-documents test-sanitizers test-torture
+LANE_C = test-c test-sanitizers test-torture
 LANE_CARGO = test-rust test-conformance test-jamming test-fuzz test-ldk test-hosts test-go test-lnd \
-             test-demo test-peers-demo test-restore-demo test-import test-go-demo test-sanitizers-host
+             test-demo test-peers-demo test-restore-demo test-import test-go-demo test-sanitizers-host \
+             test-symbols test-link test-install test-readme test-documents
 .PHONY: $(LANE_C) $(LANE_CARGO)
 
 test: build
