@@ -122,17 +122,22 @@ static inline dump dump_file(const char *path) {
 /* What a report's pointer is before a call: a call that fails writes no output. */
 #define UNTOUCHED ((lnkeep_check_report *)(uintptr_t)64)
 
-static inline lnkeep_status restore(const char *backup, const char *directory) {
-    lnkeep_check_report *report = UNTOUCHED;
-    lnkeep_error err = LNKEEP_ERROR_INIT;
-    lnkeep_status status = lnkeep_store_restore(backup, directory, 0, &report, &err);
-    CHECK_EQUAL(err.status, status);
-    CHECK_EQUAL(err.message[0] != 0, status != LNKEEP_DONE);
+static inline lnkeep_status check_answer(lnkeep_status status, const lnkeep_error *err,
+                                         lnkeep_check_report *report) {
+    CHECK_EQUAL(err->status, status);
+    CHECK_EQUAL(err->message[0] != 0, status != LNKEEP_DONE);
     CHECK_EQUAL(report == UNTOUCHED, status != LNKEEP_DONE);
     if (report == UNTOUCHED) return status;
     h_is_well_formed(report);
     lnkeep_check_report_free(report);
     return status;
+}
+
+static inline lnkeep_status restore(const char *backup, const char *directory) {
+    lnkeep_check_report *report = UNTOUCHED;
+    lnkeep_error err = LNKEEP_ERROR_INIT;
+    lnkeep_status status = lnkeep_store_restore(backup, directory, 0, &report, &err);
+    return check_answer(status, &err, report);
 }
 
 static inline void check_sound(const char *path, uint32_t flags) {

@@ -137,7 +137,7 @@ static void compaction_of_a_damaged_store(void) {
     CHECK(!is_there(h_path(directory, "creating")));
 }
 
-/* In a child, since a page without room on the disk is a SIGBUS. 0 compacted, 1 opened as it was, else a failure. */
+/* In a child, since a page without room is a SIGBUS. 0 compacted, 1 opened as it was, else a failure. */
 static int child_compacts(const char *mounted) {
     uint32_t flags = open_with(h_path(mounted, "store"), LNKEEP_STORE_COMPACT);
     CHECK_EQUAL(flags & ~(uint32_t)LNKEEP_REPORT_COMPACTED, 0);

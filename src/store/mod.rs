@@ -171,6 +171,13 @@ pub struct Store {
     journals: Mutex<Journals>,
 }
 
+/// Components that keep something in memory.
+#[derive(Default)]
+struct Journals {
+    known: Vec<Weak<dyn WriteBehind>>,
+    are_ending: bool,
+}
+
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Store").field("report", &self.report).finish_non_exhaustive()
@@ -532,13 +539,6 @@ pub(crate) fn on_a_thread<T: Send + 'static>(
     // start, but the writer.
     drop(thread.join());
     answer
-}
-
-/// Components that keep something in memory.
-#[derive(Default)]
-struct Journals {
-    known: Vec<Weak<dyn WriteBehind>>,
-    are_ending: bool,
 }
 
 pub(crate) fn refuse_forked_child() -> Result<()> {
