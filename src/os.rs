@@ -362,9 +362,14 @@ pub(crate) static FLUSHED_DIRECTORIES: parking_lot::Mutex<Vec<std::path::PathBuf
 /// XFS answers 0 when a directory is flushed after the file system has shut itself down, but an error when a
 /// file is: so the file is flushed as well. It is clean, which makes that cheap.
 pub(crate) fn sync_name(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    sync_directory(parent.unwrap_or(Path::new(".")))?;
+    sync_directory(directory_of(path))?;
     File::open(path)?.sync_all()
+}
+
+/// The directory that holds a name; of a name alone the one that the process is in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 /// Starts a thread that takes no signal of the host.
@@ -508,6 +513,15 @@ fn make_wiped_page() -> Option<&'static WipedPage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_alone_is_in_the_directory_of_the_process() {
+        for (path, directory) in
+            [("store", "."), ("./store", "."), ("a/store", "a"), ("/store", "/")]
+        {
+            assert_eq!(directory_of(Path::new(path)), Path::new(directory), "{path}");
+        }
+    }
 
     #[test]
     fn a_second_lock_in_the_same_process_is_refused() {

@@ -111,7 +111,7 @@ fn copy_and_stamp(core: &Core, data_file: &Path) -> Result<()> {
     os::allocate(file.as_raw_fd(), 0, pages.used_bytes() + STAMP_BYTES)
         .map_err(io("stamping the backup"))?;
     let map_bytes = StoreOptions::default().map_bytes_for(pages.used_bytes());
-    let env = Env::open(&parent(data_file), map_bytes)?;
+    let env = Env::open(os::directory_of(data_file), map_bytes)?;
     let (heads, mut meta) = read_meta(&env)?;
     meta.identity = FileIdentity::NOWHERE;
     commit_meta(&env, heads, meta)?;
@@ -123,7 +123,7 @@ fn copy_and_stamp(core: &Core, data_file: &Path) -> Result<()> {
 
 /// The store's own directory holds what the store knows, and nothing else.
 fn refuse_own_directory(core: &Core, target: &Path) -> Result<()> {
-    let neighbour = parent(target).join(DATA_FILE);
+    let neighbour = os::directory_of(target).join(DATA_FILE);
     if FileIdentity::of(&neighbour).is_ok_and(|identity| identity == core.identity) {
         return Err(Error::new(
             Status::UnsafePlace,
@@ -148,13 +148,6 @@ fn naming_failed(error: &std::io::Error, target: &Path) -> Error {
         return Error::new(Status::TargetExists, format!("{} exists", target.display()));
     }
     os::space_error(error, "naming the backup")
-}
-
-fn parent(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }
 
 /// Makes a store of a backup, in a directory that has none.

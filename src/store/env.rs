@@ -284,13 +284,13 @@ impl Env {
     }
 
     /// Frees the reader slots of processes that died.
-    pub(crate) fn clear_stale_readers(&self) -> Result<i32, EngineError> {
+    pub(crate) fn clear_stale_readers(&self) -> Result<u64, EngineError> {
         let guard = self.open.read();
         let open = guard.as_ref().ok_or(EngineError::Closed)?;
         let mut dead = 0;
         // SAFETY: the environment is open; LMDB writes one integer.
         check(unsafe { ffi::mdb_reader_check(open.environment.env(), &mut dead) })?;
-        Ok(dead)
+        Ok(u64::try_from(dead).unwrap_or(0))
     }
 
     /// Makes sure that the file's first `to` bytes are backed by disk space.

@@ -285,12 +285,8 @@ fn make_directory(path: &Path) -> Result<()> {
         .mode(0o700)
         .create(path)
         .map_err(|error| making_failed("the directory", path, &error))?;
-    let parent = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    os::sync_directory(parent)
-        .map_err(|error| Error::io(Status::Io, &error, "flushing the parent directory"))
+    os::sync_name(path)
+        .map_err(|error| Error::io(Status::Io, &error, "flushing the name of the directory"))
 }
 
 /// A path that cannot be made is the caller's matter, not the disk's.

@@ -171,15 +171,18 @@ impl Writer {
 
     /// Whether only the map's reserve is left: results, settles and deletes need it, as on a full disk.
     fn is_map_nearly_full(&self, facts: &EnvFacts, cost: Cost) -> bool {
-        let cap = self.core.map_bytes_max;
-        let reserve = RESERVE_BYTES.min(cap / 8);
         let needed = space::pages_bound(facts, self.last.depth_max, cost) * facts.page_bytes;
         let used = facts.pages_used * facts.page_bytes;
-        if used + needed + reserve <= cap {
+        if !self.is_in_reserve(used + needed) {
             return false;
         }
         let free = self.core.env.free_pages() * facts.page_bytes;
-        used.saturating_sub(free) + needed + reserve > cap
+        self.is_in_reserve(used.saturating_sub(free) + needed)
+    }
+
+    fn is_in_reserve(&self, used: u64) -> bool {
+        let cap = self.core.map_bytes_max;
+        used + RESERVE_BYTES.min(cap / 8) > cap
     }
 
     /// Doubles the map up to its cap; at the cap, later batches may only finish and remove.
@@ -206,8 +209,7 @@ impl Writer {
     /// those commits, so that deleted rows would make no room: one small commit is made at once.
     fn free_at_the_cap(&mut self) {
         let Ok(facts) = self.core.env.facts() else { return };
-        let used = facts.pages_used * facts.page_bytes;
-        if used + RESERVE_BYTES.min(self.core.map_bytes_max / 8) <= self.core.map_bytes_max {
+        if !self.is_in_reserve(facts.pages_used * facts.page_bytes) {
             return;
         }
         match self.core.commit_meta(&self.last.heads, &self.last.meta, |_| ()) {
@@ -224,7 +226,6 @@ impl Writer {
         }
         self.last_housekeeping = Instant::now();
         if let Ok(cleared) = self.core.env.clear_stale_readers() {
-            let cleared = u64::try_from(cleared).unwrap_or(0);
             self.core.stale_readers_cleared.fetch_add(cleared, Ordering::Relaxed);
         }
     }
