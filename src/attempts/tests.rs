@@ -1,5 +1,9 @@
 //! The truth table of the rules, row by row, and what the table alone does not say.
 
+mod dispatches;
+mod records;
+mod steps;
+
 use std::collections::HashMap;
 
 use super::rules::*;
@@ -245,25 +249,6 @@ fn a_record_queued_before_the_first_tick_ages_from_then_on_and_blocks_nobody() {
     tick(21_000);
     while attempts.sweep().unwrap() != 0 {}
     assert_eq!(attempts.get(key(1)).unwrap_err().status(), Status::Deleted);
-}
-
-#[test]
-fn a_dispatch_that_the_store_bars_is_never_called_definite() {
-    use super::dispatch::{Certainty, Dispatcher, Invalid, Sent, dispatch};
-    struct Never;
-    impl Dispatcher for Never {
-        fn validate(&self) -> std::result::Result<(), Invalid> {
-            panic!("not granted")
-        }
-        fn send(&self) -> Sent {
-            panic!("not granted")
-        }
-    }
-    let world = World::new(AttemptsOptions::default());
-    let attempts = world.open();
-    attempts.store().close().unwrap();
-    let answer = dispatch(&attempts, &InitRequest::new(key(1)), &Never);
-    assert_eq!(answer.certainty(), Some(Certainty::Indefinite));
 }
 
 #[test]
