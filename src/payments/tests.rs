@@ -4,6 +4,7 @@ mod damage;
 mod decisions;
 mod life;
 mod linked;
+mod pages;
 mod records;
 mod relations;
 mod resumes;

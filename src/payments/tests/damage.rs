@@ -179,6 +179,20 @@ fn quarantine_removes_what_cannot_be_read_and_burns_its_hash() {
     }
 }
 
+/// A host that never sweeps: what a quarantine leaves goes with it, like what a deletion leaves.
+#[test]
+fn attempts_of_a_quarantined_payment_are_removed_without_a_sweep() {
+    let world = World::new();
+    let node = world.open();
+    node.succeed(1, 1);
+    node.payments.delete(hash(1), Retain::Forget).unwrap();
+    assert_eq!(node.payments.counts().unwrap().doomed, 0);
+    node.pay(2, 2);
+    garble(&node, Table::Payments, &2u64.to_be_bytes());
+    node.payments.quarantine(hash(2)).unwrap();
+    assert_eq!(node.payments.counts().unwrap().doomed, 0);
+}
+
 #[test]
 fn a_readable_payment_is_not_quarantined() {
     let world = World::new();

@@ -283,6 +283,16 @@ fn secrets_of_a_payment_never_show_in_debug() {
     for secret in ["255, 255", "ffff", "9, 9, 9", "0909", "221, 221", "dddd", "204, 204", "cccc"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
+    // What is hidden is named, or nobody would miss it.
+    for name in ["Secret(..)", "Mpp { total_msat: ", "RawMessage("] {
+        assert!(shown.contains(name), "no {name} in {shown}");
+    }
+}
+
+#[test]
+fn debug_of_payments_shows_their_options() {
+    let text = format!("{:?}", World::new().open().payments);
+    assert!(text.starts_with("Payments { options: PaymentsOptions {"), "{text}");
 }
 
 /// Bytes that begin like a row, so that decoding gets somewhere.

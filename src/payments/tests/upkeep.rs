@@ -268,7 +268,12 @@ fn more_tombstones_than_one_step_takes_are_forgotten_step_by_step() {
         node.store().submit_one(Rewrite(tombstones.chain(keys).collect())).unwrap();
     }
     node.tick(2_000);
-    sweep_all(&node);
+    let mut removed = 0;
+    while let some @ 1.. = node.payments.sweep().unwrap() {
+        removed += some;
+    }
+    // A step that found nothing and is not at the end says 1.
+    assert!((600..=602).contains(&removed), "each tombstone and each key counts: {removed}");
     assert_eq!(node.payments.counts().unwrap(), Counts::default());
     world.check_sound();
 }
