@@ -2,6 +2,7 @@
 
 use super::super::record::*;
 use super::*;
+use crate::store::batch::Rows as _;
 
 /// Payment 1: attempts 1 (in flight) and 2 (failed). Payment 2: paid with attempt 3. Payment 3: deleted, and
 /// the rows of its attempt 4 wait for a purge.
@@ -220,4 +221,33 @@ fn a_row_whose_checksum_fails_is_blamed_alone() {
         assert_eq!(blamed, [(table.spec().name, &row)], "{report:?}");
         assert!(report.can_be_opened());
     }
+}
+
+/// Between payments that are there lies one that was deleted.
+#[test]
+fn a_payment_behind_a_gap_that_is_queued_for_removal_is_found() {
+    let world = World::new();
+    let node = world.open();
+    for byte in 1..=3 {
+        node.fail(byte, byte.into());
+    }
+    node.payments.delete(hash(2), Retain::Forget).unwrap();
+    node.store().submit_one(Rewrite::put(Table::PaymentsDoomed, &seq(3), &[])).unwrap();
+    let found = faults(&world);
+    assert!(found.len() == 1 && found[0].contains("is there and queued for removal"), "{found:?}");
+}
+
+#[test]
+fn details_of_a_payment_that_is_queued_for_removal_are_found() {
+    let world = World::new();
+    let node = world.open();
+    node.fail(1, 1);
+    let details = node.store().read(|view| view.row(Table::PaymentDetails, &seq(1))).unwrap();
+    let rows = vec![
+        (Table::PaymentsDoomed, seq(9), Some(Vec::new())),
+        (Table::PaymentDetails, seq(9), Some(details.unwrap().to_vec())),
+    ];
+    node.store().submit_one(Rewrite(rows)).unwrap();
+    let found = faults(&world);
+    assert!(found.len() == 1 && found[0].contains("its details are there"), "{found:?}");
 }

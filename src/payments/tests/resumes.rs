@@ -525,3 +525,19 @@ fn a_resume_goes_on_where_a_failed_commit_stopped_it() {
         world.check_sound();
     }
 }
+
+/// Failing the attempt and removing it are commits of their own; an error of either is told.
+#[test]
+fn a_resume_that_cannot_prune_what_is_done_says_so() {
+    for batches in [0, 1] {
+        let world = World::new();
+        let node = world.open();
+        node.payments.init(PaymentInit::new(hash(1), 1_000)).unwrap();
+        node.payments.register(hash(1), whole(1, 1_000)).unwrap();
+        node.payments.fail(hash(1), FailureReason::NoRoute).unwrap();
+        node.store().inject_after(batches, Fault::NoSpace);
+        let fails = Script::of([(1, Answer::Failed(failure()))]);
+        let resumed = node.payments.resume(&fails, ResumeOptions::default());
+        assert_eq!(refusal(resumed), Status::NoSpace, "after {batches} batches");
+    }
+}

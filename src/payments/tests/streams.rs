@@ -247,6 +247,45 @@ fn the_end_of_an_earlier_life_hides_nothing_of_the_next() {
 }
 
 #[test]
+fn a_stream_whose_payment_is_deleted_before_it_begins_ends_with_that_payment() {
+    type Case = (u64, PaymentStatus, u64, &'static [(u64, u64)], Next);
+    let cases: [Case; 3] = [
+        (1, InFlight, 1, &[(1, 2), (1, 3)], Next::Closed),
+        (1, Failed, 1, &[(1, 2)], Next::Closed),
+        // What was deleted is an earlier payment of the hash.
+        (2, InFlight, 1, &[(2, 2), (2, 3)], Next::Waiting),
+    ];
+    for (sequence, status, deleted, expected, last) in cases {
+        let streams = Streams::new(9).unwrap();
+        let one = streams.register(Some(hash(1))).unwrap();
+        streams.tell(&view(sequence, 3, InFlight));
+        streams.deleted(hash(1), deleted);
+        if sequence == deleted {
+            streams.tell(&view(sequence + 1, 1, Initiated));
+        }
+        streams.start(one, vec![view(sequence, 2, status)]);
+        assert_eq!(read(|| streams.next(one)), (expected.to_vec(), last), "{sequence} {status:?}");
+    }
+}
+
+#[test]
+fn who_cancels_takes_no_news_from_others() {
+    let streams = Streams::new(9).unwrap();
+    let [first, second, of_all] = [Some(hash(1)), Some(hash(1)), None].map(|of| {
+        let stream = streams.register(of).unwrap();
+        streams.start(stream, Vec::new());
+        stream
+    });
+    streams.tell(&view(1, 1, Initiated));
+    streams.cancel(first).unwrap();
+    assert_eq!(streams.take_ready(9), [second, of_all]);
+    streams.tell(&view(1, 2, InFlight));
+    for stream in [second, of_all] {
+        assert_eq!(read(|| streams.next(stream)), (vec![(1, 1), (1, 2)], Next::Waiting));
+    }
+}
+
+#[test]
 fn a_stream_that_began_with_more_than_it_keeps_stays_bounded() {
     let streams = Streams::new(9).unwrap();
     let all = streams.register(None).unwrap();

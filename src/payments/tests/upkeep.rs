@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::attempts::AttemptResult;
+use crate::store::failpoints::Fault;
 use crate::types::Clock;
 
 fn filter(statuses: Statuses) -> DeleteFilter {
@@ -104,6 +105,17 @@ fn a_bulk_deletion_goes_in_steps_and_a_crash_loses_only_the_place() {
     assert_eq!((third.payments, third.next), (34, None));
     assert_eq!(node.payments.counts().unwrap().payments, 10);
     world.check_sound();
+}
+
+#[test]
+fn a_bulk_deletion_that_the_store_cannot_carry_out_says_so() {
+    let world = World::new();
+    let node = world.open();
+    node.fail(1, 1);
+    let filter = DeleteFilter { failed_attempts_only: true, ..filter(Statuses::FINISHED) };
+    node.store().inject(Some(Fault::NoSpace));
+    assert_eq!(refusal(node.payments.delete_many(&filter, None)), Status::NoSpace);
+    assert_eq!(node.payments.delete_many(&filter, None).unwrap().payments, 1);
 }
 
 #[test]
