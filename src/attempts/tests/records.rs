@@ -114,8 +114,8 @@ fn a_result_that_is_cancelled_before_it_is_taken_is_not_named_any_more() {
     assert!(matches!(attempts.poll(second), Polled::Result(_)));
 }
 
-/// Payments share them with attempts: numbers are not given again while either is open, or the owner of an old
-/// one would take another's result.
+/// Payments share them with attempts: numbers are not given again while either is open, or the owner of an
+/// old one would take another's result.
 #[test]
 fn subscriptions_end_with_their_attempts_and_keep_their_numbers() {
     let world = World::new(AttemptsOptions::default());
