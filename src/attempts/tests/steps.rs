@@ -236,8 +236,10 @@ fn a_list_of_a_namespace_begins_with_its_own_records() {
 
 /// A reader of the `Debug` text of a host's own structure sees the options and no records.
 #[test]
-fn debug_of_attempts_shows_their_options() {
+fn debug_shows_options_and_no_records() {
     let (_world, attempts) = open();
     let text = format!("{attempts:?}");
     assert!(text.starts_with("Attempts { options: AttemptsOptions {"), "{text}");
+    let operation = attempts.operation(Operation::Ack(key(1))).unwrap();
+    assert_eq!(format!("{operation:?}"), "Operation(..)");
 }

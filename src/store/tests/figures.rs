@@ -57,6 +57,13 @@ fn the_figures_count_what_happened_since_the_open() {
 }
 
 #[test]
+fn debug_of_a_store_shows_what_its_open_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = format!("{:?}", open(&directory.path().join("store")));
+    assert!(text.starts_with("Store { report: OpenReport {"), "{text}");
+}
+
+#[test]
 fn the_oldest_read_is_the_one_that_began_first() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));
