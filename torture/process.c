@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "common.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -138,6 +139,36 @@ static struct ended reap(int process) {
     return ended;
 }
 
+static void print_file(const char *what, const char *path) {
+    char text[1500];
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = file < 0 ? -1 : read(file, text, sizeof text - 1);
+    if (file >= 0) close(file);
+    if (len <= 0) return;
+    text[len] = 0;
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+        printf("    %s %s\n", what, line);
+    }
+}
+
+/* A hang may not come again: what each thread waits for is told before the process is killed. */
+static void tell_where_it_hangs(int process) {
+    static const char *const told[] = {"comm", "stat", "syscall", "stack"};
+    char path[300];
+    snprintf(path, sizeof path, "/proc/%d/task", process);
+    DIR *threads = is_silent ? NULL : opendir(path);
+    if (!threads) return;
+    printf("process %d hangs:\n", process);
+    for (struct dirent *entry; (entry = readdir(threads));) {
+        if (entry->d_name[0] == '.') continue;
+        for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+            snprintf(path, sizeof path, "/proc/%d/task/%s/%s", process, entry->d_name, told[i]);
+            print_file(entry->d_name, path);
+        }
+    }
+    closedir(threads);
+}
+
 struct ended await_child(int process, int limit_ms) {
     int descriptor = (int)syscall(SYS_pidfd_open, process, 0);
     if (descriptor < 0) give_up("pidfd_open");
@@ -150,6 +181,7 @@ struct ended await_child(int process, int limit_ms) {
     } while (ready < 0 && errno == EINTR);
     close(descriptor);
     if (ready == 1) return reap(process);
+    tell_where_it_hangs(process);
     kill(process, SIGKILL);
     struct ended ended = reap(process);
     ended.hung = 1;
