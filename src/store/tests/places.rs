@@ -2,7 +2,8 @@
 
 use std::os::unix::fs::{FileExt, MetadataExt};
 
-use super::super::place::{Place, making_failed};
+use super::super::place::{Place, is_there, making_failed};
+use super::super::tables::KeyBytes;
 use super::*;
 use crate::limits::READERS_MAX;
 use crate::os::FLUSHED_DIRECTORIES;
@@ -26,6 +27,25 @@ fn why_a_place_cannot_be_made_says_what_to_do_about_it() {
         assert_eq!((told.status(), told.os_errno()), (status, code));
         assert!(told.message().contains("the directory /a/b"), "{told}");
     }
+}
+
+/// What cannot be looked at must not pass for an empty place: a new store would be made over it.
+#[test]
+fn only_what_is_known_to_be_absent_is_absent() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, b"").unwrap();
+    assert!(is_there(&file).unwrap());
+    assert!(!is_there(&directory.path().join("other")).unwrap());
+    assert!(!is_there(&file.join("below a file")).unwrap());
+    let name = "n".repeat(300);
+    assert_eq!(is_there(&directory.path().join(name)).unwrap_err().status(), Status::Io);
+}
+
+#[test]
+fn lengths_of_keys_are_told_as_a_number_or_a_range() {
+    let told = [KeyBytes::Exactly(8), KeyBytes::Between(1, 32)].map(|bytes| bytes.to_string());
+    assert_eq!(told, ["8", "1..=32"]);
 }
 
 #[test]
