@@ -18,6 +18,9 @@ const GRACE_SECS: u64 = 6;
 /// What failed is looked at once more; what came to no end gets so much more time then.
 const SECOND_LOOK: u64 = 4;
 
+/// A test of the mutant's own folder is tried before others that are so many times quicker.
+const NEARER: u64 = 16;
+
 const SIGKILL: i32 = 9;
 
 pub struct Hunt<'a> {
@@ -71,13 +74,16 @@ impl<'a> Hunt<'a> {
     }
 
     /// The tests that meet a mutant, those first that are quick for how often they noticed one of its
-    /// function.
+    /// function, and for whether they are of its folder.
     fn order(&self, mutant: &Mutant) -> Vec<usize> {
         let mut tests = self.suite.reach.get(&mutant.number).cloned().unwrap_or_default();
         let catches = self.catches.lock().expect("a worker panicked");
+        let folder = mutant.file.split('/').nth(1).unwrap_or_default();
         tests.sort_by_key(|test| {
             let caught = catches.get(&(mutant.function.clone(), *test)).copied().unwrap_or(0);
-            self.suite.tests[*test].millis / (1 + caught)
+            let test = &self.suite.tests[*test];
+            let is_near = test.name.strip_prefix(folder).is_some_and(|rest| rest.starts_with("::"));
+            test.millis / (1 + caught) / if is_near { NEARER } else { 1 }
         });
         tests
     }
