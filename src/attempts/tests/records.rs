@@ -202,3 +202,18 @@ fn a_damaged_namespace_row_that_is_rebuilt_still_asks_for_circuits() {
     assert_eq!(refused.status(), Status::BelowFloor);
     attempts.init(&InitRequest::new(key(9))).unwrap();
 }
+
+/// Whether an external router owns the attempts is not known any more: a local open could dispatch beside it.
+#[test]
+fn a_damaged_mark_counts_as_a_mark() {
+    let world = World::new(AttemptsOptions::default());
+    let attempts = world.open();
+    let all = vec![0xff; 16];
+    attempts.store().submit_one(Damage(Table::Namespaces, all)).unwrap();
+    assert!(attempts.is_external().unwrap());
+    attempts.store().close().unwrap();
+    let path = world.directory.path().join("store");
+    let store = Store::open(path, &StoreOptions::default()).unwrap();
+    let refused = Attempts::open(&store, AttemptsOptions::default()).unwrap_err();
+    assert_eq!(refused.status(), Status::ExternalMarker);
+}
