@@ -250,3 +250,18 @@ fn debug_shows_options_and_no_records() {
     let operation = attempts.operation(Operation::Ack(key(1))).unwrap();
     assert_eq!(format!("{operation:?}"), "Operation(..)");
 }
+
+/// What only the network can have made tells that an attempt left which was never marked.
+#[test]
+fn a_failure_from_the_network_tells_that_a_host_does_not_mark_and_one_of_this_node_does_not() {
+    for (unencrypted, expected) in [(true, None), (false, Some(Status::InvalidArgument))] {
+        let (_world, attempts) = open();
+        for id in [1, 2] {
+            attempts.init(&InitRequest::new(key(id))).unwrap();
+            let failure = AttemptResult { unencrypted, ..AttemptResult::local_failure(1) };
+            attempts.store_result(key(id), failure).unwrap();
+        }
+        let recovered = attempts.recover(Namespace::default(), None, true);
+        assert_eq!(recovered.err().map(|error| error.status()), expected);
+    }
+}

@@ -107,6 +107,19 @@ fn a_bulk_deletion_goes_in_steps_and_a_crash_loses_only_the_place() {
     world.check_sound();
 }
 
+/// Once nothing was left to purge, the next deletion has to say that there is something again.
+#[test]
+fn a_deletion_after_a_purge_that_found_nothing_is_purged_too() {
+    let world = World::new();
+    let node = world.open();
+    node.fail(1, 1);
+    node.fail(2, 2);
+    node.payments.delete(hash(1), Retain::Forget).unwrap();
+    assert_eq!(node.payments.delete_many(&filter(Statuses::SUCCEEDED), None).unwrap().payments, 0);
+    node.payments.delete(hash(2), Retain::Forget).unwrap();
+    assert_eq!(node.payments.counts().unwrap().doomed, 0);
+}
+
 #[test]
 fn a_bulk_deletion_that_the_store_cannot_carry_out_says_so() {
     let world = World::new();
