@@ -324,3 +324,12 @@ fn an_id_used_again_under_lnds_rules_keeps_its_record() {
     assert_eq!(record_of(&node), (State::Settled, true));
     world.check_sound();
 }
+
+#[test]
+fn lnds_rules_take_an_id_that_another_payment_has() {
+    let world = World::lnd();
+    let node = world.open();
+    node.pay(1, 7);
+    node.payments.init(PaymentInit::new(hash(2), 1_000)).unwrap();
+    node.payments.register(hash(2), whole(7, 1_000)).unwrap();
+}

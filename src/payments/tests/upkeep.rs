@@ -505,3 +505,51 @@ fn a_start_reads_the_unfinished_alone() {
     assert_eq!((page.payments.len(), page.unreadable), (1, vec![]));
     assert_eq!(page.payments[0].hash(), hash(99));
 }
+
+/// With the reserve of a full disk a node may end what it began, and nothing else.
+#[test]
+fn only_what_is_new_grows_and_only_bulk_work_waits_for_others() {
+    use crate::store::batch::Lane;
+    let world = World::new();
+    let node = world.open();
+    let strict = Strictness::default();
+    let operations = [
+        (Operation::Init(PaymentInit::new(hash(1), 1)), Space::Grows, Lane::Urgent),
+        (Operation::Register(hash(1), whole(1, 1), false), Space::Grows, Lane::Urgent),
+        (Operation::Settle(hash(1), key(1), settled(1), strict), Space::Settles, Lane::Urgent),
+        (Operation::FailAttempt(hash(1), key(1), failure(), strict), Space::Settles, Lane::Urgent),
+        (Operation::Fail(hash(1), FailureReason::NoRoute), Space::Settles, Lane::Urgent),
+        (Operation::Delete(hash(1), Retain::Forget), Space::Settles, Lane::Urgent),
+        (Operation::DeleteFailedAttempts(hash(1)), Space::Settles, Lane::Bulk),
+        (Operation::Forget(hash(1)), Space::Settles, Lane::Urgent),
+        (Operation::Quarantine(hash(1), None), Space::Settles, Lane::Urgent),
+    ];
+    for (operation, space, lane) in operations {
+        let told = format!("{operation:?}");
+        let command = node.payments.command_of(operation).unwrap();
+        assert!(command.space() == space && command.lane() == lane, "{told}");
+    }
+}
+
+/// Between being listed and being deleted a payment may make way for a later one of its hash.
+#[test]
+fn a_step_of_a_bulk_deletion_takes_the_payment_that_was_listed_and_no_later_one() {
+    let world = World::new();
+    let node = world.open();
+    node.fail(1, 1);
+    let sequence = node.payments.fetch(hash(1)).unwrap().sequence;
+    let deleted = |sequence, statuses| {
+        let step = super::super::commands::DeleteStep {
+            payments: vec![(hash(1), sequence)],
+            statuses,
+            retain: Retain::Tombstone,
+            common: Arc::clone(&node.payments.shared.common),
+            profile: node.payments.profile,
+            deleted: Default::default(),
+        };
+        node.store().submit_one(step).unwrap().value
+    };
+    assert_eq!(deleted(sequence + 1, Statuses::FINISHED), 0);
+    assert_eq!(deleted(sequence, Statuses::SUCCEEDED), 0);
+    assert_eq!(deleted(sequence, Statuses::FINISHED), 1);
+}
