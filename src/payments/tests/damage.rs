@@ -197,7 +197,10 @@ fn attempts_of_a_quarantined_payment_are_removed_without_a_sweep() {
 fn a_readable_payment_is_not_quarantined() {
     let world = World::new();
     let node = node_of(&world);
-    assert_eq!(refusal(node.payments.quarantine(hash(1))), Status::Conflict);
+    let refused = node.payments.quarantine(hash(1)).unwrap_err();
+    assert_eq!(refused.status(), Status::Conflict);
+    let hex: String = hash(1).0.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(refused.message().contains(&hex), "{refused}");
     assert_eq!(refusal(node.payments.quarantine(hash(9))), Status::PaymentNotInitiated);
     node.payments.delete(hash(3), Retain::Tombstone).unwrap();
     assert_eq!(node.payments.quarantine(hash(3)).unwrap().status, Status::Already);

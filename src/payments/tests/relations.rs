@@ -251,3 +251,17 @@ fn details_of_a_payment_that_is_queued_for_removal_are_found() {
     let found = faults(&world);
     assert!(found.len() == 1 && found[0].contains("its details are there"), "{found:?}");
 }
+
+#[test]
+fn hashes_that_lead_to_each_others_payments_are_found() {
+    let world = World::new();
+    let node = node_of(&world);
+    let rows = [(1, 2), (2, 1)].map(|(byte, sequence)| {
+        let row = HashRow::Live(sequence).encode().to_vec();
+        (Table::PaymentHashes, hash(byte).0.to_vec(), Some(row))
+    });
+    node.store().submit_one(Rewrite(rows.to_vec())).unwrap();
+    let found = faults(&world);
+    let expected = "payments: the row of its hash does not lead to the payment";
+    assert_eq!(found, [expected, expected]);
+}

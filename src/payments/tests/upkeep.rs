@@ -107,6 +107,19 @@ fn a_bulk_deletion_goes_in_steps_and_a_crash_loses_only_the_place() {
     world.check_sound();
 }
 
+#[test]
+fn a_bulk_deletion_goes_on_after_the_payment_it_is_told() {
+    let world = World::new();
+    let node = world.open();
+    for byte in 1..=3 {
+        node.fail(byte, byte.into());
+    }
+    let first = node.payments.fetch(hash(1)).unwrap().sequence;
+    let deleted = node.payments.delete_many(&filter(Statuses::FINISHED), Some(first)).unwrap();
+    assert_eq!((deleted.payments, deleted.next), (2, None));
+    assert_eq!(hashes_left(&node), [hash(1)]);
+}
+
 /// Once nothing was left to purge, the next deletion has to say that there is something again.
 #[test]
 fn a_deletion_after_a_purge_that_found_nothing_is_purged_too() {
@@ -250,6 +263,26 @@ fn tombstones_and_keys_are_forgotten_only_when_the_host_says_how_old() {
         assert_eq!(again.unwrap_or_else(|error| error.status()), expected);
         world.check_sound();
     }
+}
+
+/// The rows of hashes are looked at first; that none of them goes does not end the sweep.
+#[test]
+fn a_sweep_that_finds_no_old_hash_goes_on_to_the_keys() {
+    let options = PaymentsOptions { tombstone_retention_secs: 10, ..Default::default() };
+    let world = World::with(StoreOptions::default(), options);
+    let node = world.open();
+    node.tick(1_000);
+    let init = PaymentInit { idempotency_key: vec![1], ..PaymentInit::new(hash(1), 1_000) };
+    node.payments.init(init).unwrap();
+    node.payments.register(hash(1), whole(1, 1_000)).unwrap();
+    node.settle(1, 1).unwrap();
+    node.payments.delete(hash(1), Retain::Tombstone).unwrap();
+    node.payments.forget(hash(1)).unwrap();
+    while node.payments.sweep().unwrap() != 0 {}
+    assert_eq!(node.payments.counts().unwrap().idempotency_keys, 1);
+    node.tick(20_000);
+    while node.payments.sweep().unwrap() != 0 {}
+    assert_eq!(node.payments.counts().unwrap().idempotency_keys, 0);
 }
 
 #[test]
