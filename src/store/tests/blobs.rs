@@ -1,9 +1,11 @@
 //! Large values are whole or absent, through replacements, refusals and crashes.
 
-use super::super::batch::Space;
+use super::super::batch::{Batch, Command, Cost, Outcome, Reply, Space};
+use super::super::blob;
 use super::super::blob::{BlobReferences, Owner, Staged, key_of};
 use super::super::walk::References;
 use super::*;
+use crate::limits::BLOB_BYTES_MAX;
 
 const MIB: usize = 1 << 20;
 
@@ -186,4 +188,68 @@ fn an_empty_value_shares_no_generation_with_another() {
     store.blobs().delete(b"empty").unwrap();
     store.sync().unwrap();
     assert_eq!(store.blobs().get(b"other").unwrap(), Some(value(2, MIB)));
+}
+
+/// Puts a row under a valid envelope, as no command of ours would.
+struct Tamper(Table, Vec<u8>, Option<Vec<u8>>);
+
+impl Command for Tamper {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        match &self.2 {
+            Some(body) => batch.put(self.0, &self.1, body)?,
+            None => drop(batch.delete(self.0, &self.1)?),
+        }
+        Ok(Reply::done())
+    }
+    fn cost(&self) -> Cost {
+        Cost { rows: 1, bytes: 64 }
+    }
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+#[test]
+fn a_pointer_that_is_too_long_or_promises_too_much_is_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let key = key_of(Owner::Host, b"a").unwrap();
+    let pointer = |bytes: u64| {
+        let mut body = 9u64.to_le_bytes().to_vec();
+        body.extend_from_slice(&bytes.to_le_bytes());
+        body.extend_from_slice(&[0; 4]);
+        body
+    };
+    let longer = [pointer(0), vec![0]].concat();
+    for body in [pointer(BLOB_BYTES_MAX as u64 + 1), longer, pointer(0)[..19].to_vec()] {
+        store.submit_one(Tamper(Table::Blobs, key.clone(), Some(body))).unwrap();
+        assert_eq!(store.blobs().get(b"a").unwrap_err().status(), Status::CorruptRecord);
+    }
+    store.submit_one(Tamper(Table::Blobs, key, Some(pointer(0)))).unwrap();
+    assert_eq!(store.blobs().get(b"a").unwrap().unwrap(), b"");
+}
+
+#[test]
+fn a_value_that_lacks_a_chunk_is_no_value_and_what_is_left_can_be_saved() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let whole = value(1, MIB);
+    store.blobs().put(b"a", &whole).unwrap();
+    store.blobs().put(b"b", &value(2, MIB)).unwrap();
+    let key = key_of(Owner::Host, b"a").unwrap();
+    let is_whole = || store.read(|view| blob::verify(view, &key));
+    assert_eq!(is_whole().unwrap(), Some(MIB as u64));
+    let mut chunks = Vec::new();
+    let collect = |key: &[u8], _: Result<&[u8]>| {
+        chunks.push(key.to_vec());
+        true
+    };
+    store.read(|view| view.scan(Table::BlobChunks, &[], collect)).unwrap();
+    let last = chunks[chunks.len() / 2 - 1].clone();
+    store.submit_one(Tamper(Table::BlobChunks, last, None)).unwrap();
+    assert_eq!(is_whole().unwrap_err().status(), Status::CorruptRecord);
+    assert_eq!(store.blobs().get(b"a").unwrap_err().status(), Status::CorruptRecord);
+    let saved = store.read(|view| blob::read_damaged(view, &key)).unwrap().unwrap();
+    assert_eq!(saved, whole[..saved.len()]);
+    assert_eq!(saved.len(), MIB - crate::limits::BLOB_CHUNK_BYTES);
 }
