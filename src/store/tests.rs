@@ -8,6 +8,7 @@ mod files;
 mod pages;
 mod places;
 mod staging;
+mod submissions;
 mod undo;
 
 use std::path::Path;
