@@ -5,6 +5,7 @@ mod damage;
 mod estimates;
 mod figures;
 mod files;
+mod origins;
 mod pages;
 mod places;
 mod staging;
