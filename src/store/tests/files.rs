@@ -2,6 +2,7 @@
 
 use super::super::page_file::PageFile;
 use super::super::pages::{Kind, Page};
+use super::super::place::Place;
 use super::super::walk::{self, NoReferences, References};
 use super::*;
 
@@ -619,6 +620,14 @@ fn a_file_that_was_written_to_since_its_close_is_walked() {
     };
     (2..good.len() / 4096).map(|page| page * 4096).find(is_refused).expect("a page of events");
     assert_eq!(open_error(&path), Status::CorruptStore);
+    // A disk that decays changes no time: only who asks for it has the file walked.
+    let mut place = Place::claim(&path, false).unwrap();
+    place.lock_data().unwrap();
+    place.stamp().unwrap();
+    drop(place);
+    let options = StoreOptions { verify_always: true, ..StoreOptions::default() };
+    assert_eq!(Store::open(&path, &options).unwrap_err().status(), Status::CorruptStore);
+    open(&path).crash();
     write(&good);
     assert!(!open(&path).report().unclean);
 }
