@@ -335,7 +335,8 @@ var (
 	ErrNotEnoughShares error = statusSentinel(StatusNotEnoughShares)
 	// ErrBadForeign is returned when bytes are no backup of that software, or another key sealed them.
 	ErrBadForeign error = statusSentinel(StatusBadForeign)
-	// ErrBusy is returned when a queue or table is full; nothing was applied.
+	// ErrBusy is returned when a queue or table is full, or memory has no room for something large; nothing was
+	// applied.
 	ErrBusy error = statusSentinel(StatusBusy)
 	// ErrNoSpace is returned when disk, quota or map is full; nothing was applied.
 	ErrNoSpace error = statusSentinel(StatusNoSpace)

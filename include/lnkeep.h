@@ -564,7 +564,7 @@
 /** The bytes are no backup of that software, or another key sealed them. */
 #define LNKEEP_BAD_FOREIGN (-99)
 
-/** Returned when a queue or table is full; nothing was applied. */
+/** Returned when a queue or table is full, or memory has no room for something large; nothing was applied. */
 #define LNKEEP_BUSY (-100)
 
 /** Returned when disk, quota or map is full; nothing was applied. Results and deletes have a reserve. */
@@ -4597,7 +4597,8 @@ const char *lnkeep_version(void);
  * Returns: LNKEEP_DONE; LNKEEP_LOCKED when it is open elsewhere; LNKEEP_UNSAFE_PLACE,
  *   LNKEEP_NOT_FOUND when the parent directory, or with LNKEEP_STORE_MUST_EXIST the store, is missing;
  *   LNKEEP_WRONG_MODE, LNKEEP_ROLLED_BACK, LNKEEP_FORMAT_TOO_NEW,
- *   LNKEEP_CORRUPT_STORE, LNKEEP_NO_SPACE, LNKEEP_ABI_MISMATCH, LNKEEP_WRONG_ENGINE, LNKEEP_IO.
+ *   LNKEEP_CORRUPT_STORE, LNKEEP_NO_SPACE, LNKEEP_ABI_MISMATCH, LNKEEP_WRONG_ENGINE, LNKEEP_IO;
+ *   LNKEEP_BUSY without memory to look through its pages.
  * In: path, a directory on a local disk; options, NULL for the safe defaults.
  * Out: store, the handle; report, what was found, NULL if not wanted.
  * Durable: the new epoch, before the call returns. What a crash left undecided is decided by then.
@@ -7867,8 +7868,8 @@ lnkeep_status lnkeep_events_descriptor(lnkeep_events events,
  * store that is open here waits for it, and calls for the growth.
  *
  * Returns: LNKEEP_DONE when it could be looked at, whatever was found: read the report. LNKEEP_NOT_FOUND,
- *   LNKEEP_IO, LNKEEP_FORMAT_TOO_NEW; LNKEEP_BUSY when another process commits too fast for the walk, then
- *   check in that process; LNKEEP_INVALID_ARGUMENT, LNKEEP_FORKED.
+ *   LNKEEP_IO, LNKEEP_FORMAT_TOO_NEW; LNKEEP_BUSY without memory for the walk, or when another process
+ *   commits too fast for it, then check in that process; LNKEEP_INVALID_ARGUMENT, LNKEEP_FORKED.
  * In: path, of the store's directory or of a backup.
  * Out: report.
  * Ownership: free the report with lnkeep_check_report_free; everything it points to lives as long as it.
@@ -7897,9 +7898,9 @@ void lnkeep_check_report_free(lnkeep_check_report *report);
  *
  * Returns: LNKEEP_DONE; LNKEEP_TARGET_EXISTS, nothing is overwritten; LNKEEP_NO_SPACE; LNKEEP_IO;
  *   LNKEEP_NOT_FOUND when the directory of path is missing; LNKEEP_UNSAFE_PLACE when it cannot be written to
- *   or is the store's own; LNKEEP_CORRUPT_STORE when the copy does not check; LNKEEP_INVALID_ARGUMENT,
- *   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED, LNKEEP_FORKED. Without LNKEEP_DONE there is no new
- *   file.
+ *   or is the store's own; LNKEEP_CORRUPT_STORE when the copy does not check; LNKEEP_BUSY without memory to
+ *   check it; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED, LNKEEP_FORKED.
+ *   Without LNKEEP_DONE there is no new file.
  * In: path, of the file to make.
  * Out: report, of a check of the new file; NULL when it is not wanted. Damaged single rows are copied as
  *   they are and are findings.
@@ -7923,8 +7924,8 @@ lnkeep_status lnkeep_store_backup(lnkeep_store store,
  * Returns: LNKEEP_DONE; LNKEEP_TARGET_EXISTS when the directory holds a store; LNKEEP_CORRUPT_STORE when
  *   the backup's structure is damaged; LNKEEP_LOCKED when backup is a store that is open; LNKEEP_NOT_FOUND,
  *   LNKEEP_UNSAFE_PLACE, LNKEEP_FORMAT_TOO_NEW, LNKEEP_NO_SPACE, LNKEEP_IO, LNKEEP_INVALID_ARGUMENT,
- *   LNKEEP_FORKED. Without LNKEEP_DONE there is no store in the directory, or, when
- *   its last flush failed, one that is marked as restored.
+ *   LNKEEP_FORKED; LNKEEP_BUSY without memory to check it. Without LNKEEP_DONE there is no store in the
+ *   directory, or, when its last flush failed, one that is marked as restored.
  * In: backup, path of the file, or of the directory of a closed store; directory, of the store to make;
  *   flags, 0 or LNKEEP_STORE_ANY_FILE_SYSTEM.
  * Out: report, of a check of the backup; NULL when it is not wanted.

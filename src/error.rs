@@ -302,7 +302,7 @@ statuses! {
     /// The bytes are no backup of that software, or another key sealed them.
     BadForeign = -99, "BAD_FOREIGN", "the bytes are no backup that this key of other software opens";
 
-    /// A queue or table is full; nothing was applied.
+    /// A queue or table is full, or memory has no room for something large; nothing was applied.
     Busy = -100, "BUSY", "a queue is full";
     /// The disk, its quota or the map is full; nothing was applied.
     NoSpace = -101, "NO_SPACE", "no space for new records";

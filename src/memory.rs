@@ -13,14 +13,36 @@ pub(crate) fn copied(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(copy)
 }
 
-/// An empty vector that holds so many bytes without another allocation.
+/// An empty vector that holds so many items without another allocation.
 ///
 /// # Errors
 /// `Busy`.
-pub(crate) fn with_room(bytes: usize) -> Result<Vec<u8>> {
+pub(crate) fn with_room<Item>(items: usize) -> Result<Vec<Item>> {
     let mut empty = Vec::new();
-    empty.try_reserve_exact(bytes).map_err(|_| no_memory(bytes))?;
+    let bytes = items.saturating_mul(size_of::<Item>());
+    empty.try_reserve_exact(items).map_err(|_| no_memory(bytes))?;
     Ok(empty)
+}
+
+/// A slice of so many items, each made from its index.
+///
+/// # Errors
+/// `Busy`.
+pub(crate) fn slice_of<Item>(items: usize, item: impl FnMut(usize) -> Item) -> Result<Box<[Item]>> {
+    let mut slice = with_room(items)?;
+    slice.extend((0..items).map(item));
+    Ok(slice.into_boxed_slice())
+}
+
+/// Makes a vector this long, with zeros where it had nothing.
+///
+/// # Errors
+/// `Busy`; the vector is as it was.
+pub(crate) fn resize(bytes: &mut Vec<u8>, length: usize) -> Result<()> {
+    let more = length.saturating_sub(bytes.len());
+    bytes.try_reserve_exact(more).map_err(|_| no_memory(length))?;
+    bytes.resize(length, 0);
+    Ok(())
 }
 
 /// Whether so many bytes are to be had now, where what copies them cannot ask itself. Another thread may be
@@ -29,7 +51,7 @@ pub(crate) fn with_room(bytes: usize) -> Result<Vec<u8>> {
 /// # Errors
 /// `Busy`.
 pub(crate) fn check_room(bytes: usize) -> Result<()> {
-    with_room(bytes).map(drop)
+    with_room::<u8>(bytes).map(drop)
 }
 
 fn no_memory(bytes: usize) -> Error {

@@ -36,9 +36,12 @@ struct shared {
 
 static struct run {
     uint64_t seed, allocations, stride, only, group_bytes;
+    /* Allocations below it do not fail, and for want of less a host may be ended. */
+    size_t least_bytes, abort_bytes;
     int is_only, only_is_sticky;
     const char *group_root;
     enum control control;
+    enum finding sought; /* by the control */
     int said; /* what the present host wrote to standard error */
     struct script script;
     struct shared *shared;
@@ -59,18 +62,23 @@ static struct ended run_host(child_function host, void *context, int limit_ms) {
     return run_child(host, context, limit_ms);
 }
 
-/* Rust says why it ends the process. Another SIGABRT, of an assertion or a broken heap, is a bug. */
-static int is_out_of_memory(struct ended ended) {
+/*
+ * What the allocator ended the host for, in the words of Rust, which goes on allocating to say it; 0 for
+ * another end. Another SIGABRT, of an assertion or a broken heap, is a bug.
+ */
+static size_t ended_for_bytes(struct ended ended) {
+    static const char reason[] = "memory allocation of ";
     char text[4096];
     if (ended.hung || ended.signal != SIGABRT) return 0;
     ssize_t len = pread(run.said, text, sizeof text - 1, 0);
     text[len > 0 ? len : 0] = 0;
-    return strstr(text, "memory allocation of ") != NULL;
+    const char *said = strstr(text, reason);
+    return said ? strtoull(said + sizeof reason - 1, NULL, 10) : 0;
 }
 
 static void note_abort(size_t bytes) {
     atomic_fetch_add(&run.shared->aborted, 1);
-    if (bytes >= LARGE_BYTES) {
+    if (bytes >= run.abort_bytes) {
         finding(FOUND_SIGNAL, "the host was ended for want of %zu bytes", bytes);
     }
     if (bytes > atomic_load(&run.shared->abort_bytes_max)) {
@@ -79,8 +87,9 @@ static void note_abort(size_t bytes) {
 }
 
 static void judge_end(struct ended ended, const struct memory_hook *hook) {
-    if (hook->failed != 0 && is_out_of_memory(ended)) {
-        note_abort(hook->failed_bytes);
+    size_t bytes = ended_for_bytes(ended);
+    if (hook->failed != 0 && bytes != 0) {
+        note_abort(bytes);
         return;
     }
     if (ended.code != LIFE_STOPPED) expect_done(ended, "the host");
@@ -95,11 +104,18 @@ static void check(struct life *life) {
     expect_done(run_child(life_verify, life, 4 * HANG_MS), "the check");
 }
 
+static struct memory_hook *new_hook(void) {
+    struct memory_hook *hook = shared_memory(sizeof *hook);
+    hook->least_bytes = run.least_bytes;
+    return hook;
+}
+
 static void run_allocation(uint64_t index, int is_sticky) {
     struct life life = life_new(&run.script, is_sticky ? POLICY_STOP : POLICY_GO_ON, run.control);
-    findings_at("build/torture/memory --seed %llu --index %llu%s", (unsigned long long)run.seed,
-                (unsigned long long)index, is_sticky ? " --sticky" : "");
-    memory_hook = shared_memory(sizeof *memory_hook);
+    findings_at("build/torture/memory --seed %llu%s --index %llu%s", (unsigned long long)run.seed,
+                run.least_bytes ? " --large" : "", (unsigned long long)index,
+                is_sticky ? " --sticky" : "");
+    memory_hook = new_hook();
     memory_hook->fails_from = index;
     memory_hook->fails_until = is_sticky ? UINT64_MAX : index + 1;
     struct ended ended = run_host(live, &life, 4 * HANG_MS);
@@ -121,7 +137,7 @@ static int point_of_allocation(uint64_t point, void *context) {
 /* How many allocations a life makes that nothing disturbs. */
 static uint64_t count_allocations(void) {
     struct life life = life_new(&run.script, POLICY_NONE, run.control);
-    memory_hook = shared_memory(sizeof *memory_hook);
+    memory_hook = new_hook();
     memory_hook->fails_from = memory_hook->fails_until = UINT64_MAX;
     expect_done(run_host(live, &life, 4 * HANG_MS), "a host that nothing disturbs");
     uint64_t made = memory_hook->made;
@@ -197,7 +213,7 @@ static int point_in_group(uint64_t point, void *context) {
     group_remove(&group);
     if (!ended.hung && ended.signal == SIGKILL) {
         atomic_fetch_add(&run.shared->group_killed, 1);
-    } else if (is_out_of_memory(ended)) {
+    } else if (ended_for_bytes(ended) != 0) {
         note_abort(0);
     } else {
         if (ended.code != LIFE_STOPPED) expect_done(ended, "the host");
@@ -265,14 +281,15 @@ static int run_groups(const char *control, uint64_t points) {
 
 static int run_allocations(const char *control, uint64_t points) {
     char details[300];
+    const char *name = run.least_bytes ? "memory_large" : "memory";
     run.allocations = count_allocations();
-    if (control && findings_total() != 0) return found_undisturbed("memory", control);
+    if (control && findings_total() != 0) return found_undisturbed(name, control);
     uint64_t pairs = (points + 1) / 2;
     run.stride = points && pairs < run.allocations ? run.allocations / pairs : 1;
     uint64_t ran = 1;
     if (run.is_only) run_allocation(run.only, run.only_is_sticky);
     else ran = run_points(run.allocations / run.stride * 2, point_of_allocation, NULL);
-    if (control) return findings_report_control("memory", control, run.seed, ran, FOUND_LOST);
+    if (control) return findings_report_control(name, control, run.seed, ran, run.sought);
     const struct shared *shared = run.shared;
     snprintf(details, sizeof details,
              "%llu reached; a life makes %llu allocations; hosts that ended %llu, stopped with an "
@@ -280,13 +297,21 @@ static int run_allocations(const char *control, uint64_t points) {
              (unsigned long long)shared->reached, (unsigned long long)run.allocations,
              (unsigned long long)shared->survived, (unsigned long long)shared->answered,
              (unsigned long long)shared->aborted, (unsigned long long)shared->abort_bytes_max);
-    return findings_report("memory", run.seed, ran, details);
+    return findings_report(name, run.seed, ran, details);
+}
+
+/* Early: acknowledged before the commit. Small: a host may not be ended for want of anything. */
+static void choose_control(const char *control) {
+    int is_small = control && strcmp(control, "small") == 0;
+    run.control = control && strcmp(control, "early") == 0 ? CONTROL_EARLY : CONTROL_NONE;
+    run.abort_bytes = is_small ? 1 : LARGE_BYTES;
+    run.sought = is_small ? FOUND_SIGNAL : FOUND_LOST;
 }
 
 int main(int argc, char **argv) {
     static const struct option_name names[] = {
         {"--seed", 1},  {"--points", 1}, {"--control", 1},
-        {"--index", 1}, {"--sticky", 0}, {"--group", 0},
+        {"--index", 1}, {"--sticky", 0}, {"--group", 0},   {"--large", 0},
     };
     options_check(argc, argv, names, sizeof names / sizeof names[0]);
     run.seed = option_seed(argc, argv);
@@ -294,7 +319,8 @@ int main(int argc, char **argv) {
     run.only = option_number(argc, argv, "--index", 0);
     run.only_is_sticky = option_given(argc, argv, "--sticky");
     const char *control = option_text(argc, argv, "--control", NULL);
-    run.control = control && strcmp(control, "early") == 0 ? CONTROL_EARLY : CONTROL_NONE;
+    choose_control(control);
+    run.least_bytes = option_given(argc, argv, "--large") ? LARGE_BYTES : 0;
     findings_silent(control != NULL);
     findings_start();
     scratch_start();

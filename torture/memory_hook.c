@@ -16,11 +16,10 @@ int torture_posix_memalign(void **made, size_t alignment, size_t bytes);
 char *torture_strdup(const char *text);
 
 static int is_failing(size_t bytes) {
-    if (!memory_hook) return 0;
+    if (!memory_hook || bytes < memory_hook->least_bytes) return 0;
     uint64_t index = atomic_fetch_add(&memory_hook->made, 1);
     if (index < memory_hook->fails_from || index >= memory_hook->fails_until) return 0;
     atomic_fetch_add(&memory_hook->failed, 1);
-    atomic_store(&memory_hook->failed_bytes, bytes);
     errno = ENOMEM;
     return 1;
 }

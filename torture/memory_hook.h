@@ -9,11 +9,11 @@
 
 /* In memory shared with the parent, which sets it before a host starts. */
 struct memory_hook {
+    size_t least_bytes;         /* smaller allocations are not counted and do not fail */
     atomic_uint_fast64_t made;  /* allocations so far, the failed ones included */
     uint64_t fails_from;        /* index of the first one that fails */
     uint64_t fails_until;       /* index after the last one that fails */
     atomic_uint_fast64_t failed;
-    atomic_size_t failed_bytes; /* size of the one that failed last */
 };
 
 extern struct memory_hook *memory_hook;

@@ -350,7 +350,7 @@ impl Command for CleanStep {
             }
         }
         leftovers::remove_some(batch, &self.leftovers, left)?;
-        Ok(step_reply(removed))
+        Ok(Reply::of_step(removed))
     }
 
     fn cost(&self) -> Cost {
@@ -391,7 +391,7 @@ impl Command for AckStep {
             row.acked_below = below;
             table::put_namespace_row(batch, namespace, &row)?;
         }
-        Ok(step_reply(acked))
+        Ok(Reply::of_step(acked))
     }
 
     fn cost(&self) -> Cost {
@@ -439,7 +439,7 @@ impl Command for SweepStep {
                 handled += 1;
             }
         }
-        Ok(step_reply(handled))
+        Ok(Reply::of_step(handled))
     }
 
     fn cost(&self) -> Cost {
@@ -511,11 +511,6 @@ impl SweepStep {
         })?;
         Ok(tombstones.saturating_sub(self.retention.tombstones_max))
     }
-}
-
-fn step_reply(handled: u64) -> Reply {
-    let flags = if handled == 0 { 0 } else { Reply::CHANGED };
-    Reply { value: handled, flags, ..Reply::done() }
 }
 
 fn step_cost(records: usize) -> Cost {

@@ -246,7 +246,6 @@ impl Attempt {
     pub(crate) fn tombstone(&self, unix_ms: u64) -> Attempt {
         Attempt {
             state: State::Deleted,
-            flags: self.flags,
             updated_unix_ms: unix_ms,
             amount_msat: 0,
             first_hop_scid: 0,

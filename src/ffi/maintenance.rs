@@ -153,8 +153,8 @@ fn owned_report(report: CheckReport) -> *mut lnkeep_check_report {
 /// store that is open here waits for it, and calls for the growth.
 ///
 /// Returns: LNKEEP_DONE when it could be looked at, whatever was found: read the report. LNKEEP_NOT_FOUND,
-///   LNKEEP_IO, LNKEEP_FORMAT_TOO_NEW; LNKEEP_BUSY when another process commits too fast for the walk, then
-///   check in that process; LNKEEP_INVALID_ARGUMENT, LNKEEP_FORKED.
+///   LNKEEP_IO, LNKEEP_FORMAT_TOO_NEW; LNKEEP_BUSY without memory for the walk, or when another process
+///   commits too fast for it, then check in that process; LNKEEP_INVALID_ARGUMENT, LNKEEP_FORKED.
 /// In: path, of the store's directory or of a backup.
 /// Out: report.
 /// Ownership: free the report with lnkeep_check_report_free; everything it points to lives as long as it.
@@ -198,9 +198,9 @@ pub unsafe extern "C" fn lnkeep_check_report_free(report: *mut lnkeep_check_repo
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_TARGET_EXISTS, nothing is overwritten; LNKEEP_NO_SPACE; LNKEEP_IO;
 ///   LNKEEP_NOT_FOUND when the directory of path is missing; LNKEEP_UNSAFE_PLACE when it cannot be written to
-///   or is the store's own; LNKEEP_CORRUPT_STORE when the copy does not check; LNKEEP_INVALID_ARGUMENT,
-///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED, LNKEEP_FORKED. Without LNKEEP_DONE there is no new
-///   file.
+///   or is the store's own; LNKEEP_CORRUPT_STORE when the copy does not check; LNKEEP_BUSY without memory to
+///   check it; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED, LNKEEP_FORKED.
+///   Without LNKEEP_DONE there is no new file.
 /// In: path, of the file to make.
 /// Out: report, of a check of the new file; NULL when it is not wanted. Damaged single rows are copied as
 ///   they are and are findings.
@@ -237,8 +237,8 @@ pub unsafe extern "C" fn lnkeep_store_backup(
 /// Returns: LNKEEP_DONE; LNKEEP_TARGET_EXISTS when the directory holds a store; LNKEEP_CORRUPT_STORE when
 ///   the backup's structure is damaged; LNKEEP_LOCKED when backup is a store that is open; LNKEEP_NOT_FOUND,
 ///   LNKEEP_UNSAFE_PLACE, LNKEEP_FORMAT_TOO_NEW, LNKEEP_NO_SPACE, LNKEEP_IO, LNKEEP_INVALID_ARGUMENT,
-///   LNKEEP_FORKED. Without LNKEEP_DONE there is no store in the directory, or, when
-///   its last flush failed, one that is marked as restored.
+///   LNKEEP_FORKED; LNKEEP_BUSY without memory to check it. Without LNKEEP_DONE there is no store in the
+///   directory, or, when its last flush failed, one that is marked as restored.
 /// In: backup, path of the file, or of the directory of a closed store; directory, of the store to make;
 ///   flags, 0 or LNKEEP_STORE_ANY_FILE_SYSTEM.
 /// Out: report, of a check of the backup; NULL when it is not wanted.

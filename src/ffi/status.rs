@@ -222,7 +222,7 @@ pub const LNKEEP_NOT_ENOUGH_SHARES: i32 = -98;
 /// The bytes are no backup of that software, or another key sealed them.
 pub const LNKEEP_BAD_FOREIGN: i32 = -99;
 
-/// Returned when a queue or table is full; nothing was applied.
+/// Returned when a queue or table is full, or memory has no room for something large; nothing was applied.
 pub const LNKEEP_BUSY: i32 = -100;
 /// Returned when disk, quota or map is full; nothing was applied. Results and deletes have a reserve.
 pub const LNKEEP_NO_SPACE: i32 = -101;

@@ -39,7 +39,8 @@ pub extern "C" fn lnkeep_version() -> *const c_char {
 /// Returns: LNKEEP_DONE; LNKEEP_LOCKED when it is open elsewhere; LNKEEP_UNSAFE_PLACE,
 ///   LNKEEP_NOT_FOUND when the parent directory, or with LNKEEP_STORE_MUST_EXIST the store, is missing;
 ///   LNKEEP_WRONG_MODE, LNKEEP_ROLLED_BACK, LNKEEP_FORMAT_TOO_NEW,
-///   LNKEEP_CORRUPT_STORE, LNKEEP_NO_SPACE, LNKEEP_ABI_MISMATCH, LNKEEP_WRONG_ENGINE, LNKEEP_IO.
+///   LNKEEP_CORRUPT_STORE, LNKEEP_NO_SPACE, LNKEEP_ABI_MISMATCH, LNKEEP_WRONG_ENGINE, LNKEEP_IO;
+///   LNKEEP_BUSY without memory to look through its pages.
 /// In: path, a directory on a local disk; options, NULL for the safe defaults.
 /// Out: store, the handle; report, what was found, NULL if not wanted.
 /// Durable: the new epoch, before the call returns. What a crash left undecided is decided by then.

@@ -363,7 +363,7 @@ impl Change {
     fn prune(&self, batch: &mut Batch<'_>, hash: PaymentHash) -> Outcome {
         let mut payment = *table::load(batch, hash)?.found(hash)?;
         rules::may_remove(payment.status)?;
-        let (doomed, _) = table::failed_attempts(&payment, PRUNE_ATTEMPTS);
+        let doomed = table::failed_attempts(&payment, PRUNE_ATTEMPTS);
         if doomed.is_empty() {
             self.leave(payment, false);
             return Ok(Reply::already(Status::Already));
@@ -372,7 +372,7 @@ impl Change {
         payment.attempts.retain(|attempt| !doomed.contains(&attempt.request.key));
         payment.revision += 1;
         table::put_head(batch, payment.status, &payment)?;
-        let (left, _) = table::failed_attempts(&payment, usize::MAX - 1);
+        let left = table::failed_attempts(&payment, usize::MAX);
         self.leave(payment, false);
         Ok(Reply { value: left.len() as u64, ..Reply::done() })
     }
@@ -520,8 +520,7 @@ impl Command for DeleteStep {
         }
         let value = deleted.len() as u64;
         *self.deleted.lock() = deleted;
-        let flags = if value == 0 { 0 } else { Reply::CHANGED | Reply::LEFTOVERS };
-        Ok(Reply { value, flags, ..Reply::done() })
+        Ok(Reply::of_step(value))
     }
 
     fn committed(&self, _reply: &Reply) {
@@ -619,8 +618,7 @@ impl Command for ForgetStep {
             batch.delete(Table::PaymentKeys, key)?;
             removed += 1;
         }
-        let flags = if removed == 0 { 0 } else { Reply::CHANGED };
-        Ok(Reply { value: removed, flags, ..Reply::done() })
+        Ok(Reply::of_step(removed))
     }
 
     fn cost(&self) -> Cost {

@@ -403,15 +403,12 @@ pub(super) fn announce_corrupt(batch: &mut Batch<'_>, hash: PaymentHash) -> Resu
     events::append(batch, event)
 }
 
-/// Attempts that failed and may be deleted, at most `max`, and whether there are more. What was failed by
+/// Attempts that failed and may be deleted, at most `max`. What was failed by
 /// force stays with its payment: the note is the audit, and its HTLC may settle all the same (Y6).
-pub(super) fn failed_attempts(payment: &Payment, max: usize) -> (Vec<AttemptKey>, bool) {
+pub(super) fn failed_attempts(payment: &Payment, max: usize) -> Vec<AttemptKey> {
     let goes = |attempt: &&PaymentAttempt| {
         attempt.state() == AttemptState::Failed && !attempt.marks.has(Marks::FORCED)
     };
     let failed = payment.attempts.iter().filter(goes);
-    let mut keys: Vec<_> = failed.map(|attempt| attempt.request.key).take(max + 1).collect();
-    let more = keys.len() > max;
-    keys.truncate(max);
-    (keys, more)
+    failed.map(|attempt| attempt.request.key).take(max).collect()
 }

@@ -88,16 +88,16 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub(super) fn new(entries: u32, next: u64) -> Journal {
+    pub(super) fn new(entries: u32, next: u64) -> Result<Journal> {
         let progress = Progress { durable_below: next, ..Progress::default() };
-        Journal {
-            ring: Ring::new(entries, next),
+        Ok(Journal {
+            ring: Ring::new(entries, next)?,
             progress: Mutex::new(progress),
             called: Condvar::new(),
             moved: Condvar::new(),
             is_asleep: AtomicBool::new(false),
             sizes: sizes(),
-        }
+        })
     }
 
     /// To be called after an append, without a lock held: wakes the thread if it sleeps, or must hurry.

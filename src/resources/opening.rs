@@ -34,7 +34,7 @@ pub(super) fn begin(store: &Arc<Store>, options: &ResourcesOptions) -> Result<Sh
         damaged: loaded.damaged,
         divided_anew,
     };
-    let mut scribe = scribe(store, options, &state, loaded);
+    let mut scribe = scribe(store, options, &state, loaded)?;
     if state.before.is_some() {
         scribe.write_channels()?;
         write_state(store, State { before: None, ..state.clone() })?;
@@ -74,26 +74,26 @@ fn scribe(
     options: &ResourcesOptions,
     state: &State,
     loaded: load::Loaded,
-) -> Scribe {
+) -> Result<Scribe> {
     let channels = loaded.channels.len().max(1) as u64;
     let each = loaded.row_bytes / channels;
     let rows = loaded.rows.into_iter().map(|id| (id, each));
     let on_disk = OnDisk::new(loaded.blocks, rows);
-    let shards = Arc::new(Shards::new());
+    let shards = Arc::new(Shards::new()?);
     for mut channel in loaded.channels.into_values() {
         if state.before.is_some() {
             channel.stored_below = 0;
         }
         shards.insert(channel);
     }
-    Scribe {
-        journal: Arc::new(Journal::new(journal_entries(options), loaded.next)),
+    Ok(Scribe {
+        journal: Arc::new(Journal::new(journal_entries(options), loaded.next)?),
         shards,
         store: Arc::clone(store),
         on_disk,
         division: state.division,
         unwritten: std::collections::VecDeque::new(),
-    }
+    })
 }
 
 /// The row of settings after it is what `options` ask for, and whether channels have to be divided anew.
@@ -134,7 +134,7 @@ fn finish_division(store: &Arc<Store>, state: State) -> Result<State> {
         return Ok(state);
     }
     let loaded = store.read(|view| load::load(view, &state))?;
-    scribe(store, &ResourcesOptions::default(), &state, loaded).write_channels()?;
+    scribe(store, &ResourcesOptions::default(), &state, loaded)?.write_channels()?;
     let state = State { before: None, ..state };
     write_state(store, state.clone())?;
     Ok(state)

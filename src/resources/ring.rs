@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::{ENTRY_WORDS, Entry};
 use crate::error::{Error, Result, Status};
+use crate::memory::slice_of;
 
 /// One cache line. Its stamp is one more than the number of the entry that it holds.
 #[repr(align(64))]
@@ -39,17 +40,20 @@ pub(super) struct Claim<'ring> {
 
 impl Ring {
     /// A ring for a power of two of entries, whose first will have this number.
-    pub(super) fn new(entries: u32, first: u64) -> Ring {
+    ///
+    /// # Errors
+    /// `Busy` without memory for it.
+    pub(super) fn new(entries: u32, first: u64) -> Result<Ring> {
         let slot = |_| Slot {
             stamp: AtomicU64::new(0),
             words: std::array::from_fn(|_| AtomicU64::new(0)),
         };
-        Ring {
-            slots: (0..entries.next_power_of_two()).map(slot).collect(),
+        Ok(Ring {
+            slots: slice_of(entries.next_power_of_two() as usize, slot)?,
             next: Apart(AtomicU64::new(first)),
             claimed: Apart(AtomicU64::new(first)),
             taken: Apart(AtomicU64::new(first)),
-        }
+        })
     }
 
     fn slot(&self, number: u64) -> &Slot {
@@ -160,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_full_ring_refuses_before_anything_is_decided_and_gives_unused_room_back() {
-        let ring = Ring::new(4, 100);
+        let ring = Ring::new(4, 100).unwrap();
         let mut claim = ring.claim(3).unwrap();
         assert_eq!(claim.append(&[entry(1)]), 100);
         assert_eq!(ring.claim(2).err().unwrap().status(), Status::Busy);
@@ -179,7 +183,7 @@ mod tests {
     fn what_many_threads_append_is_taken_once_and_in_the_order_of_its_numbers() {
         const THREADS: u64 = 4;
         const EACH: u64 = 20_000;
-        let ring = Ring::new(256, 0);
+        let ring = Ring::new(256, 0).unwrap();
         let mut taken = Vec::new();
         std::thread::scope(|scope| {
             for thread in 0..THREADS {

@@ -17,6 +17,7 @@ use super::channel::{Channel, Incoming};
 use super::decide::Sides;
 use super::entry::{Effects, Entry};
 use crate::error::{Error, Result, Status};
+use crate::memory::slice_of;
 use crate::types::ShortChannelId;
 
 const SHARDS: usize = 256;
@@ -221,12 +222,14 @@ impl Held<'_> {
 }
 
 impl Shards {
-    pub(super) fn new() -> Shards {
-        Shards {
-            shards: (0..SHARDS).map(|_| Apart::default()).collect(),
+    /// # Errors
+    /// `Busy` without memory for them.
+    pub(super) fn new() -> Result<Shards> {
+        Ok(Shards {
+            shards: slice_of(SHARDS, |_| Apart::default())?,
             hasher: RandomState::default(),
             state: AtomicU32::new(0),
-        }
+        })
     }
 
     fn index(&self, channel: ShortChannelId) -> usize {

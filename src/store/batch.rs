@@ -46,6 +46,12 @@ impl Reply {
         Reply { status, flags: 0, value: 0, event_sequence: 0 }
     }
 
+    /// A step of bounded work that handled so many records.
+    pub(crate) fn of_step(handled: u64) -> Reply {
+        let flags = if handled == 0 { 0 } else { Reply::CHANGED };
+        Reply { value: handled, flags, ..Reply::done() }
+    }
+
     /// Whether the operation changed the stored state.
     pub fn changed(&self) -> bool {
         self.flags & Reply::CHANGED != 0
@@ -295,12 +301,6 @@ impl<'env> Batch<'env> {
         Ok(true)
     }
 
-    /// For what is taken back: that cannot be refused.
-    fn row_before(&mut self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let row = self.txn.get(table, key).map(|row| row.map(<[u8]>::to_vec));
-        self.latch(row)
-    }
-
     fn record(
         &mut self,
         table: Table,
@@ -374,10 +374,15 @@ impl<'env> Batch<'env> {
         self.meta_before = None;
     }
 
-    /// Takes back everything written since [`Batch::keep`].
+    /// Takes back everything written since [`Batch::keep`]. Copies no row: want of memory may be why.
     pub(crate) fn take_back(&mut self) {
         while let Some(undo) = self.undo.pop() {
-            let now = self.row_before(undo.table, &undo.key).ok().flatten();
+            let now = self.txn.get(undo.table, &undo.key);
+            let followed =
+                now.map(|now| self.heads.follow(undo.table, &undo.key, now, undo.row.as_deref()));
+            if self.latch(followed).is_err() {
+                return;
+            }
             let result = match &undo.row {
                 Some(row) => self.txn.put(undo.table, &undo.key, row),
                 None => self.txn.delete(undo.table, &undo.key),
@@ -385,7 +390,6 @@ impl<'env> Batch<'env> {
             if self.latch(result).is_err() {
                 return;
             }
-            self.heads.follow(undo.table, &undo.key, now.as_deref(), undo.row.as_deref());
             if let Some(last_key) = undo.last_key {
                 self.heads.restore_last_key(undo.table, last_key);
             }

@@ -22,6 +22,7 @@ use crate::error::{Error, Result, Status};
 use crate::limits::{
     BATCH_OPS_MAX, BLOB_BYTES_MAX, BLOB_CHUNK_BYTES, BLOB_NAME_BYTES_MAX, BULK_BYTES_MAX,
 };
+use crate::memory::{copied, with_room};
 
 /// Whose name it is: the first byte of a pointer's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,10 +108,7 @@ fn pointer(rows: &impl Rows, key: &[u8]) -> Result<Option<Pointer>> {
 pub(crate) fn read(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
     let Some(pointer) = pointer(rows, key)? else { return Ok(None) };
     let bytes = usize::try_from(pointer.bytes).map_err(|_| damaged("its length"))?;
-    let mut value = Vec::new();
-    value
-        .try_reserve_exact(bytes)
-        .map_err(|_| Error::new(Status::Busy, format!("no memory for a blob of {bytes} bytes")))?;
+    let mut value = with_room(bytes)?;
     let mut next = 0;
     let mut failure = None;
     rows.scan(Table::BlobChunks, &chunk_key(pointer.generation, 0), |key, chunk| {
@@ -420,7 +418,7 @@ impl<'store> Blobs<'store> {
     /// Writes the chunks of a value, slice by slice, and returns when all of them are durable.
     ///
     /// # Errors
-    /// `TooBig`; those of a submission. Nothing but chunks to be swept is left of it then.
+    /// `TooBig`; `Busy` without memory; those of a submission. Nothing but chunks to be swept is left then.
     pub(crate) fn stage(&self, value: &[u8], space: Space) -> Result<Staged> {
         let staged = self.stage_all(&[value], space)?.pop();
         staged.ok_or_else(|| Status::Internal.into())
@@ -439,7 +437,7 @@ impl<'store> Blobs<'store> {
                     bytes = 0;
                 }
                 bytes += chunk.len();
-                rows.push((chunk_key(one.pointer.generation, index as u32), chunk.to_vec()));
+                rows.push((chunk_key(one.pointer.generation, index as u32), copied(chunk)?));
             }
             staged.push(one);
         }
@@ -452,14 +450,14 @@ impl<'store> Blobs<'store> {
     /// A small value whose chunks are written by the commit that switches to it.
     ///
     /// # Errors
-    /// `TooBig`.
+    /// `TooBig`; `Busy` without memory.
     pub(crate) fn hold(&self, value: &[u8]) -> Result<Staged> {
         let mut staged = self.new_generation(value)?;
         let generation = staged.pointer.generation;
         staged.rows = chunks_of_value(value)
             .enumerate()
-            .map(|(index, chunk)| (chunk_key(generation, index as u32), chunk.to_vec()))
-            .collect();
+            .map(|(index, chunk)| Ok((chunk_key(generation, index as u32), copied(chunk)?)))
+            .collect::<Result<_>>()?;
         Ok(staged)
     }
 

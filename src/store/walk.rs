@@ -15,6 +15,7 @@ use super::record;
 use super::tables::{SPECS, Spec, Table};
 use crate::error::{Error, Result, Status};
 use crate::limits::VALUE_BYTES_MAX;
+use crate::memory::{resize, slice_of};
 use crate::os;
 
 /// Findings kept of one walk; a file this damaged needs no longer list.
@@ -117,7 +118,8 @@ pub(crate) fn stored_meta(pages: &PageFile) -> Result<Meta> {
 /// Walks the newest commit of a file. Its pages must not be written meanwhile.
 ///
 /// # Errors
-/// `Io` when the operating system could not read the file, which says nothing about damage.
+/// `Io` when the operating system could not read the file, `Busy` when there was no memory for a page of it:
+/// neither says anything about damage.
 pub(crate) fn walk(pages: &PageFile, references: &mut dyn References) -> Result<Walked> {
     os::read_ahead(pages.file());
     let mut walk = Walk::new(pages, references);
@@ -183,7 +185,7 @@ struct Walk<'file> {
     references: &'file mut dyn References,
     page_bytes: usize,
     last_page: u64,
-    used: Vec<u64>,
+    used: Box<[u64]>,
     /// Buffers of pages that were looked at, for the next ones.
     spare: Vec<Vec<u8>>,
     findings: Vec<Finding>,
@@ -201,12 +203,11 @@ struct Walk<'file> {
 impl<'file> Walk<'file> {
     fn new(pages: &'file PageFile, references: &'file mut dyn References) -> Walk<'file> {
         let meta = pages.meta();
-        // Without memory for a bit per page, no page may be looked at and the first one is a finding.
-        let mut used = Vec::new();
         let words = usize::try_from(meta.last_page / 64 + 1).unwrap_or(usize::MAX);
-        if used.try_reserve_exact(words).is_ok() {
-            used.resize(words, 0);
-        }
+        let (used, refused) = match slice_of(words, |_| 0) {
+            Ok(used) => (used, None),
+            Err(no_memory) => (Box::default(), Some(no_memory)),
+        };
         Walk {
             pages,
             references,
@@ -218,7 +219,7 @@ impl<'file> Walk<'file> {
             more: false,
             heads: None,
             store: None,
-            refused: None,
+            refused,
             rows: 0,
             tables: Vec::new(),
             met: Vec::new(),
@@ -285,7 +286,10 @@ impl<'file> Walk<'file> {
 
     fn read(&mut self, page: u64, content: Content, pages: usize) -> Option<Vec<u8>> {
         let mut bytes = self.spare.pop().unwrap_or_default();
-        bytes.resize(pages.checked_mul(self.page_bytes)?, 0);
+        if let Err(no_memory) = resize(&mut bytes, pages.checked_mul(self.page_bytes)?) {
+            self.refused.get_or_insert(no_memory);
+            return None;
+        }
         if let Err(error) = self.pages.read(page, &mut bytes) {
             if error.kind() != std::io::ErrorKind::UnexpectedEof {
                 let doing = format!("reading page {page} of data.mdb");

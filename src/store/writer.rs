@@ -21,6 +21,7 @@ use super::queue::{Grouping, Submission, Taken};
 use super::space::{self, Allocation, Room};
 use crate::error::{Error, Status};
 use crate::limits::RESERVE_BYTES;
+use crate::memory::with_room;
 
 /// How often a quiet store looks after its reader table.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
@@ -303,7 +304,8 @@ impl Attempt<'_> {
 
     fn apply(&self, submission: &Submission, batch: &mut Batch<'_>) -> Result<Vec<Outcome>, Stop> {
         batch.keep();
-        let mut outcomes = Vec::with_capacity(submission.commands.len());
+        let no_memory = |error| Stop::Failed(Failure::Refused(error));
+        let mut outcomes = with_room(submission.commands.len()).map_err(no_memory)?;
         for command in &submission.commands {
             #[cfg(feature = "failpoints")]
             let mark = batch.mark();

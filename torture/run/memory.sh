@@ -9,6 +9,9 @@ run_memory() {
     build memory "torture/memory_hook.c $LIFE_PARTS" "$OUT/memory.a" || return 0
     run memory "$OUT/memory" --points "$ALLOCATIONS"
     run memory_control_early "$OUT/memory" --control early --points 60
+    # Every large one, which are few.
+    run memory_large "$OUT/memory" --large
+    run memory_large_control_small "$OUT/memory" --control small --points 20
     # A store in memory would count as the host's.
     memory_place=${LNKEEP_TORTURE_DIR:-}
     export LNKEEP_TORTURE_DIR="${TMPDIR:-/tmp}"

@@ -1,4 +1,5 @@
-//! How much one submission may hold, and whom the store asks for what it did not write yet.
+//! How much one submission may hold, what a step of it answers, and whom the store asks for what it did not
+//! write yet.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -83,4 +84,10 @@ fn every_component_is_asked_once_at_a_sync_and_once_at_the_close() {
     store.close().unwrap();
     assert_eq!(asked(), [(1, 1); 2]);
     assert_eq!(add(&journals[0]).unwrap_err().status(), Status::Closed);
+}
+
+#[test]
+fn a_step_that_handled_nothing_changed_nothing() {
+    assert_eq!((Reply::of_step(0).value, Reply::of_step(0).changed()), (0, false));
+    assert_eq!((Reply::of_step(7).value, Reply::of_step(7).changed()), (7, true));
 }
