@@ -11,6 +11,7 @@ mod places;
 mod staging;
 mod submissions;
 mod undo;
+mod walks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -317,6 +318,8 @@ fn a_map_at_its_cap_still_takes_what_settles() {
     let store = Store::open(directory.path().join("store"), &options).unwrap();
     let grow = |i: u64| store.submit_one(Put { rows: vec![(i, vec![7; 300])], refuse: false });
     let full = (0..100_000).find(|i| grow(*i).is_err()).expect("the cap was not met");
+    let used = store.stats().unwrap().pages_used * 4096;
+    assert!((2 << 20..(4 << 20) * 7 / 8).contains(&used), "an eighth is kept: {used}");
     for i in 0..500 {
         store.submit_one(Settle(full + 1 + i)).unwrap();
     }

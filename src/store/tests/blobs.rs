@@ -225,6 +225,10 @@ fn a_pointer_that_is_too_long_or_promises_too_much_is_damage() {
         store.submit_one(Tamper(Table::Blobs, key.clone(), Some(body))).unwrap();
         assert_eq!(store.blobs().get(b"a").unwrap_err().status(), Status::CorruptRecord);
     }
+    let longest = Some(pointer(BLOB_BYTES_MAX as u64));
+    store.submit_one(Tamper(Table::Blobs, key.clone(), longest)).unwrap();
+    let lacking = store.read(|view| blob::verify(view, &key)).unwrap_err();
+    assert!(lacking.message().contains("chunks are missing"), "{lacking}");
     store.submit_one(Tamper(Table::Blobs, key, Some(pointer(0)))).unwrap();
     assert_eq!(store.blobs().get(b"a").unwrap().unwrap(), b"");
 }
@@ -252,4 +256,10 @@ fn a_value_that_lacks_a_chunk_is_no_value_and_what_is_left_can_be_saved() {
     let saved = store.read(|view| blob::read_damaged(view, &key)).unwrap().unwrap();
     assert_eq!(saved, whole[..saved.len()]);
     assert_eq!(saved.len(), MIB - crate::limits::BLOB_CHUNK_BYTES);
+    // A pointer that says less than there is: one chunk too many tells so, and what follows is left alone.
+    let mut short = chunks[0][..8].iter().rev().copied().collect::<Vec<u8>>();
+    short.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    store.submit_one(Tamper(Table::Blobs, key.clone(), Some(short))).unwrap();
+    let saved = store.read(|view| blob::read_damaged(view, &key)).unwrap().unwrap();
+    assert_eq!(saved.len(), crate::limits::BLOB_CHUNK_BYTES);
 }

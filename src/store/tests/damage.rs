@@ -8,20 +8,19 @@ use super::super::page_file::PageFile;
 use super::super::walk::{self, NoReferences};
 use super::*;
 
-const PAGE: usize = 4096;
+pub(super) const PAGE: usize = 4096;
 
 /// A file with pages of every kind, and few of them, in which single bytes are changed.
-struct Patient {
+pub(super) struct Patient {
     directory: tempfile::TempDir,
     file: File,
     good: Vec<u8>,
 }
 
 impl Patient {
-    fn new() -> Patient {
+    pub(super) fn new() -> Patient {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("store");
-        let store = open(&path);
+        let store = open(&directory.path().join("store"));
         let small = |from: u64| Put {
             rows: (from..from + 20).map(|i| (i, vec![5; 400])).collect(),
             refuse: false,
@@ -29,8 +28,13 @@ impl Patient {
         store.submit_one(small(100)).unwrap();
         store.submit_one(Put { rows: vec![(1, vec![6; 9_000])], refuse: false }).unwrap();
         store.submit_one(small(100)).unwrap();
+        Patient::of(directory, store)
+    }
+
+    /// The file of a store in the directory's `store`, without the space that was allocated ahead.
+    pub(super) fn of(directory: tempfile::TempDir, store: Arc<Store>) -> Patient {
         store.crash();
-        let data = path.join("data.mdb");
+        let data = directory.path().join("store/data.mdb");
         let used = PageFile::open(&data).unwrap().used_bytes();
         let file = File::options().read(true).write(true).open(&data).unwrap();
         file.set_len(used).unwrap();
@@ -38,13 +42,27 @@ impl Patient {
         Patient { directory, file, good }
     }
 
-    fn data(&self) -> std::path::PathBuf {
+    pub(super) fn data(&self) -> std::path::PathBuf {
         self.directory.path().join("store/data.mdb")
     }
 
-    fn findings(&self) -> Option<Vec<Finding>> {
+    pub(super) fn findings(&self) -> Option<Vec<Finding>> {
         let pages = PageFile::open(&self.data()).ok()?;
         Some(walk::walk(&pages, &mut NoReferences).ok()?.findings)
+    }
+
+    /// What is found in a file with other bytes at some places.
+    pub(super) fn findings_with(&self, edits: &[(usize, &[u8])]) -> Vec<Finding> {
+        edits.iter().for_each(|(at, bytes)| self.file.write_all_at(bytes, *at as u64).unwrap());
+        let findings = self.findings().unwrap();
+        for (at, bytes) in edits {
+            self.file.write_all_at(&self.good[*at..at + bytes.len()], *at as u64).unwrap();
+        }
+        findings
+    }
+
+    pub(super) fn bytes(&self, at: usize, bytes: usize) -> &[u8] {
+        &self.good[at..at + bytes]
     }
 
     /// Whether a file with these bytes at a place is refused, or something is found in it.
@@ -59,7 +77,7 @@ impl Patient {
         self.is_noticed(at, &[self.good[at] ^ 1 << bit])
     }
 
-    fn number(&self, at: usize, bytes: usize) -> usize {
+    pub(super) fn number(&self, at: usize, bytes: usize) -> usize {
         let field = &self.good[at..at + bytes];
         field.iter().rev().fold(0, |number, byte| number << 8 | usize::from(*byte))
     }
@@ -70,27 +88,27 @@ impl Patient {
     }
 
     /// Pages of a kind, by their flags.
-    fn of_kind(&self, flags: usize) -> Vec<usize> {
+    pub(super) fn of_kind(&self, flags: usize) -> Vec<usize> {
         let pages = self.used();
         pages.into_iter().filter(|page| self.number(page * PAGE + 10, 2) == flags).collect()
     }
 
     /// Where the nodes of a page begin.
-    fn nodes(&self, page: usize) -> Vec<usize> {
+    pub(super) fn nodes(&self, page: usize) -> Vec<usize> {
         let base = page * PAGE;
         let count = (self.number(base + 12, 2) - 16) / 2;
         (0..count).map(|i| base + self.number(base + 16 + 2 * i, 2)).collect()
     }
 
     /// The newest of the two meta pages.
-    fn meta(&self) -> usize {
+    pub(super) fn meta(&self) -> usize {
         if self.number(144, 8) > self.number(PAGE + 144, 8) { 0 } else { PAGE }
     }
 }
 
-const BRANCH: usize = 1;
-const LEAF: usize = 2;
-const OVERFLOW: usize = 4;
+pub(super) const BRANCH: usize = 1;
+pub(super) const LEAF: usize = 2;
+pub(super) const OVERFLOW: usize = 4;
 
 #[test]
 fn every_page_in_use_is_walked() {

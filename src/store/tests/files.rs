@@ -525,6 +525,10 @@ fn many_damaged_rows_do_not_hide_that_the_structure_is_damaged() {
     store.crash();
     let report = check(&path);
     assert!(report.truncated && report.can_be_opened() && report.findings.len() == 1_000);
+    assert!(
+        report.findings[999].key.ends_with(&999u64.to_be_bytes()),
+        "the first thousand are kept"
+    );
     let data = path.join("data.mdb");
     let mut bytes = std::fs::read(&data).unwrap();
     let row = bytes.windows(600).rposition(|window| window == [0x5a; 600]).unwrap();

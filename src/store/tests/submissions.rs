@@ -87,6 +87,19 @@ fn every_component_is_asked_once_at_a_sync_and_once_at_the_close() {
 }
 
 #[test]
+fn a_submission_that_is_lost_without_an_answer_is_answered_unknown() {
+    let slot = Arc::new(Slot::default());
+    drop(Filler { slot: Arc::clone(&slot), operations: 2 });
+    let outcomes = slot.outcomes.lock().take().expect("nobody would wait for ever");
+    assert_eq!(outcomes.iter().map(status_of).collect::<Vec<_>>(), [Status::Unknown; 2]);
+    let slot = Arc::new(Slot::default());
+    slot.fill(vec![Ok(Reply::done())]);
+    drop(Filler { slot: Arc::clone(&slot), operations: 1 });
+    assert_eq!(slot.wait().len(), 1);
+    assert!(slot.outcomes.lock().is_none(), "an answer stays the answer");
+}
+
+#[test]
 fn a_step_that_handled_nothing_changed_nothing() {
     assert_eq!((Reply::of_step(0).value, Reply::of_step(0).changed()), (0, false));
     assert_eq!((Reply::of_step(7).value, Reply::of_step(7).changed()), (7, true));

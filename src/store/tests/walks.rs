@@ -1,0 +1,138 @@
+//! What a walk says of damage that leaves pages, checksums and counts as they should be, and that it says
+//! nothing of a file that is whole.
+
+use super::super::record::ENVELOPE_BYTES;
+use super::damage::{BRANCH, LEAF, PAGE, Patient};
+use super::*;
+use crate::limits::VALUE_BYTES_MAX;
+
+/// Bytes of a node before its key.
+const NODE: usize = 8;
+
+fn faults(patient: &Patient, edits: &[(usize, &[u8])]) -> Vec<String> {
+    patient.findings_with(edits).into_iter().map(|finding| finding.fault).collect()
+}
+
+/// The leaf under a node of the events' branch.
+fn leaf_under(patient: &Patient, index: usize) -> usize {
+    let branch = patient.of_kind(BRANCH)[0];
+    patient.number(patient.nodes(branch)[index], 2)
+}
+
+fn put_one(sequence: u64, bytes: usize) -> Put {
+    Put { rows: vec![(sequence, vec![5; bytes])], refuse: false }
+}
+
+#[test]
+fn rows_in_another_order_are_found_although_each_is_whole() {
+    let patient = Patient::new();
+    let offsets = leaf_under(&patient, 0) * PAGE + 16;
+    let (first, second) = (patient.bytes(offsets, 2), patient.bytes(offsets + 2, 2));
+    let swapped = [(offsets, second), (offsets + 2, first)];
+    assert_eq!(faults(&patient, &swapped), ["a key is out of order"]);
+}
+
+#[test]
+fn one_row_twice_is_out_of_order() {
+    let patient = Patient::new();
+    let nodes = patient.nodes(leaf_under(&patient, 1));
+    let length = NODE + 8 + ENVELOPE_BYTES + 400;
+    let found = faults(&patient, &[(nodes[2], patient.bytes(nodes[1], length))]);
+    assert!(found.contains(&"a key is out of order".to_owned()), "{found:?}");
+}
+
+#[test]
+fn a_branch_key_is_above_what_comes_before_it_and_not_above_what_it_leads_to() {
+    let patient = Patient::new();
+    let left = patient.nodes(leaf_under(&patient, 0));
+    let right = patient.nodes(leaf_under(&patient, 1));
+    let key = patient.nodes(patient.of_kind(BRANCH)[0])[1] + NODE;
+    let last_of_left = patient.bytes(left[left.len() - 1] + NODE, 8);
+    let second_of_right = patient.bytes(right[1] + NODE, 8);
+    assert_eq!(faults(&patient, &[(key, last_of_left)]), ["a branch's key is out of order"]);
+    assert_eq!(faults(&patient, &[(key, second_of_right)]), ["a row lies below its branch's key"]);
+}
+
+#[test]
+fn lists_of_free_pages_come_in_the_order_of_their_numbers() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    // Commits that a read outlives leave their lists, so that those of 255 and 256 stand side by side.
+    let held = store.read(|_| {
+        (0..300).try_for_each(|sequence| store.submit_one(Put::one(sequence)).map(|_| ()))
+    });
+    held.unwrap();
+    let patient = Patient::of(directory, store);
+    assert_eq!(patient.findings(), Some(Vec::new()));
+    let is_list = |page: &usize| {
+        let nodes = patient.nodes(*page);
+        nodes.len() > 2
+            && patient.number(nodes[1] + NODE, 8) == patient.number(nodes[0] + NODE, 8) + 1
+    };
+    let page = patient.of_kind(LEAF).into_iter().find(is_list).expect("a leaf of lists");
+    let nodes = patient.nodes(page);
+    let first = patient.bytes(nodes[0] + NODE, 8);
+    assert_eq!(faults(&patient, &[(nodes[1] + NODE, first)]), ["a key is out of order"]);
+}
+
+#[test]
+fn a_page_twice_in_a_list_is_out_of_order_and_free_twice() {
+    let patient = Patient::new();
+    let root = patient.number(patient.meta() + 80, 8);
+    let nodes = patient.nodes(root);
+    let long = nodes.iter().find(|node| patient.number(**node + NODE + 8, 8) > 1);
+    let list = long.expect("a list of two pages") + NODE + 16;
+    let found = faults(&patient, &[(list + 8, patient.bytes(list, 8))]);
+    assert!(found.contains(&"a list of free pages is out of order".to_owned()), "{found:?}");
+    assert!(found.iter().any(|fault| fault.contains("free twice")), "{found:?}");
+}
+
+#[test]
+fn a_row_is_as_long_as_a_row_may_be_and_no_longer() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    store.submit_one(put_one(1, VALUE_BYTES_MAX)).unwrap();
+    store.submit_one(put_one(2, VALUE_BYTES_MAX)).unwrap();
+    let patient = Patient::of(directory, store);
+    assert_eq!(patient.findings(), Some(Vec::new()));
+    let length = (VALUE_BYTES_MAX + ENVELOPE_BYTES) as u32;
+    let leaves = patient.of_kind(LEAF);
+    let nodes: Vec<usize> = leaves.iter().flat_map(|page| patient.nodes(*page)).collect();
+    let longest = |node: &&usize| patient.number(**node, 4) == length as usize;
+    let size = **nodes.iter().filter(longest).collect::<Vec<_>>().first().expect("a long row");
+    for longer in [length + 1, length + 2] {
+        let found = faults(&patient, &[(size, &longer.to_le_bytes())]);
+        assert!(found.contains(&format!("a row claims {longer} bytes")), "{found:?}");
+    }
+}
+
+#[test]
+fn a_tree_deeper_than_any_is_refused_by_what_it_claims() {
+    let patient = Patient::new();
+    let leaves = patient.of_kind(LEAF);
+    let nodes = leaves.iter().flat_map(|page| patient.nodes(*page));
+    let is_record = |node: &usize| patient.bytes(*node + NODE, 6) == b"events";
+    let node = nodes.filter(is_record).collect::<Vec<_>>()[0];
+    let depth = node + NODE + 6 + 6;
+    let claims = |depth: &str| format!("a tree claims a depth of {depth}");
+    for deeper in [33u16, 34] {
+        let found = faults(&patient, &[(depth, &deeper.to_le_bytes())]);
+        assert!(found.contains(&claims(&deeper.to_string())), "{found:?}");
+    }
+    let found = faults(&patient, &[(depth, &32u16.to_le_bytes())]);
+    assert!(!found.is_empty() && !found.contains(&claims("32")), "{found:?}");
+    let found = faults(&patient, &[(node + NODE, b"evenst")]);
+    assert!(found.contains(&"an unknown table".to_owned()), "{found:?}");
+    assert!(found.contains(&"the table is missing".to_owned()), "{found:?}");
+}
+
+#[test]
+fn without_a_meta_row_a_file_is_no_store() {
+    let patient = Patient::new();
+    let leaves = patient.of_kind(LEAF);
+    let nodes = leaves.iter().flat_map(|page| patient.nodes(*page));
+    let is_row = |node: &usize| patient.bytes(*node + NODE, 5) == b"store";
+    let node = nodes.filter(is_row).collect::<Vec<_>>()[0];
+    let found = faults(&patient, &[(node + NODE, b"storf")]);
+    assert!(found.contains(&"the meta row is missing or damaged".to_owned()), "{found:?}");
+}
