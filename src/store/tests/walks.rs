@@ -1,9 +1,12 @@
 //! What a walk says of damage that leaves pages, checksums and counts as they should be, and that it says
 //! nothing of a file that is whole.
 
+use super::super::heads::HEADS_KEY;
+use super::super::meta::META_KEY;
 use super::super::record::ENVELOPE_BYTES;
 use super::damage::{BRANCH, LEAF, PAGE, Patient};
 use super::*;
+use crate::events::{Events, Start};
 use crate::limits::VALUE_BYTES_MAX;
 
 /// Bytes of a node before its key.
@@ -135,4 +138,15 @@ fn without_a_meta_row_a_file_is_no_store() {
     let node = nodes.filter(is_row).collect::<Vec<_>>()[0];
     let found = faults(&patient, &[(node + NODE, b"storf")]);
     assert!(found.contains(&"the meta row is missing or damaged".to_owned()), "{found:?}");
+}
+
+#[test]
+fn a_cursor_may_have_the_name_of_a_row_of_the_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    for name in [META_KEY, HEADS_KEY] {
+        Events::open(&store, name, Start::Oldest).unwrap();
+    }
+    let patient = Patient::of(directory, store);
+    assert_eq!(patient.findings(), Some(Vec::new()));
 }
