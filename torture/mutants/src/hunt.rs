@@ -139,24 +139,40 @@ impl<'a> Hunt<'a> {
         for tests in programs.into_values() {
             let millis: u64 = tests.iter().map(|test| self.suite.tests[*test].millis).sum();
             let seconds = GRACE_SECS + SLOWER_MAX * millis / 1000;
-            let first = self.process(mutant, &tests, seconds, job)?;
+            let first = self.process(Some(mutant), &tests, seconds, job)?;
             let (again, seconds) = match first {
                 Ran::Passed => continue,
                 Ran::Failed(test) | Ran::Ended(test) => (vec![test], seconds),
                 Ran::Hung(_) => (tests, seconds * SECOND_LOOK),
             };
             // A busy machine, or a test that depends on how its threads meet, is not the mutant's doing.
-            let second = self.process(mutant, &again, seconds, job)?;
+            let second = self.process(Some(mutant), &again, seconds, job)?;
             if !matches!(second, Ran::Passed) {
+                self.expect_passed_without(&again, seconds, job)?;
                 return Ok(second);
             }
         }
         Ok(Ran::Passed)
     }
 
+    /// What fails without a mutant too says nothing about one: the disk is full, or memory.
+    fn expect_passed_without(
+        &self,
+        tests: &[usize],
+        seconds: u64,
+        job: usize,
+    ) -> Result<(), Failure> {
+        if matches!(self.process(None, tests, seconds, job)?, Ran::Passed) {
+            return Ok(());
+        }
+        let names: Vec<&str> =
+            tests.iter().map(|test| self.suite.tests[*test].name.as_str()).collect();
+        Err(format!("fails now, and with no mutant on: {}", names.join(", ")).into())
+    }
+
     fn process(
         &self,
-        mutant: &Mutant,
+        mutant: Option<&Mutant>,
         tests: &[usize],
         seconds: u64,
         job: usize,
@@ -165,13 +181,11 @@ impl<'a> Hunt<'a> {
         let log = scratch.0.join("log");
         let file = fs::File::create(&log)?;
         let shown: Vec<&Test> = tests.iter().map(|test| &self.suite.tests[*test]).collect();
-        let status = self
-            .suite
-            .command(&shown, seconds, &scratch)
-            .env("LNKEEP_MUTANT", mutant.number.to_string())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .status()?;
+        let mut command = self.suite.command(&shown, seconds, &scratch);
+        if let Some(mutant) = mutant {
+            command.env("LNKEEP_MUTANT", mutant.number.to_string());
+        }
+        let status = command.stdout(file.try_clone()?).stderr(file).status()?;
         let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
         Ok(self.read(status, &text, tests))
     }
