@@ -1,11 +1,13 @@
 /*
  * The first and only program of a virtual machine: hosts live on a file system whose every write
- * and flush dm-log-writes records, and after each answer a mark says so in the record.
+ * and flush dm-log-writes records. A mark in the record says so after each answer, and before each
+ * call of the library that changes a file or flushes it if the ledger changed since.
  */
 
 #define _GNU_SOURCE
 #include "common.h"
 #include "life.h"
+#include "marked_calls.h"
 #include "snapshots.h"
 
 #include <dirent.h>
@@ -14,6 +16,7 @@
 #include <linux/dm-ioctl.h>
 #include <linux/fs.h>
 #include <linux/random.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,7 +35,11 @@ static struct {
     unsigned long long seed, lives;
     int mapper, snapshots;
     uint64_t marks;
-} guest;
+    /* Marks are made by any thread of the library. */
+    pthread_mutex_t marking;
+    uint64_t life;
+    const struct ledger *ledger; /* NULL between lives */
+} guest = {.marking = PTHREAD_MUTEX_INITIALIZER};
 
 /* Each module as soon as those that it needs are there. */
 static void load_modules(void) {
@@ -124,16 +131,22 @@ static void map_logged(void) {
     call(DM_DEV_SUSPEND, &request, "starting the mapped device");
 }
 
-/* Puts into the log what was answered up to here; what was is kept apart. */
-static void mark(uint64_t life, const struct ledger *ledger) {
+/*
+ * Puts into the log how far the host has got, unless the last mark says so; the ledger is kept apart.
+ * A thread that goes on meanwhile changes no file before its own mark, which waits for this one.
+ */
+static void mark_changes(void) {
     static union request request;
-    static union {
+    static union place {
         struct snapshot snapshot;
         uint8_t bytes[SNAPSHOT_BYTES];
-    } place;
+    } place, last;
     struct dm_target_msg message = {0};
-    place.snapshot.life = life;
-    memcpy(&place.snapshot.ledger, (const void *)ledger, sizeof *ledger);
+    if (!guest.ledger) return;
+    place.snapshot.life = guest.life;
+    memcpy(&place.snapshot.ledger, (const void *)guest.ledger, sizeof *guest.ledger);
+    if (guest.marks > 0 && memcmp(&place, &last, sizeof place) == 0) return;
+    last = place;
     off_t at = (off_t)guest.marks * SNAPSHOT_BYTES;
     if (pwrite(guest.snapshots, &place, sizeof place, at) != sizeof place) give_up("a snapshot");
     prepare(&request);
@@ -144,6 +157,19 @@ static void mark(uint64_t life, const struct ledger *ledger) {
     guest.marks++;
 }
 
+static void mark(void) {
+    pthread_mutex_lock(&guest.marking);
+    mark_changes();
+    pthread_mutex_unlock(&guest.marking);
+}
+
+static void mark_life(uint64_t number, const struct ledger *ledger) {
+    pthread_mutex_lock(&guest.marking);
+    guest.life = number;
+    guest.ledger = ledger;
+    pthread_mutex_unlock(&guest.marking);
+}
+
 /* --- Lives. */
 
 static void live(uint64_t number) {
@@ -152,7 +178,8 @@ static void live(uint64_t number) {
     script_make(&script, chance_seed(guest.seed, number), GUEST_STEPS);
     struct life life = life_new(&script, POLICY_NONE, CONTROL_NONE);
     snprintf(life.directory, sizeof life.directory, "/mnt/store-%llu", (unsigned long long)number);
-    mark(number, life.ledger);
+    mark_life(number, life.ledger);
+    mark();
     unsigned at = session_replay(&session, &life);
     lnkeep_status status = session_open(&session, 0);
     if (status != LNKEEP_DONE) {
@@ -161,10 +188,11 @@ static void live(uint64_t number) {
     }
     for (; at < script.steps_len; at++) {
         if (session_step(&session, at) != LIFE_ENDED) finding(FOUND_STATUS, "step %u", at);
-        mark(number, life.ledger);
+        mark();
     }
     session_close(&session);
-    mark(number, life.ledger);
+    mark();
+    mark_life(number, NULL);
     printf("life %llu: %u answers\n", (unsigned long long)number, life.ledger->answered);
     fflush(stdout);
     /* The next life begins in a file system with room. */
@@ -206,6 +234,7 @@ static void run(void) {
     map_logged();
     close(open_disk("/dev/dm-0", O_RDONLY));
     if (mount("/dev/dm-0", "/mnt", guest.type, 0, "") != 0) give_up("mounting the logged device");
+    before_call = mark;
     for (uint64_t number = 0; number < guest.lives; number++) live(number);
     if (fsync(guest.snapshots) != 0) give_up("flushing the snapshots");
     if (umount2("/mnt", 0) != 0) give_up("umount");

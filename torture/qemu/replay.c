@@ -180,20 +180,12 @@ static void read_snapshot(uint64_t mark, struct life *life, struct script *scrip
     *number = snapshot.life;
     script_make(script, chance_seed(run.seed, snapshot.life), GUEST_STEPS);
     memcpy((void *)life->ledger, (const void *)&snapshot.ledger, sizeof snapshot.ledger);
-    /* The next call may have been made since. */
-    for (unsigned at = 0; at < script->steps_len; at++) {
-        struct entry *entry = &life->ledger->entries[at];
-        if (entry->state != ENTRY_FRESH) continue;
-        entry->state = ENTRY_STARTED;
-        entry->tries = 1;
-        break;
-    }
 }
 
 /* After the last mark of a life its store is removed. */
 static int is_over(const struct life *life) {
     for (unsigned at = 0; at < life->script->steps_len; at++) {
-        if (life->ledger->entries[at].state == ENTRY_STARTED) return 0;
+        if (life->ledger->entries[at].state <= ENTRY_STARTED) return 0;
     }
     return 1;
 }

@@ -40,8 +40,11 @@ qemu_builds() {
     check qemu_replay_builds ${CC:-gcc} $flags torture/qemu/replay.c torture/disk.c $LIFE_PARTS \
         $SHARED_PARTS build/lib/liblnkeep.a $NATIVE -o "$QEMU_DIR/replay" || return 1
     # shellcheck disable=SC2086 # these are words
-    check qemu_guest_builds ${CC:-gcc} $flags -static torture/qemu/guest.c $LIFE_PARTS \
-        $SHARED_PARTS build/lib/liblnkeep.a $(echo "$NATIVE" | sed 's/-lgcc_s/-lgcc_eh/') \
+    hook "$QEMU_DIR/marked.a" write writev pwrite pwrite64 fdatasync fsync msync ftruncate ftruncate64 \
+        posix_fallocate rename renameat2 unlink mkdir
+    # shellcheck disable=SC2086 # these are words
+    check qemu_guest_builds ${CC:-gcc} $flags -static torture/qemu/guest.c \
+        torture/qemu/marked_calls.c $LIFE_PARTS $SHARED_PARTS "$QEMU_DIR/marked.a" $(echo "$NATIVE" | sed 's/-lgcc_s/-lgcc_eh/') \
         -o "$QEMU_DIR/guest"
 }
 
