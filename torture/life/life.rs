@@ -182,6 +182,8 @@ pub struct Life {
     pub acknowledged: BTreeSet<u64>,
     /// Durable outputs of now, by tag.
     pub output_ids: BTreeMap<u64, u64>,
+    /// Outputs of earlier sessions whose bytes a damage took.
+    pub outputs_taken: usize,
 
     pub next_id: u64,
     pub next_hash: u64,
@@ -233,6 +235,7 @@ impl Life {
             queued: Vec::new(),
             acknowledged: BTreeSet::new(),
             output_ids: BTreeMap::new(),
+            outputs_taken: 0,
             next_id: 1,
             next_hash: 1,
             next_channel: 1,

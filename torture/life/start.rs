@@ -45,6 +45,10 @@ impl Life {
             return self.broken("wrong", "the store says that it was restored or copied".into());
         }
         self.redeliver()?;
+        if self.outputs_taken != 0 {
+            return self
+                .broken("lost", "an output lost its bytes in a store without findings".into());
+        }
         self.settle_doubt()?;
         self.check_wire()?;
         self.begin_keeping()?;
@@ -211,13 +215,17 @@ impl Life {
     /// Durable outputs of earlier sessions, which come before anything else.
     fn redeliver(&mut self) -> Lived<()> {
         let mut ids = BTreeMap::new();
+        self.outputs_taken = 0;
         loop {
             let taken = self.node().monitors.take_outputs(64);
             let taken = self.done("take outputs", taken)?;
             if taken.is_empty() {
                 break;
             }
-            ids.extend(taken.iter().filter_map(|output| Some((output.tag, output.output_id?))));
+            let (whole, empty): (Vec<_>, Vec<_>) =
+                taken.into_iter().partition(|output| !output.payload.is_empty());
+            self.outputs_taken += empty.len();
+            ids.extend(whole.iter().filter_map(|output| Some((output.tag, output.output_id?))));
         }
         self.output_ids = ids;
         Ok(())
@@ -225,11 +233,24 @@ impl Life {
 
     fn fits(&self, found: &Model) -> bool {
         let found = self.completed(found);
-        let is_doubt = self.doubt.as_ref().is_some_and(|(after, has_steps)| match has_steps {
-            true => bare(&found).is_between(&bare(&self.model), &bare(after)),
-            false => bare(&found) == bare(after),
+        let is_doubt = self.doubt.as_ref().is_some_and(|(after, has_steps)| {
+            let found = self.with_taken_outputs(&found, after);
+            match has_steps {
+                true => bare(&found).is_between(&bare(&self.model), &bare(after)),
+                false => bare(&found) == bare(after),
+            }
         });
-        is_doubt || bare(&found) == bare(&self.model)
+        is_doubt || bare(&self.with_taken_outputs(&found, &self.model)) == bare(&self.model)
+    }
+
+    /// An output whose bytes a damage took comes without its tag: it is one of those that are missing.
+    fn with_taken_outputs(&self, found: &Model, meant: &Model) -> Model {
+        let missing = meant.outputs.difference(&found.outputs).count();
+        let mut found = found.clone();
+        if missing == self.outputs_taken && found.outputs.is_subset(&meant.outputs) {
+            found.outputs.clone_from(&meant.outputs);
+        }
+        found
     }
 
     /// With what the store does not tell.

@@ -126,7 +126,7 @@ impl Env {
         0
     }
 
-    pub(crate) fn clear_stale_readers(&self) -> Result<i32, EngineError> {
+    pub(crate) fn clear_stale_readers(&self) -> Result<u64, EngineError> {
         Ok(0)
     }
 
