@@ -311,8 +311,14 @@ impl<'file> Walk<'file> {
             self.add(0, content, &[], format!("a tree claims a depth of {}", tree.depth));
             return met;
         }
-        if let Some(root) = tree.root() {
-            self.subtree(root, tree.depth, content, &mut met);
+        match tree.root() {
+            Some(root) => self.subtree(root, tree.depth, content, &mut met),
+            // LMDB would count on from it with the first row, and the store would be refused then.
+            None if tree.depth != 0 => {
+                let fault = format!("an empty tree claims a depth of {}", tree.depth);
+                self.add(0, content, &[], fault);
+            }
+            None => {}
         }
         let claims = [tree.branch_pages, tree.leaf_pages, tree.overflow_pages, tree.entries];
         let found = [met.branch_pages, met.leaf_pages, met.overflow_pages, met.entries];
