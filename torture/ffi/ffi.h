@@ -132,6 +132,7 @@ struct operation {
 struct group {
     const struct operation *operations;
     enum handle_kind kind; /* that its sequences need */
+    const char *words;
 };
 
 enum { GROUPS = 11, OPERATIONS_MAX = 320 };

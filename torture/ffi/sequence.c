@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GROUP(words, kind) {words##_operations, kind}
+#define GROUP(words, kind) {words##_operations, kind, #words}
 const struct group groups[GROUPS] = {
     GROUP(store, ON_STORE),           GROUP(attempts, ON_ATTEMPTS),
     GROUP(payments, ON_PAYMENTS),     GROUP(events, ON_EVENTS),
@@ -160,14 +160,20 @@ static lnkeep_status close_bits(enum handle_kind kind, uint64_t bits, lnkeep_err
     }
 }
 
+static const char *kind_words(enum handle_kind kind) {
+    size_t group = 0;
+    while (groups[group].kind != kind) group++;
+    return groups[group].words;
+}
+
 void close_held(struct turn *turn, enum handle_kind kind, struct held *held) {
     lnkeep_error err = LNKEEP_ERROR_INIT;
     lnkeep_status status = close_bits(kind, held->bits, &err);
     held->is_open = 0;
     /* A full map keeps the last blobs or decisions from being written, and is said so. */
     if (status != LNKEEP_DONE && status != LNKEEP_NO_SPACE && !turn->is_racing) {
-        violation(turn, FOUND_STATUS, "a close of kind %d beside the calls answered %s: %s", (int)kind,
-                  lnkeep_status_name(status), err.message);
+        violation(turn, FOUND_STATUS, "lnkeep_%s_close beside the calls answered %s: %s",
+                  kind_words(kind), lnkeep_status_name(status), err.message);
     }
 }
 
