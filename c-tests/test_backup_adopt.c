@@ -72,6 +72,24 @@ static void what_lies_above_is_an_alarm(void) {
     end_both();
 }
 
+/* Two databases that were shown nothing begin at one floor: the later one's numbers are greater all the same. */
+static void numbers_go_on_at_the_clock(void) {
+    const uint64_t floor = 1 << 20;
+    uint64_t seq[2];
+    for (uint64_t i = 0; i < 2; i++) {
+        begin_both(1);
+        CHECK_DONE(set_text("x"));
+        CHECK_DONE(adopt(floor));
+        CHECK(standing_now().next_seq > floor);
+        greet(T0 + i, 1);
+        seq[i] = send_to(T0 + i, 1);
+        CHECK_EQUAL(standing_now().next_seq, seq[i] + 1);
+        end_both();
+    }
+    CHECK_EQUAL(seq[0], (uint64_t)T0 << 14);
+    CHECK_EQUAL(seq[1], (uint64_t)(T0 + 1) << 14);
+}
+
 /* Our own blobs are never taken for those of the former database, whatever was adopted. */
 static void what_we_sent_is_ours(void) {
     uint64_t last = lose_a_database();
@@ -128,6 +146,7 @@ int main(int argc, char **argv) {
     static const h_test tests[] = {
         H_TEST(what_was_adopted_is_no_alarm),
         H_TEST(what_lies_above_is_an_alarm),
+        H_TEST(numbers_go_on_at_the_clock),
         H_TEST(what_we_sent_is_ours),
         H_TEST(a_low_floor_lowers_nothing),
         H_TEST(an_absurd_floor_is_refused),

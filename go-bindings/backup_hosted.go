@@ -184,7 +184,8 @@ func (b *Backup) BlockConnected(blockHeight uint32) error {
 
 // Adopt says that what a recovery found was taken over: sending is allowed, numbers go on above seqFloor, and
 // what peers still hold of the former database up to there is no state loss any more. seqFloor is what
-// RecoverySession.Finish gave. Already when nothing changed. Durable when the error is nil.
+// RecoverySession.Finish gave. The number of the first blob after it is at least the host's Unix milliseconds
+// times 2^14, so that what a peer hid from the recovery lies below. Already when nothing changed. Durable when the error is nil.
 //
 // Errors: ErrInvalidArgument for a floor above 2^63, which no recovery gives; ErrNoSpace, ErrBusy,
 // ErrCanceled: nothing was changed; ErrUnknown.

@@ -449,10 +449,9 @@ func (r *RecoverySession) Export() ([]byte, error) {
 	return cRecoveryExport(r.handle.bits)
 }
 
-// Finish says with which sequence number the node goes on: far above all that peers showed, and at least the
-// Unix milliseconds of the greatest time that the session was given, so that what a peer hid of a former
-// database is below as well. Only after this may anything be sent, and then it overwrites what peers keep: so
-// it is refused while the newest generation is incomplete, unless that is accepted.
+// Finish says with which sequence number the node goes on. Only after this may anything be sent, and then it
+// overwrites what peers keep: so it is refused while the newest generation is incomplete, unless that is
+// accepted.
 //
 // Errors: ErrNotEnoughShares; ErrTooBig when no numbers are left.
 func (r *RecoverySession) Finish(acceptsIncomplete bool) (seqFloor uint64, err error) {

@@ -109,13 +109,6 @@ func TestRecoverySession_RestoresFromShares(t *testing.T) {
 	if floor, err := r.Finish(false); err != nil || floor != 22+1<<20 {
 		t.Fatalf("finish: %d, %v", floor, err)
 	}
-	const unixMillis = 1_800_000_000_000
-	if _, err := r.Progress(time.UnixMilli(unixMillis)); err != nil {
-		t.Fatal(err)
-	}
-	if floor, err := r.Finish(false); err != nil || floor != unixMillis {
-		t.Fatalf("finish with a clock: %d, %v", floor, err)
-	}
 }
 
 func TestRecoverySession_AnOlderGenerationNeedsConsent(t *testing.T) {

@@ -4707,7 +4707,8 @@ lnkeep_status lnkeep_submit(lnkeep_store store,
  * Accepts operations as lnkeep_submit does and returns at once; their outcomes come later, in the order
  * of the commits, from lnkeep_completions_take.
  *
- * Returns: LNKEEP_DONE when accepted; LNKEEP_BUSY when 65,536 operations are open or the queue is full;
+ * Returns: LNKEEP_DONE when accepted; LNKEEP_BUSY when 65,536 operations are open, the queue is full or there is
+ *   no memory for what will be answered;
  *   LNKEEP_TOO_BIG, LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT, LNKEEP_POISONED: then none will be applied.
  * In: ops, ops_len of them, at least one; flags, bits of LNKEEP_SUBMIT_*; cookie, comes back with each
  *   outcome.
@@ -6935,7 +6936,9 @@ lnkeep_status lnkeep_backup_block_connected(lnkeep_backup backup,
 
 /**
  * What a recovery found was taken over: sending is allowed, numbers go on above seq_floor, and what peers
- * still hold of the former database up to there is no state loss any more.
+ * still hold of the former database up to there is no state loss any more. The number of the first blob after it
+ * is at least the host's milliseconds times 2^14, where these are Unix time: what a peer hid from the recovery
+ * lies below it, and is not taken for newer by another recovery.
  *
  * Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing changed; LNKEEP_NO_SPACE, LNKEEP_BUSY: nothing was
  *   changed; LNKEEP_INVALID_ARGUMENT, also for a floor above 2^63, which no recovery gives; LNKEEP_UNKNOWN,
@@ -7401,10 +7404,8 @@ lnkeep_status lnkeep_recovery_export(lnkeep_recovery_session recovery,
                                      lnkeep_error *err);
 
 /**
- * Says with which sequence number the node goes on: far above all that peers showed, and at least the greatest
- * now_ms that the session was given, so that what a peer hid of a former database is below as well where the
- * host's time is Unix milliseconds. Only after this may anything be sent, and then it overwrites what peers
- * keep: give it to lnkeep_backup_adopt.
+ * Says with which sequence number the node goes on: far above all that peers may still hold. Only after this
+ * may anything be sent, and then it overwrites what peers keep: give it to lnkeep_backup_adopt.
  *
  * Returns: LNKEEP_DONE; LNKEEP_NOT_ENOUGH_SHARES while the newest generation is incomplete, unless that is
  *   accepted; LNKEEP_TOO_BIG when no numbers are left; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,

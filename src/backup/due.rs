@@ -165,7 +165,7 @@ impl Ledger {
     pub(super) fn plan_send(&mut self, node: NodeId) -> Result<SendPlan> {
         self.review();
         let before = self.known(node);
-        let seq = self.state.next_seq;
+        let seq = self.next_seq();
         let step = rules::send(self.session(), before.peer, seq)
             .map_err(|refusal| Error::new(refusal.status(), format!("peer {node}: {refusal}")))?;
         let Some(payload) = self.sends.payload.clone() else {
@@ -424,7 +424,7 @@ impl Ledger {
         current: Option<&Generation>,
         is_secure: bool,
     ) -> Content {
-        let number = current.map_or(self.state.next_seq, |newest| newest.number);
+        let number = current.map_or_else(|| self.next_seq(), |newest| newest.number);
         match role {
             Role::Whole => Content::Whole { generation: number },
             Role::Roster => Content::Roster,

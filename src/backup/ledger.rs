@@ -17,7 +17,9 @@ use super::rules::{self, Action, Event, Peer, PeerState, Retrieval, Session};
 use super::sends::Sends;
 use crate::error::{Error, Result, Status};
 use crate::events::EventKind;
-use crate::limits::{BACKUP_SEQUENCE_JUMP, HOST_MS_MAX};
+use crate::limits::{
+    BACKUP_SEQUENCE_CLOCK_MS_MAX, BACKUP_SEQUENCE_JUMP, BACKUP_SEQUENCE_PER_MS, HOST_MS_MAX,
+};
 use crate::types::NodeId;
 
 /// Conclusions in a row that a long blob was not kept, until shorter ones are sent.
@@ -330,6 +332,18 @@ impl Ledger {
         let changed =
             acknowledged.filter(|(node, after)| self.known(*node) != *after || differs(after));
         (state, changed.collect())
+    }
+
+    /// The number of the next blob. The first after an adoption follows the clock: what a peer hid from the
+    /// recovery lies below it then, and is not newer than all that follows when it is returned to the next one.
+    pub(super) fn next_seq(&self) -> u64 {
+        let State { next_seq, adopted_seq, .. } = self.state;
+        let is_first = adopted_seq > 0 && next_seq - 1 == adopted_seq;
+        if is_first && self.now_ms <= BACKUP_SEQUENCE_CLOCK_MS_MAX {
+            next_seq.max(self.now_ms * BACKUP_SEQUENCE_PER_MS)
+        } else {
+            next_seq
+        }
     }
 
     /// As [`Ledger::plan_acknowledge`], for a former database whose state was recovered.

@@ -84,7 +84,7 @@ impl Ledger {
         };
         Standing {
             instance: self.state.instance,
-            next_seq: self.state.next_seq,
+            next_seq: self.next_seq(),
             payload_bytes: self.sends.payload.as_ref().map_or(0, |it| it.bytes.len() as u64),
             peers: self.peers.len() as u64,
             confirmed_copies: count(Copy::Confirmed),

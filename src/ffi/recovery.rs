@@ -377,10 +377,8 @@ pub unsafe extern "C" fn lnkeep_recovery_export(
     }
 }
 
-/// Says with which sequence number the node goes on: far above all that peers showed, and at least the greatest
-/// now_ms that the session was given, so that what a peer hid of a former database is below as well where the
-/// host's time is Unix milliseconds. Only after this may anything be sent, and then it overwrites what peers
-/// keep: give it to lnkeep_backup_adopt.
+/// Says with which sequence number the node goes on: far above all that peers may still hold. Only after this
+/// may anything be sent, and then it overwrites what peers keep: give it to lnkeep_backup_adopt.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_NOT_ENOUGH_SHARES while the newest generation is incomplete, unless that is
 ///   accepted; LNKEEP_TOO_BIG when no numbers are left; LNKEEP_INVALID_ARGUMENT, LNKEEP_BAD_HANDLE,

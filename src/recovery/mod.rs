@@ -7,8 +7,7 @@
 //! are honest about, byte for byte, and never a mixture. RM2 memory is bounded: 64 MiB of blobs, as many
 //! candidates as the options allow with 510 bytes of addresses each, and what is being restored. RM3 no
 //! number that a peer holds is ever given again: `finish` says where to go on, with every authentic number
-//! seen below. RM4 numbers also follow the clock: a peer that kept its blob back through one recovery must not
-//! find it the newest in the next.
+//! seen below.
 //! What comes out is for closing and sweeping only: a channel that goes on from an old state is lost.
 //! No database, no clock, no I/O, no lock, no randomness. Called by `ffi` and Rust hosts; calls `backup`.
 
@@ -37,8 +36,7 @@ use crate::backup::keys::{BackupKeys, Secret};
 use crate::error::{Error, Result, Status};
 use crate::foreign::{self, ForeignKeys, Software};
 use crate::limits::{
-    BACKUP_HOLD_MS, BACKUP_PEERS_MAX, BACKUP_SEQUENCE_CLOCK_MS_MAX, BACKUP_SEQUENCE_JUMP,
-    PEER_BLOB_BYTES_MAX, RECOVERY_ANSWER_MS,
+    BACKUP_HOLD_MS, BACKUP_PEERS_MAX, BACKUP_SEQUENCE_JUMP, PEER_BLOB_BYTES_MAX, RECOVERY_ANSWER_MS,
 };
 use crate::types::NodeId;
 
@@ -134,8 +132,7 @@ pub struct Progress {
 /// What a node goes on with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Adoption {
-    /// No blob may carry a smaller number: far above all that peers showed, and at least the Unix
-    /// milliseconds of the session, so that what they hid of a former database is below as well.
+    /// No blob may carry a smaller number: far above all that peers may still hold.
     pub seq_floor: u64,
 }
 
@@ -386,7 +383,6 @@ impl Recovery {
             let why = format!("number {} was used: none is left", self.greatest_seen);
             Error::new(Status::TooBig, why)
         })?;
-        let by_clock = self.crawl.now_ms.min(BACKUP_SEQUENCE_CLOCK_MS_MAX);
-        Ok(Adoption { seq_floor: seq_floor.max(by_clock) })
+        Ok(Adoption { seq_floor })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::envelope::{Header, SizeClass};
 use super::super::*;
 use crate::events::{Events, Start};
+use crate::recovery::{Recovery, RecoveryOptions};
 use crate::store::StoreOptions;
 use crate::store::failpoints::Fault;
 
@@ -272,4 +273,56 @@ fn a_forgotten_peer_raises_no_alarm() {
     world.backup.connected(2, node(1), true).unwrap();
     let told = world.backup.retrieval(2, node(1), &blob).unwrap();
     assert!(told.action != Action::AlertStateLoss, "{told:?}");
+}
+
+const FLOOR: u64 = 1 << 20;
+
+/// A database that goes on after a recovery to which nobody showed anything, and its first blob.
+fn after_a_blind_recovery(now_ms: u64, payload: &[u8]) -> (World, Sealed) {
+    let world = world(BackupOptions::default());
+    assert!(world.backup.adopt(FLOOR).unwrap());
+    world.backup.set_payload(payload).unwrap();
+    world.backup.connected(now_ms, node(1), true).unwrap();
+    world.backup.reestablish_begun(now_ms, node(1)).unwrap();
+    let sealed = world.backup.seal(now_ms, node(1), 1).unwrap();
+    (world, sealed)
+}
+
+/// A life of the simulator found it: a node lost its disk twice, and each time the one peer that had its newest
+/// blob kept it back. Both recoveries gave the same floor, so what the first of the two databases had numbered
+/// seven above it later counted as newer than what the second had numbered four above it.
+#[test]
+fn what_a_peer_hid_from_a_recovery_is_old_in_the_next() {
+    let first_ms = 1_800_000_000_000;
+    let (first, hidden) = after_a_blind_recovery(first_ms, b"hidden");
+    let (second, since) = after_a_blind_recovery(first_ms + 1_000, b"written since");
+    assert!(hidden.seq + 1_000_000 < since.seq, "{} and {}", hidden.seq, since.seq);
+    let mut recovery = Recovery::begin(&secret(), RecoveryOptions::default()).unwrap();
+    recovery.feed(node(1), &hidden.blob).unwrap();
+    recovery.feed(node(1), &since.blob).unwrap();
+    assert_eq!(recovery.payload(false).unwrap().payload(), b"written since");
+    // It is a state that was lost all the same: only what the recovery was shown was adopted.
+    second.backup.connected(first_ms + 2_000, node(2), true).unwrap();
+    let keys = BackupKeys::new(&secret()).peer(node(2));
+    let header = Header {
+        seq: hidden.seq,
+        instance: first.backup.standing().unwrap().instance,
+        ..Header::default()
+    };
+    let blob = envelope::seal(&keys, &header, b"hidden", SizeClass::Bytes1024, [1; 16]).unwrap();
+    let told = second.backup.retrieval(first_ms + 2_000, node(2), &blob).unwrap();
+    assert_eq!(told.action, Action::AlertStateLoss);
+}
+
+#[test]
+fn only_the_first_number_after_an_adoption_follows_a_clock_that_can_be() {
+    let (world, first) = after_a_blind_recovery(1_000_000, b"x");
+    assert_eq!(first.seq, 1_000_000 << 14);
+    world.backup.connected(2_000_000, node(2), true).unwrap();
+    world.backup.reestablish_begun(2_000_000, node(2)).unwrap();
+    assert_eq!(world.backup.seal(2_000_000, node(2), 1).unwrap().seq, first.seq + 1);
+    let (_, wrong) = after_a_blind_recovery((1 << 48) + 1, b"x");
+    assert_eq!(wrong.seq, FLOOR + 1);
+    let (_, late) = after_a_blind_recovery(1 << 48, b"x");
+    assert_eq!(late.seq, 1 << 62);
 }

@@ -1,4 +1,4 @@
-//! What each blob brings, when a payload may be taken, and what may be sent afterwards (RM1 to RM4).
+//! What each blob brings, when a payload may be taken, and what may be sent afterwards (RM1 to RM3).
 
 use super::world::{
     Record, begin, journal_blob, keys, node, object_of, roster_of, sealed, secret, share_blob,
@@ -11,7 +11,7 @@ use crate::backup::object::ObjectFault;
 use crate::backup::roster::{FLAG_SNAPSHOT, RosterFault};
 use crate::backup::share::{KIND_SHARES, ShareFault};
 use crate::backup::stripe::Code;
-use crate::limits::{BACKUP_SEQUENCE_CLOCK_MS_MAX, BACKUP_SEQUENCE_JUMP, PEER_BLOB_BYTES_MAX};
+use crate::limits::{BACKUP_SEQUENCE_JUMP, PEER_BLOB_BYTES_MAX};
 use crate::recovery::crawl::{Candidate, Next, PeerResult};
 use crate::recovery::shares::RecoveryStatus;
 use crate::recovery::{BLOBS_MAX, BLOBS_PER_PEER_MAX, BlobFault, Fed, Recovery, RecoveryOptions};
@@ -220,38 +220,6 @@ fn no_number_above_the_greatest_is_left_to_give() {
     let roster = roster_of(u64::MAX - 5, &[]);
     recovery.feed(node(1), &sealed(node(1), KIND_PAYLOAD, 8, &[], (0, Some(&roster)))).unwrap();
     assert_eq!(recovery.finish(true).unwrap_err().status(), Status::TooBig);
-}
-
-/// A life of the simulator found it: a node lost its disk twice, and each time the one peer that had its newest
-/// blob kept it back. Both recoveries saw nothing and gave the same floor, so the blob of the first life after
-/// it, numbered seven above the floor, later counted as newer than the fourth of the second life.
-#[test]
-fn what_a_peer_kept_back_through_a_recovery_is_old_in_the_next() {
-    let first_ms = 1_800_000_000_000;
-    let floor_at = |now_ms| {
-        let mut blind = begin();
-        assert_eq!(blind.next_peer(now_ms), Next::None);
-        blind.finish(true).unwrap().seq_floor
-    };
-    let (first, second) = (floor_at(first_ms), floor_at(first_ms + 60_000));
-    let mut recovery = begin();
-    recovery.feed(node(0), &whole_blob(node(0), first + 7, b"kept back")).unwrap();
-    recovery.feed(node(1), &whole_blob(node(1), second + 4, b"written since")).unwrap();
-    assert_eq!(recovery.payload(false).unwrap().payload(), b"written since");
-    recovery.next_peer(first_ms);
-    let third = recovery.finish(false).unwrap().seq_floor;
-    assert_eq!(
-        third,
-        second + 4 + BACKUP_SEQUENCE_JUMP,
-        "a clock that went back takes nothing away"
-    );
-}
-
-#[test]
-fn a_clock_that_is_wrong_leaves_numbers_to_give() {
-    let mut recovery = begin();
-    recovery.next_peer(u64::MAX);
-    assert_eq!(recovery.finish(true).unwrap().seq_floor, BACKUP_SEQUENCE_CLOCK_MS_MAX);
 }
 
 #[test]
