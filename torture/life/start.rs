@@ -63,13 +63,14 @@ impl Life {
     fn open(&mut self) -> Lived<()> {
         for _ in 0..4 {
             if self.is_restoring {
-                if self.open_half_restored()? {
+                // What decayed since is not looked at: the copy is still there.
+                if !self.is_suspicious() && self.open_half_restored()? {
                     return Ok(());
                 }
                 self.replace_store()?;
             }
             let path = self.store_path();
-            let is_suspicious = self.is_rotten && self.control != Control::Trusting;
+            let is_suspicious = self.is_suspicious();
             let is_damaged = is_suspicious
                 && match disk::aside(|| maintenance::check(&path)) {
                     Ok(report) => !report.findings.is_empty(),
@@ -102,6 +103,10 @@ impl Life {
             self.replace_store()?;
         }
         self.broken("reopen", "no store opens, not even a new one".into())
+    }
+
+    fn is_suspicious(&self) -> bool {
+        self.is_rotten && self.control != Control::Trusting
     }
 
     /// What an interrupted restore left is refused, or whole and marked; never a store without a past.
