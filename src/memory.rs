@@ -1,6 +1,8 @@
 //! Room for what a host or a peer made large. Rust ends the process that cannot have memory, and no peer may
 //! bring that about: what is copied from outside is asked for first, and refused with BUSY.
 
+use std::collections::TryReserveError;
+
 use crate::error::{Error, Result, Status};
 
 /// A copy of bytes from outside.
@@ -32,6 +34,24 @@ pub(crate) fn slice_of<Item>(items: usize, item: impl FnMut(usize) -> Item) -> R
     let mut slice = with_room(items)?;
     slice.extend((0..items).map(item));
     Ok(slice.into_boxed_slice())
+}
+
+/// Adds an item.
+///
+/// # Errors
+/// `Busy`; the vector is as it was.
+pub(crate) fn push<Item>(items: &mut Vec<Item>, item: Item) -> Result<()> {
+    reserved(items.try_reserve(1))?;
+    items.push(item);
+    Ok(())
+}
+
+/// What a collection that was asked for room answers.
+///
+/// # Errors
+/// `Busy`; the collection is as it was.
+pub(crate) fn reserved(answer: std::result::Result<(), TryReserveError>) -> Result<()> {
+    answer.map_err(|_| Error::new(Status::Busy, "no memory for more items"))
 }
 
 /// Makes a vector this long, with zeros where it had nothing.

@@ -1,7 +1,7 @@
 //! What the attempts' rows must say about each other (I1 to I3 of `table`), for a check of the whole file.
 //!
 //! Unfinished attempts are kept as a set, namespaces as a map; of acknowledged records and tombstones only
-//! the keys, in the order of the walk.
+//! the keys. All in trees, which ask for memory in small pieces.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,13 +21,13 @@ type Disagreement = (Table, Vec<u8>, String);
 pub(crate) struct AttemptReferences {
     /// Pending records that no row of the index was met for yet.
     pending: BTreeMap<Key, State>,
-    /// Keys of acknowledged records and tombstones in order, and whether a queue row was met.
-    retained: Vec<(Key, bool)>,
+    /// Keys of acknowledged records and tombstones, and whether a queue row was met.
+    retained: BTreeMap<Key, bool>,
     counts: BTreeMap<[u8; 16], [u64; 5]>,
     rows: BTreeMap<[u8; 16], NamespaceRow>,
     /// Greatest allocated id with its row, and namespaces in which a record could not be read.
     greatest_allocated: Option<(u64, Vec<u8>)>,
-    unreadable: Vec<[u8; 16]>,
+    unreadable: BTreeSet<[u8; 16]>,
     /// Records that could not be read: what the index says of them may be right.
     unreadable_records: BTreeSet<Key>,
     /// Which record a damaged row of the queue leads to is not known.
@@ -64,7 +64,8 @@ impl References for AttemptReferences {
             self.found.push((Table::Attempts, key.to_vec(), fault));
         }
         let queue_damaged = self.queue_damaged;
-        for (key, _) in self.retained.drain(..).filter(|(_, queued)| !queued && !queue_damaged) {
+        let retained = std::mem::take(&mut self.retained);
+        for (key, _) in retained.into_iter().filter(|(_, queued)| !queued && !queue_damaged) {
             let fault = "the record is acknowledged or deleted and not queued".to_owned();
             self.found.push((Table::Attempts, key.to_vec(), fault));
         }
@@ -96,13 +97,13 @@ impl AttemptReferences {
             self.pending.insert(bytes, attempt.state);
         }
         if attempt.flags.has(Flags::ACKED) || attempt.state == State::Deleted {
-            self.retained.push((bytes, false));
+            self.retained.insert(bytes, false);
         }
         None
     }
 
     fn unread(&mut self, key: Key) {
-        self.unreadable.push(AttemptKey::from_bytes(key).namespace.0);
+        self.unreadable.insert(AttemptKey::from_bytes(key).namespace.0);
         self.unreadable_records.insert(key);
     }
 
@@ -123,9 +124,8 @@ impl AttemptReferences {
         let Some((key, _)) = decode_retained(body) else {
             return Some("the row does not decode".to_owned());
         };
-        let place = self.retained.binary_search_by(|(known, _)| known.cmp(&key.to_bytes()));
-        if let Ok(place) = place {
-            self.retained[place].1 = true;
+        if let Some(is_queued) = self.retained.get_mut(&key.to_bytes()) {
+            *is_queued = true;
         }
         None
     }
@@ -135,7 +135,7 @@ impl AttemptReferences {
         match NamespaceRow::decode(body) {
             Some(row) => self.rows.insert(namespace, row).and(None),
             None => {
-                self.unreadable.push(namespace);
+                self.unreadable.insert(namespace);
                 Some("the row of a namespace does not decode".to_owned())
             }
         }

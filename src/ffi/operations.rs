@@ -17,6 +17,7 @@ use super::status::{LNKEEP_BATCH, LNKEEP_DONE, lnkeep_status};
 use super::types::*;
 use crate::error::{Error, Result, Status};
 use crate::limits::{BATCH_OPS_MAX, COMPLETIONS_MAX};
+use crate::memory::{reserved, with_room};
 use crate::os::Doorbell;
 use crate::store::batch::Command;
 use crate::store::{Grouping, Outcome, Store};
@@ -40,16 +41,24 @@ impl Completions {
         }))
     }
 
+    /// Takes the room of what will be answered: after a commit no memory may be missing for it.
     fn reserve(&self, operations: usize) -> Result<()> {
         let open = self.open.fetch_add(operations, Ordering::Relaxed) + operations;
-        if open <= COMPLETIONS_MAX {
-            return Ok(());
+        let reserved = match open <= COMPLETIONS_MAX {
+            true => {
+                let mut answered = self.answered.lock();
+                let more = open.saturating_sub(answered.len());
+                reserved(answered.try_reserve(more))
+            }
+            false => Err(Error::new(
+                Status::Busy,
+                format!("{COMPLETIONS_MAX} asynchronous operations are open; take completions"),
+            )),
+        };
+        if reserved.is_err() {
+            self.open.fetch_sub(operations, Ordering::Relaxed);
         }
-        self.open.fetch_sub(operations, Ordering::Relaxed);
-        Err(Error::new(
-            Status::Busy,
-            format!("{COMPLETIONS_MAX} asynchronous operations are open; take completions"),
-        ))
+        reserved
     }
 
     fn add(&self, cookie: u64, outcomes: &[Outcome]) {
@@ -64,31 +73,45 @@ impl Completions {
         self.doorbell.ring();
     }
 
-    fn take(&self, max: usize) -> Vec<lnkeep_completion> {
+    /// Hands out the oldest with their places among what is handed out; answers how many these are.
+    fn take(
+        &self,
+        max: usize,
+        hand_out: impl Fn(usize, lnkeep_completion) -> Result<()>,
+    ) -> Result<usize> {
         self.doorbell.silence();
         let mut answered = self.answered.lock();
         let taken = answered.len().min(max);
-        let completions: Vec<_> = answered.drain(..taken).collect();
+        let handed_out = (0..taken).try_for_each(|index| hand_out(index, answered[index]));
+        if handed_out.is_ok() {
+            answered.drain(..taken);
+            self.open.fetch_sub(taken, Ordering::Relaxed);
+        }
         if !answered.is_empty() {
             self.doorbell.ring();
         }
-        self.open.fetch_sub(taken, Ordering::Relaxed);
-        completions
+        handed_out.map(|()| taken)
     }
 }
 
 /// Operations of a submission, those that are malformed answered already.
 struct Prepared {
     commands: Vec<Arc<dyn Command>>,
-    /// For each operation: its place among `commands`, or why it is not there.
-    places: Vec<Result<usize>>,
+    /// For each operation: whether it is among `commands`, or why it is not.
+    places: Vec<Result<()>>,
+    /// Room for what each is answered: after a commit no memory may be missing for it.
+    outcomes: Vec<Outcome>,
 }
 
 impl Prepared {
     /// # Safety
     /// Views inside the operations point to readable memory.
-    unsafe fn new(store: &Arc<Store>, ops: &[lnkeep_op]) -> Prepared {
-        let mut prepared = Prepared { commands: Vec::new(), places: Vec::new() };
+    unsafe fn new(store: &Arc<Store>, ops: &[lnkeep_op]) -> Result<Prepared> {
+        let mut prepared = Prepared {
+            commands: with_room(ops.len())?,
+            places: with_room(ops.len())?,
+            outcomes: with_room(ops.len())?,
+        };
         for (index, op) in ops.iter().enumerate() {
             let repeats = |earlier: &lnkeep_op| c_monitors::is_operation(earlier.kind);
             let is_second = c_monitors::is_operation(op.kind) && ops[..index].iter().any(repeats);
@@ -97,43 +120,47 @@ impl Prepared {
                 // SAFETY: promised by the caller.
                 false => unsafe { command_of(store, op) },
             };
-            let place = command.map(|command| {
-                prepared.commands.push(command);
-                prepared.commands.len() - 1
-            });
-            prepared.places.push(place);
+            prepared.places.push(command.map(|command| prepared.commands.push(command)));
         }
-        prepared
+        Ok(prepared)
     }
 
-    /// A malformed operation aborts its atomic group before anything is queued.
-    fn refused_group(&self, grouping: Grouping) -> Option<Vec<Outcome>> {
+    /// The malformed operation that aborts its atomic group before anything is queued.
+    fn refused_at(&self, grouping: Grouping) -> Option<usize> {
         let refused = self.places.iter().position(Result::is_err)?;
-        if grouping == Grouping::Independent {
-            return None;
+        (grouping == Grouping::Atomic).then_some(refused)
+    }
+
+    /// What a group is answered that one of its operations aborts.
+    fn refuse_group(mut self, refused: usize) -> Vec<Outcome> {
+        for (index, place) in self.places.into_iter().enumerate() {
+            self.outcomes.push(match place {
+                Err(error) if index == refused => Err(error),
+                _ => Err(Error::new(
+                    Status::Aborted,
+                    format!(
+                        "operation {refused} of the atomic group was refused; none was applied"
+                    ),
+                )),
+            });
         }
-        let outcome = |(index, place): (usize, &Result<usize>)| match place {
-            Err(error) if index == refused => Err(error.clone()),
-            _ => Err(Error::new(
-                Status::Aborted,
-                format!("operation {refused} of the atomic group was refused; none was applied"),
-            )),
-        };
-        Some(self.places.iter().enumerate().map(outcome).collect())
+        self.outcomes
     }
 }
 
 /// Puts the outcomes of accepted operations back among the malformed ones.
-fn merge(places: Vec<Result<usize>>, outcomes: Vec<Outcome>) -> Vec<Outcome> {
-    let mut outcomes: Vec<Option<Outcome>> = outcomes.into_iter().map(Some).collect();
-    let place = |place: Result<usize>| match place {
-        Ok(index) => outcomes
-            .get_mut(index)
-            .and_then(Option::take)
-            .unwrap_or_else(|| Err(Status::Internal.into())),
-        Err(error) => Err(error),
-    };
-    places.into_iter().map(place).collect()
+fn merge(
+    places: Vec<Result<()>>,
+    mut merged: Vec<Outcome>,
+    outcomes: Vec<Outcome>,
+) -> Vec<Outcome> {
+    let mut outcomes = outcomes.into_iter();
+    for place in places {
+        let outcome =
+            place.and_then(|()| outcomes.next().unwrap_or_else(|| Err(Status::Internal.into())));
+        merged.push(outcome);
+    }
+    merged
 }
 
 /// # Safety
@@ -300,19 +327,21 @@ unsafe fn submit(store: lnkeep_store, ops: &[lnkeep_op], flags: u32) -> Result<V
     let grouping = grouping_of(flags)?;
     handle::with_store(store.bits, |object| {
         // SAFETY: promised by the caller.
-        let prepared = unsafe { Prepared::new(&object.store, ops) };
-        if let Some(outcomes) = prepared.refused_group(grouping) {
-            return Ok(outcomes);
+        let prepared = unsafe { Prepared::new(&object.store, ops) }?;
+        if let Some(refused) = prepared.refused_at(grouping) {
+            return Ok(prepared.refuse_group(refused));
         }
-        let outcomes = object.store.submit(prepared.commands, grouping)?;
-        Ok(merge(prepared.places, outcomes))
+        let Prepared { commands, places, outcomes: merged } = prepared;
+        let outcomes = object.store.submit(commands, grouping)?;
+        Ok(merge(places, merged, outcomes))
     })
 }
 
 /// Accepts operations as lnkeep_submit does and returns at once; their outcomes come later, in the order
 /// of the commits, from lnkeep_completions_take.
 ///
-/// Returns: LNKEEP_DONE when accepted; LNKEEP_BUSY when 65,536 operations are open or the queue is full;
+/// Returns: LNKEEP_DONE when accepted; LNKEEP_BUSY when 65,536 operations are open, the queue is full or there is
+///   no memory for what will be answered;
 ///   LNKEEP_TOO_BIG, LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT, LNKEEP_POISONED: then none will be applied.
 /// In: ops, ops_len of them, at least one; flags, bits of LNKEEP_SUBMIT_*; cookie, comes back with each
 ///   outcome.
@@ -358,14 +387,14 @@ unsafe fn accept(
     cookie: u64,
 ) -> Result<()> {
     // SAFETY: promised by the caller.
-    let prepared = unsafe { Prepared::new(&object.store, ops) };
-    if let Some(outcomes) = prepared.refused_group(grouping) {
-        object.completions.add(cookie, &outcomes);
+    let prepared = unsafe { Prepared::new(&object.store, ops) }?;
+    if let Some(refused) = prepared.refused_at(grouping) {
+        object.completions.add(cookie, &prepared.refuse_group(refused));
         return Ok(());
     }
     let completions = Arc::clone(&object.completions);
-    let Prepared { commands, places } = prepared;
-    let answer = move |outcomes| completions.add(cookie, &merge(places, outcomes));
+    let Prepared { commands, places, outcomes: merged } = prepared;
+    let answer = move |outcomes| completions.add(cookie, &merge(places, merged, outcomes));
     object.store.submit_async(commands, grouping, Box::new(answer))
 }
 
@@ -390,12 +419,14 @@ pub unsafe extern "C" fn lnkeep_completions_take(
         guarded_done(err, || {
             let length = Output::required(taken_len, "taken_len")?;
             Output::required(completions, "completions")?;
-            let taken =
-                handle::with_store(store.bits, |object| Ok(object.completions.take(capacity)))?;
-            for (index, completion) in taken.iter().enumerate() {
-                Output::required(completions.add(index), "completions")?.set(*completion);
-            }
-            length.set(taken.len());
+            let hand_out = |index, completion| {
+                Output::required(completions.wrapping_add(index), "completions")?.set(completion);
+                Ok(())
+            };
+            let taken = handle::with_store(store.bits, |object| {
+                object.completions.take(capacity, hand_out)
+            })?;
+            length.set(taken);
             Ok(())
         })
     }

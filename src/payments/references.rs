@@ -1,8 +1,9 @@
 //! What the payments' rows must say about each other (PI1 to PI4 of `table`), for a check of the whole file.
 //!
-//! Some 40 bytes of each payment are kept until its head is met, which comes after all its other rows.
+//! Some 40 bytes of each payment are kept until its head is met, which comes after all its other rows: in trees,
+//! which ask for memory in small pieces.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::payment::AttemptState;
 use super::record::{self, HashRow, Head, KeyRow};
@@ -30,14 +31,14 @@ struct Parts {
 /// unfinished sequences.
 #[derive(Debug, Default)]
 pub(crate) struct PaymentReferences {
-    parts: HashMap<u64, Parts>,
+    parts: BTreeMap<u64, Parts>,
     /// For each sequence, the attempts that only one of `payment_attempt_ids` and `payment_attempts` has.
-    unpaired: HashSet<(u64, AttemptKey)>,
+    unpaired: BTreeSet<(u64, AttemptKey)>,
     unfinished: BTreeSet<u64>,
-    /// Sequences that have a head, as runs: they are met in order and nearly dense.
-    heads: Vec<std::ops::RangeInclusive<u64>>,
+    /// Sequences that have a head, as runs from first to last: they are met in order and nearly dense.
+    heads: BTreeMap<u64, u64>,
     /// Sequences of which a row could not be read: nothing else is blamed for it.
-    excused: HashSet<u64>,
+    excused: BTreeSet<u64>,
     hash_row_damaged: bool,
     found: Vec<Disagreement>,
 }
@@ -173,8 +174,8 @@ impl PaymentReferences {
     /// PI4: a purge would take the attempts of a payment that is there.
     fn doomed(&mut self, sequence: u64) -> Option<String> {
         let parts = self.parts.remove(&sequence).unwrap_or_default();
-        let at = self.heads.partition_point(|run| *run.end() < sequence);
-        if self.heads.get(at).is_some_and(|run| run.contains(&sequence)) {
+        let run = self.heads.range(..=sequence).next_back();
+        if run.is_some_and(|(_, last)| *last >= sequence) {
             return Some("the payment is there and queued for removal".to_owned());
         }
         let excused = self.excused.contains(&sequence);
@@ -188,11 +189,11 @@ impl PaymentReferences {
 
     /// Remembers that a sequence has a head, damaged or not.
     fn has_head(&mut self, sequence: u64) {
-        match self.heads.last_mut() {
-            Some(run) if run.end().checked_add(1) == Some(sequence) => {
-                *run = *run.start()..=sequence;
+        match self.heads.last_entry() {
+            Some(mut run) if run.get().checked_add(1) == Some(sequence) => {
+                *run.get_mut() = sequence;
             }
-            _ => self.heads.push(sequence..=sequence),
+            _ => drop(self.heads.insert(sequence, sequence)),
         }
     }
 

@@ -88,16 +88,21 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub(super) fn new(entries: u32, next: u64) -> Result<Journal> {
-        let progress = Progress { durable_below: next, ..Progress::default() };
+    pub(super) fn new(entries: u32) -> Result<Journal> {
         Ok(Journal {
-            ring: Ring::new(entries, next)?,
-            progress: Mutex::new(progress),
+            ring: Ring::new(entries)?,
+            progress: Mutex::default(),
             called: Condvar::new(),
             moved: Condvar::new(),
             is_asleep: AtomicBool::new(false),
             sizes: sizes(),
         })
+    }
+
+    /// The next entry gets this number, and all before it are durable.
+    pub(super) fn begin_at(&mut self, next: u64) {
+        self.ring.begin_at(next);
+        self.progress.get_mut().durable_below = next;
     }
 
     /// To be called after an append, without a lock held: wakes the thread if it sleeps, or must hurry.

@@ -16,6 +16,7 @@ use super::record::{ChannelRow, STATE_KEY, State, decode_block, decode_block_key
 use super::rules::Settings;
 use super::slots::NodeSalt;
 use crate::error::Result;
+use crate::memory::reserved;
 use crate::store::batch::{Rows, View};
 use crate::store::tables::Table;
 use crate::types::ShortChannelId;
@@ -28,7 +29,7 @@ pub(super) struct Block {
     pub(super) bytes: u64,
 }
 
-pub(super) type Channels = HashMap<ShortChannelId, Channel, RandomState>;
+pub(super) type Channels = HashMap<ShortChannelId, Box<Channel>, RandomState>;
 
 /// What a store holds.
 pub(super) struct Loaded {
@@ -91,8 +92,22 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// Room for channels that are met, and for the row that tells of them.
+    fn reserve(&mut self, channels: usize) -> Result<()> {
+        let Loaded { channels: known, rows, blocks, .. } = &mut *self.loaded;
+        reserved(known.try_reserve(channels))?;
+        reserved(self.divisions.try_reserve(channels))?;
+        reserved(rows.try_reserve(1))?;
+        reserved(blocks.try_reserve(1))
+    }
+
     fn rows(&mut self, view: &View<'_>) -> Result<()> {
+        let mut room = Ok(());
         view.scan(Table::ResourcesChannels, &[], |key, body| {
+            room = self.reserve(1);
+            if room.is_err() {
+                return false;
+            }
             let id = decode_key(key).map(ShortChannelId);
             let row = body.ok().and_then(|body| {
                 self.loaded.row_bytes += body.len() as u64;
@@ -107,37 +122,40 @@ impl<'a> Loader<'a> {
             match channel {
                 Some(channel) => {
                     self.loaded.next = self.loaded.next.max(channel.changed_below);
-                    self.loaded.channels.insert(channel.id, channel);
+                    self.loaded.channels.insert(channel.id, Box::new(channel));
                 }
                 None => self.loaded.damaged += 1,
             }
             true
-        })
+        })?;
+        room
     }
 
     fn blocks(&mut self, view: &View<'_>) -> Result<()> {
+        let mut room = Ok(());
         view.scan(Table::ResourcesJournal, &[], |key, body| {
             let first = decode_block_key(key);
-            let entries = body.ok().and_then(|body| {
-                let bytes = body.len() as u64;
-                decode_block(body).map(|entries| (entries, bytes))
-            });
-            let Some((first, (entries, bytes))) = first.zip(entries) else {
+            let block = body.ok().and_then(|body| Some((decode_block(body)?, body.len() as u64)));
+            room = self.reserve(block.as_ref().map_or(0, |((entries, _), _)| *entries as usize));
+            if room.is_err() {
+                return false;
+            }
+            let Some((first, ((entries, decoded), bytes))) = first.zip(block) else {
                 self.loaded.damaged += 1;
                 // Removed with the others once channels are written anew.
                 let first = decode_key(key).unwrap_or(0);
                 self.loaded.blocks.push(Block { first, entries: 0, bytes: 0 });
                 return true;
             };
-            for (number, entry) in (first..).zip(&entries) {
-                self.apply(number, entry);
+            for (number, entry) in (first..).zip(decoded) {
+                self.apply(number, &entry);
             }
-            let entries = entries.len() as u64;
             self.loaded.blocks.push(Block { first, entries, bytes });
             self.loaded.next = self.loaded.next.max(first + entries);
             self.loaded.replayed += entries;
             true
-        })
+        })?;
+        room
     }
 
     /// The channel of an id, if its row is older than an entry (RL1).
@@ -189,7 +207,7 @@ impl<'a> Loader<'a> {
         if let Ok(mut channel) = made {
             (channel.added_at, channel.changed_below) = (number, number + 1);
             self.divisions.insert(id, division);
-            self.loaded.channels.insert(id, channel);
+            self.loaded.channels.insert(id, Box::new(channel));
         }
     }
 

@@ -25,6 +25,8 @@ use crate::store::tables::Table;
 
 /// Loads what the store holds, under the settings asked for.
 pub(super) fn begin(store: &Arc<Store>, options: &ResourcesOptions) -> Result<Shared> {
+    // Asked for before anything is written: without memory the store is as it was.
+    let room = Room::new(journal_entries(options))?;
     let (state, divided_anew) = settle_state(store, options)?;
     let loaded = store.read(|view| load::load(view, &state))?;
     let report = ResourcesReport {
@@ -34,7 +36,7 @@ pub(super) fn begin(store: &Arc<Store>, options: &ResourcesOptions) -> Result<Sh
         damaged: loaded.damaged,
         divided_anew,
     };
-    let mut scribe = scribe(store, options, &state, loaded)?;
+    let mut scribe = scribe(store, room, &state, loaded);
     if state.before.is_some() {
         scribe.write_channels()?;
         write_state(store, State { before: None, ..state.clone() })?;
@@ -64,36 +66,52 @@ pub(super) fn begin(store: &Arc<Store>, options: &ResourcesOptions) -> Result<Sh
     })
 }
 
-/// Calls that may wait for the disk; the few of a journal that nobody reads, where nothing is kept.
+/// Entries of a journal that nobody reads, or that comes to hold none.
+const UNREAD_JOURNAL_ENTRIES: u32 = 4;
+
+/// Calls that may wait for the disk.
 fn journal_entries(options: &ResourcesOptions) -> u32 {
-    if options.without_journal { 4 } else { options.journal_entries_max.max(4) }
+    match options.without_journal {
+        true => UNREAD_JOURNAL_ENTRIES,
+        false => options.journal_entries_max.max(4),
+    }
 }
 
-fn scribe(
-    store: &Arc<Store>,
-    options: &ResourcesOptions,
-    state: &State,
-    loaded: load::Loaded,
-) -> Result<Scribe> {
+/// What is large whatever the store holds.
+struct Room {
+    journal: Journal,
+    shards: Shards,
+}
+
+impl Room {
+    /// # Errors
+    /// `Busy` without memory for it.
+    fn new(journal_entries: u32) -> Result<Room> {
+        Ok(Room { journal: Journal::new(journal_entries)?, shards: Shards::new()? })
+    }
+}
+
+fn scribe(store: &Arc<Store>, room: Room, state: &State, loaded: load::Loaded) -> Scribe {
     let channels = loaded.channels.len().max(1) as u64;
     let each = loaded.row_bytes / channels;
     let rows = loaded.rows.into_iter().map(|id| (id, each));
     let on_disk = OnDisk::new(loaded.blocks, rows);
-    let shards = Arc::new(Shards::new()?);
+    let Room { mut journal, shards } = room;
+    journal.begin_at(loaded.next);
     for mut channel in loaded.channels.into_values() {
         if state.before.is_some() {
             channel.stored_below = 0;
         }
         shards.insert(channel);
     }
-    Ok(Scribe {
-        journal: Arc::new(Journal::new(journal_entries(options), loaded.next)?),
-        shards,
+    Scribe {
+        journal: Arc::new(journal),
+        shards: Arc::new(shards),
         store: Arc::clone(store),
         on_disk,
         division: state.division,
-        unwritten: std::collections::VecDeque::new(),
-    })
+        unwritten: Vec::new(),
+    }
 }
 
 /// The row of settings after it is what `options` ask for, and whether channels have to be divided anew.
@@ -133,8 +151,9 @@ fn finish_division(store: &Arc<Store>, state: State) -> Result<State> {
     if state.before.is_none() {
         return Ok(state);
     }
+    let room = Room::new(UNREAD_JOURNAL_ENTRIES)?;
     let loaded = store.read(|view| load::load(view, &state))?;
-    scribe(store, &ResourcesOptions::default(), &state, loaded)?.write_channels()?;
+    scribe(store, room, &state, loaded).write_channels()?;
     let state = State { before: None, ..state };
     write_state(store, state.clone())?;
     Ok(state)

@@ -302,13 +302,12 @@ pub(super) fn encode_entry(body: &mut Vec<u8>, words: [u64; ENTRY_WORDS]) {
     words.iter().for_each(|word| body.extend_from_slice(&word.to_le_bytes()));
 }
 
-/// The entries of a block.
-pub(super) fn decode_block(body: &[u8]) -> Option<Vec<Entry>> {
+/// The entries of a block, and how many they are, if all are readable.
+pub(super) fn decode_block(body: &[u8]) -> Option<(u64, impl Iterator<Item = Entry>)> {
     let (entries, rest) = body.as_chunks::<ENTRY_BYTES>();
-    if entries.is_empty() || !rest.is_empty() {
-        return None;
-    }
-    entries.iter().map(decode_entry).collect()
+    let is_whole = !entries.is_empty() && rest.is_empty();
+    let is_readable = is_whole && entries.iter().all(|entry| decode_entry(entry).is_some());
+    is_readable.then(|| (entries.len() as u64, entries.iter().filter_map(decode_entry)))
 }
 
 fn decode_entry(bytes: &[u8; ENTRY_BYTES]) -> Option<Entry> {
@@ -392,10 +391,13 @@ mod tests {
     fn a_block_is_whole_entries() {
         let entry = Entry::RemoveChannel { channel: ShortChannelId(1), is_gone: true };
         let mut body = Vec::new();
-        assert_eq!(decode_block(&body), None);
+        assert!(decode_block(&body).is_none());
         encode_entry(&mut body, entry.to_words());
         encode_entry(&mut body, entry.to_words());
-        assert_eq!(decode_block(&body), Some(vec![entry, entry]));
-        assert_eq!(decode_block(&body[1..]), None);
+        let (count, entries) = decode_block(&body).unwrap();
+        assert_eq!((count, entries.collect()), (2, vec![entry, entry]));
+        assert!(decode_block(&body[1..]).is_none());
+        body[ENTRY_BYTES..].fill(0xff);
+        assert!(decode_block(&body).is_none(), "an entry that is none");
     }
 }

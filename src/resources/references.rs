@@ -43,13 +43,13 @@ impl ResourceReferences {
 
     fn block(&mut self, key: &[u8], body: &[u8]) -> Option<String> {
         self.has_rows = true;
-        let Some((first, entries)) = decode_block_key(key).zip(decode_block(body)) else {
+        let Some((first, (entries, _))) = decode_block_key(key).zip(decode_block(body)) else {
             return Some("no entries of the resources' journal".to_owned());
         };
         if first < self.next {
             self.overlaps.push(first);
         }
-        self.next = first.saturating_add(entries.len() as u64);
+        self.next = first.saturating_add(entries);
         None
     }
 

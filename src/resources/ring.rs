@@ -39,21 +39,28 @@ pub(super) struct Claim<'ring> {
 }
 
 impl Ring {
-    /// A ring for a power of two of entries, whose first will have this number.
+    /// A ring for a power of two of entries, whose first will have number 0.
     ///
     /// # Errors
     /// `Busy` without memory for it.
-    pub(super) fn new(entries: u32, first: u64) -> Result<Ring> {
+    pub(super) fn new(entries: u32) -> Result<Ring> {
         let slot = |_| Slot {
             stamp: AtomicU64::new(0),
             words: std::array::from_fn(|_| AtomicU64::new(0)),
         };
         Ok(Ring {
             slots: slice_of(entries.next_power_of_two() as usize, slot)?,
-            next: Apart(AtomicU64::new(first)),
-            claimed: Apart(AtomicU64::new(first)),
-            taken: Apart(AtomicU64::new(first)),
+            next: Apart(AtomicU64::new(0)),
+            claimed: Apart(AtomicU64::new(0)),
+            taken: Apart(AtomicU64::new(0)),
         })
+    }
+
+    /// Gives the first entry another number, before there is one.
+    pub(super) fn begin_at(&mut self, first: u64) {
+        for counter in [&mut self.next, &mut self.claimed, &mut self.taken] {
+            *counter.0.get_mut() = first;
+        }
     }
 
     fn slot(&self, number: u64) -> &Slot {
@@ -164,7 +171,8 @@ mod tests {
 
     #[test]
     fn a_full_ring_refuses_before_anything_is_decided_and_gives_unused_room_back() {
-        let ring = Ring::new(4, 100).unwrap();
+        let mut ring = Ring::new(4).unwrap();
+        ring.begin_at(100);
         let mut claim = ring.claim(3).unwrap();
         assert_eq!(claim.append(&[entry(1)]), 100);
         assert_eq!(ring.claim(2).err().unwrap().status(), Status::Busy);
@@ -183,7 +191,7 @@ mod tests {
     fn what_many_threads_append_is_taken_once_and_in_the_order_of_its_numbers() {
         const THREADS: u64 = 4;
         const EACH: u64 = 20_000;
-        let ring = Ring::new(256, 0).unwrap();
+        let ring = Ring::new(256).unwrap();
         let mut taken = Vec::new();
         std::thread::scope(|scope| {
             for thread in 0..THREADS {

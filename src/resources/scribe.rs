@@ -8,12 +8,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::channel::Channel;
+use super::entry::ENTRY_BYTES;
 use super::journal::{Journal, Sizes};
 use super::load::Block;
 use super::record::{encode_channel, encode_entry, key};
 use super::shards::Shards;
 use crate::error::{Class, Error, Result, Status};
 use crate::limits::RESOURCES_BLOCK_BYTES_MAX;
+use crate::memory::{push, reserved, with_room};
 use crate::store::batch::{Batch, Command, Cost, Lane, Outcome, Reply, Space};
 use crate::store::tables::Table;
 use crate::store::{Grouping, Store};
@@ -28,7 +31,7 @@ const ROW_BYTES: u64 = 128;
 
 /// Rows to write and remove in one commit.
 struct Rows {
-    puts: Vec<(Table, [u8; 8], Vec<u8>)>,
+    puts: Vec<(Table, [u8; 8], Arc<Vec<u8>>)>,
     removals: Vec<(Table, [u8; 8])>,
 }
 
@@ -114,7 +117,7 @@ pub(super) struct Scribe {
     pub(super) on_disk: OnDisk,
     pub(super) division: u32,
     /// Taken from the ring, not written yet.
-    pub(super) unwritten: VecDeque<(Block, Vec<u8>)>,
+    pub(super) unwritten: Vec<(Block, Arc<Vec<u8>>)>,
 }
 
 impl Scribe {
@@ -144,43 +147,45 @@ impl Scribe {
 
     /// Makes everything that has arrived durable.
     fn write(&mut self) -> Result<()> {
-        while self.take() {
-            let blocks: Vec<Block> = self.unwritten.iter().map(|(block, _)| *block).collect();
-            let put = |(block, body): &(Block, Vec<u8>)| {
-                (Table::ResourcesJournal, key(block.first), body.clone())
+        while self.take()? {
+            let put = |(block, body): &(Block, Arc<Vec<u8>>)| {
+                (Table::ResourcesJournal, key(block.first), Arc::clone(body))
             };
             let puts = self.unwritten.iter().map(put).collect();
+            reserved(self.on_disk.blocks.try_reserve(self.unwritten.len()))?;
             self.submit(Rows { puts, removals: Vec::new() })?;
-            self.unwritten.clear();
-            blocks.iter().for_each(|block| self.on_disk.add_block(*block));
-            if let Some(last) = blocks.last() {
-                self.journal.advance(last.first + last.entries);
+            let mut durable_below = 0;
+            for (block, _) in self.unwritten.drain(..) {
+                self.on_disk.add_block(block);
+                durable_below = block.first + block.entries;
             }
+            self.journal.advance(durable_below);
         }
         Ok(())
     }
 
     /// Fills a slice, unless one was refused; answers whether there is anything to write.
-    fn take(&mut self) -> bool {
+    fn take(&mut self) -> Result<bool> {
         if !self.unwritten.is_empty() {
             // The ring bounds what waits.
-            return true;
+            return Ok(true);
         }
         let mut bytes = 0;
         let Sizes { block_entries, slice_bytes, .. } = self.journal.sizes;
         while bytes < slice_bytes {
             let first = self.journal.ring.taken();
-            let mut body = Vec::new();
-            let entries =
-                self.journal.ring.take(block_entries, |words| encode_entry(&mut body, words));
+            let waiting = self.journal.ring.waiting().min(block_entries as u64) as usize;
+            // Entries that were taken and had no room would be lost.
+            let mut body = with_room(waiting * ENTRY_BYTES)?;
+            let entries = self.journal.ring.take(waiting, |words| encode_entry(&mut body, words));
             if entries == 0 {
                 break;
             }
             bytes += body.len();
             let block = Block { first, entries, bytes: body.len() as u64 };
-            self.unwritten.push_back((block, body));
+            self.unwritten.push((block, Arc::new(body)));
         }
-        !self.unwritten.is_empty()
+        Ok(!self.unwritten.is_empty())
     }
 
     /// Writes until every entry below a number is durable. Its callers hold their locks no longer than it
@@ -225,17 +230,19 @@ impl Scribe {
         let (mut slice, mut bytes) = (Vec::new(), 0);
         for index in 0..Shards::count() {
             let mut is_whole = true;
+            let mut kept = Ok(());
             shards.with_shard(index, |shard| {
                 // Of what a panic left half changed, no row is written: its entries tell what it was.
                 is_whole = shards.check_whole().is_ok();
-                for channel in shard.channels.values().filter(|_| is_whole) {
-                    if channel.changed_below > channel.stored_below {
-                        let body = encode_channel(channel, self.division);
-                        bytes += body.len();
-                        slice.push((channel.id, channel.changed_below, body));
-                    }
-                }
+                let is_due = |channel: &&Box<Channel>| channel.changed_below > channel.stored_below;
+                let due = shard.channels.values().filter(|_| is_whole).filter(is_due);
+                kept = due.into_iter().try_for_each(|channel| {
+                    let body = encode_channel(channel, self.division);
+                    bytes += body.len();
+                    push(&mut slice, (channel.id, channel.changed_below, body))
+                });
             });
+            kept?;
             if !is_whole {
                 return Ok(());
             }
@@ -254,12 +261,11 @@ impl Scribe {
         if slice.is_empty() {
             return Ok(());
         }
-        let stored: Vec<_> =
-            slice.iter().map(|(id, below, body)| (*id, *below, body.len() as u64)).collect();
-        let put = |(id, _, body): (ShortChannelId, u64, Vec<u8>)| {
-            (Table::ResourcesChannels, key(id.0), body)
-        };
-        let puts = slice.into_iter().map(put).collect();
+        let (mut stored, mut puts) = (with_room(slice.len())?, with_room(slice.len())?);
+        for (id, below, body) in slice {
+            stored.push((id, below, body.len() as u64));
+            puts.push((Table::ResourcesChannels, key(id.0), Arc::new(body)));
+        }
         self.submit(Rows { puts, removals: Vec::new() })?;
         for (id, below, bytes) in stored {
             self.on_disk.add_row(id, bytes);
@@ -271,17 +277,20 @@ impl Scribe {
     }
 
     fn remove_gone(&mut self) -> Result<()> {
-        let is_gone = |id: &ShortChannelId| !self.shards.contains(*id);
-        let gone: Vec<_> = self.on_disk.rows.keys().copied().filter(is_gone).collect();
-        // Their removal has to be durable before their rows go.
-        self.write_below(self.journal.ring.next())?;
-        for some in gone.chunks(REMOVALS) {
+        loop {
+            let is_gone = |id: &ShortChannelId| !self.shards.contains(*id);
+            let rows = self.on_disk.rows.keys().copied();
+            let some: Vec<_> = rows.filter(is_gone).take(REMOVALS).collect();
+            // Their removal has to be durable before their rows go.
+            self.write_below(self.journal.ring.next())?;
+            if some.is_empty() {
+                return Ok(());
+            }
             let removals = some.iter().map(|id| (Table::ResourcesChannels, key(id.0))).collect();
             self.submit(Rows { puts: Vec::new(), removals })?;
             some.iter().for_each(|id| self.on_disk.remove_row(*id));
             self.write()?;
         }
-        Ok(())
     }
 
     fn remove_blocks(&mut self, included_below: u64) -> Result<()> {

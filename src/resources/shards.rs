@@ -330,9 +330,9 @@ impl Shards {
         }
     }
 
-    pub(super) fn insert(&self, channel: Channel) {
+    pub(super) fn insert(&self, channel: Box<Channel>) {
         let index = self.index(channel.id);
-        self.shards[index].0.lock().channels.insert(channel.id, Box::new(channel));
+        self.shards[index].0.lock().channels.insert(channel.id, channel);
     }
 
     pub(super) fn counts(&self) -> Counts {

@@ -212,7 +212,7 @@ fn divided() -> World {
 /// Rewrites the last two entries of the journal.
 fn rewrite_last(store: &Store, rewrite: impl FnOnce(Vec<u8>) -> Vec<u8>) {
     let (first, body) = rows(store, Table::ResourcesJournal).pop().expect("a journal");
-    let entries = decode_block(&body).expect("entries");
+    let entries: Vec<_> = decode_block(&body).expect("entries").1.collect();
     let is_add = matches!(entries.last(), Some(Entry::Add { .. }));
     let is_after_parts = matches!(entries[entries.len() - 2], Entry::Parts { .. });
     assert!(is_add && is_after_parts, "{entries:?}");

@@ -35,7 +35,7 @@ fn write(journal: &Journal, taken: &mut Vec<u64>) {
 /// One schedule.
 pub fn run() {
     let appenders: u64 = shuttle::rand::thread_rng().gen_range(1..=3);
-    let journal = Arc::new(Journal::new(ROOM, 0).expect("memory for a few entries"));
+    let journal = Arc::new(Journal::new(ROOM).expect("memory for a few entries"));
     let writing = Arc::clone(&journal);
     let writer = std::thread::spawn(move || {
         let mut taken = Vec::new();
