@@ -510,6 +510,68 @@ fn make_wiped_page() -> Option<&'static WipedPage> {
     None
 }
 
+/// Want of memory, for tests: the allocator refuses a thread what is as large as the thread says.
+#[cfg(test)]
+pub(crate) mod scarcity {
+    use std::alloc::{GlobalAlloc, Layout, System};
+    use std::cell::Cell;
+
+    thread_local! {
+        static REFUSED_FROM_BYTES: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+
+    /// Until [`end`], the calling thread is refused what a host, a peer or a file makes large. What cannot be
+    /// refused ends the process.
+    pub(crate) fn begin() {
+        REFUSED_FROM_BYTES.set(32 << 10);
+    }
+
+    pub(crate) fn end() {
+        REFUSED_FROM_BYTES.set(usize::MAX);
+    }
+
+    struct Scarce;
+
+    fn is_refused(bytes: usize) -> bool {
+        REFUSED_FROM_BYTES.try_with(|from| bytes >= from.get()).unwrap_or(false)
+    }
+
+    // SAFETY: every call is passed on to the system's allocator unchanged, or answered with null.
+    unsafe impl GlobalAlloc for Scarce {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            if is_refused(layout.size()) {
+                return std::ptr::null_mut();
+            }
+            // SAFETY: promised by the caller.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            if is_refused(layout.size()) {
+                return std::ptr::null_mut();
+            }
+            // SAFETY: promised by the caller.
+            unsafe { System.alloc_zeroed(layout) }
+        }
+
+        unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
+            if is_refused(bytes) && bytes > layout.size() {
+                return std::ptr::null_mut();
+            }
+            // SAFETY: promised by the caller.
+            unsafe { System.realloc(pointer, layout, bytes) }
+        }
+
+        unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+            // SAFETY: promised by the caller.
+            unsafe { System.dealloc(pointer, layout) }
+        }
+    }
+
+    #[global_allocator]
+    static ALLOCATOR: Scarce = Scarce;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 //! Called by `mod`.
 
 use std::collections::BTreeSet;
+use std::iter::repeat_n;
 use std::sync::{Arc, Weak};
 
 use super::commands::{Remove, WriteBlob, WriteRecord};
@@ -353,8 +354,12 @@ fn slices(writes: Vec<Write>) -> Vec<Vec<Write>> {
 }
 
 /// One outcome per operation, also where none was accepted.
-fn submit(store: &Store, commands: Vec<Arc<dyn Command>>) -> Vec<Outcome> {
+fn submit(store: &Store, commands: Vec<Arc<dyn Command>>) -> impl Iterator<Item = Outcome> + use<> {
     let operations = commands.len();
-    let outcomes = store.submit(commands, Grouping::Independent);
-    outcomes.unwrap_or_else(|error| vec![Err(error); operations])
+    let (outcomes, refusal) = match store.submit(commands, Grouping::Independent) {
+        Ok(outcomes) => (outcomes, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let refused = refusal.into_iter().flat_map(move |error| repeat_n(Err(error), operations));
+    outcomes.into_iter().chain(refused)
 }

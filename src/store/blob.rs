@@ -316,7 +316,7 @@ fn push_removal(core: &Core, keys: Vec<[u8; 12]>, bytes: u64) -> bool {
     }
     let removal: Arc<dyn Command> = Arc::new(RemoveChunks { keys, bytes });
     let submission = Submission::new(vec![removal], Grouping::Independent, Box::new(drop));
-    core.queue.push(submission).is_ok()
+    submission.and_then(|submission| core.queue.push(submission)).is_ok()
 }
 
 struct PutChunks {

@@ -55,6 +55,7 @@ use self::queue::{Answer, Queue, Submission};
 use self::stats::Durations;
 use crate::error::{Error, Result, Status};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX};
+use crate::memory::with_room;
 use crate::os::{self, FileIdentity};
 use crate::types::Clock;
 
@@ -375,10 +376,11 @@ impl Store {
         grouping: Grouping,
     ) -> Result<Vec<Outcome>> {
         let slot = Arc::new(Slot::default());
-        let filler = Filler { slot: Arc::clone(&slot), operations: commands.len() };
-        let answer = Box::new(move |outcomes| filler.slot.fill(outcomes));
+        let filler = Filler { slot: Arc::clone(&slot) };
+        let operations = commands.len();
+        let answer = Box::new(move |outcomes| filler.slot.fill(Filling::Outcomes(outcomes)));
         self.submit_async(commands, grouping, answer)?;
-        Ok(slot.wait())
+        slot.wait(operations)
     }
 
     /// Applies one command and returns when its commit is durable.
@@ -391,7 +393,8 @@ impl Store {
     /// [`Grouping::Atomic`] one refusal means that none is applied.
     ///
     /// # Errors
-    /// `TooBig`, `Busy`, `Closed`, `Poisoned`, `Forked`: none was applied.
+    /// `TooBig`, `Busy`, `Closed`, `Poisoned`, `Forked`: none was applied. `Unknown` when lnkeep met a bug of
+    /// its own and had no memory for the outcomes.
     pub fn apply(&self, operations: Vec<Operation>, grouping: Grouping) -> Result<Vec<Outcome>> {
         let commands = operations.into_iter().map(|operation| operation.0).collect();
         self.submit(commands, grouping)
@@ -409,9 +412,8 @@ impl Store {
             answer(Vec::new());
             return Ok(());
         }
-        let submission = Submission::new(commands, grouping, answer);
-        let operations = submission.commands.len();
-        let bytes = submission.commands.iter().map(|command| command.submission_bytes());
+        let operations = commands.len();
+        let bytes = commands.iter().map(|command| command.submission_bytes());
         let bytes = bytes.fold(0, u64::saturating_add);
         if operations > BATCH_OPS_MAX || bytes > BATCH_BYTES_MAX as u64 {
             return Err(Error::new(
@@ -421,7 +423,7 @@ impl Store {
                 ),
             ));
         }
-        self.core.queue.push(submission)
+        self.core.queue.push(Submission::new(commands, grouping, answer)?)
     }
 
     /// Runs a read on one consistent view.
@@ -548,37 +550,52 @@ pub(crate) fn refuse_forked_child() -> Result<()> {
 /// Where a blocked caller waits for its outcomes.
 #[derive(Default)]
 struct Slot {
-    outcomes: Mutex<Option<Vec<Outcome>>>,
+    filling: Mutex<Option<Filling>>,
     filled: parking_lot::Condvar,
 }
 
+/// What a blocked caller is told.
+enum Filling {
+    Outcomes(Vec<Outcome>),
+    /// Nobody will answer any more.
+    Lost,
+}
+
 impl Slot {
-    fn fill(&self, outcomes: Vec<Outcome>) {
-        self.outcomes.lock().get_or_insert(outcomes);
+    /// The first answer stays the answer.
+    fn fill(&self, filling: Filling) {
+        self.filling.lock().get_or_insert(filling);
         self.filled.notify_one();
     }
 
-    fn wait(&self) -> Vec<Outcome> {
-        let mut outcomes = self.outcomes.lock();
+    fn wait(&self, operations: usize) -> Result<Vec<Outcome>> {
+        let mut filling = self.filling.lock();
         loop {
-            match outcomes.take() {
-                Some(outcomes) => return outcomes,
-                None => self.filled.wait(&mut outcomes),
+            match filling.take() {
+                Some(Filling::Outcomes(outcomes)) => return Ok(outcomes),
+                Some(Filling::Lost) => return lost(operations),
+                None => self.filled.wait(&mut filling),
             }
         }
     }
+}
+
+/// Outcomes of a submission whose own were lost.
+fn lost(operations: usize) -> Result<Vec<Outcome>> {
+    let unknown = || Error::new(Status::Unknown, "the writer thread lost the submission");
+    let mut outcomes = with_room(operations).map_err(|_| unknown())?;
+    outcomes.resize_with(operations, || Err(unknown()));
+    Ok(outcomes)
 }
 
 /// The writer's end of a slot: a submission that is lost without an answer is answered UNKNOWN, so that no
 /// caller waits for ever.
 struct Filler {
     slot: Arc<Slot>,
-    operations: usize,
 }
 
 impl Drop for Filler {
     fn drop(&mut self) {
-        let lost = || Err(Error::new(Status::Unknown, "the writer thread lost the submission"));
-        self.slot.fill((0..self.operations).map(|_| lost()).collect());
+        self.slot.fill(Filling::Lost);
     }
 }

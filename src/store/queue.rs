@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use super::batch::{Command, Cost, Lane, Outcome};
 use crate::error::{Error, Result, Status};
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX, BULK_BYTES_MAX};
+use crate::memory::with_room;
 
 /// Whether operations of one submission stand or fall together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,23 +32,30 @@ pub(crate) struct Submission {
     pub(crate) commands: Vec<Arc<dyn Command>>,
     pub(crate) grouping: Grouping,
     pub(crate) lane: Lane,
+    /// Has room for an outcome of each command: who submits asks for it, so that the writer cannot run out of
+    /// memory over it, and so that one caller's want of it is nobody else's.
+    pub(crate) outcomes: Vec<Outcome>,
     pub(crate) answer: Answer,
 }
 
 impl Submission {
+    /// # Errors
+    /// `Busy` without memory for the outcomes.
     pub(crate) fn new(
         commands: Vec<Arc<dyn Command>>,
         grouping: Grouping,
         answer: Answer,
-    ) -> Submission {
+    ) -> Result<Submission> {
         let bulk = commands.iter().any(|command| command.lane() == Lane::Bulk);
         let lane = if bulk { Lane::Bulk } else { Lane::Urgent };
-        Submission { commands, grouping, lane, answer }
+        let outcomes = with_room(commands.len())?;
+        Ok(Submission { commands, grouping, lane, outcomes, answer })
     }
 
     /// Nothing to apply: answered when everything before it in its lane is durable.
     pub(crate) fn barrier(lane: Lane, answer: Answer) -> Submission {
-        Submission { commands: Vec::new(), grouping: Grouping::Independent, lane, answer }
+        let (commands, outcomes) = (Vec::new(), Vec::new());
+        Submission { commands, grouping: Grouping::Independent, lane, outcomes, answer }
     }
 
     pub(crate) fn cost(&self) -> Cost {
@@ -61,10 +69,16 @@ impl Submission {
     }
 
     /// Gives every operation the same error. What the commands held is free before anybody is answered.
-    pub(crate) fn refuse(self, error: &Error) {
-        let outcomes = self.commands.iter().map(|_| Err(error.clone())).collect();
+    pub(crate) fn refuse(mut self, error: &Error) {
+        self.refuse_all(error);
         drop(self.commands);
-        (self.answer)(outcomes);
+        (self.answer)(self.outcomes);
+    }
+
+    /// Sets the same error as the outcome of every operation.
+    pub(crate) fn refuse_all(&mut self, error: &Error) {
+        self.outcomes.clear();
+        self.outcomes.resize_with(self.commands.len(), || Err(error.clone()));
     }
 }
 
@@ -154,12 +168,12 @@ impl Queue {
     }
 
     /// Everything that waits, for a store that cannot go on.
-    pub(crate) fn drain(&self) -> Vec<Submission> {
+    pub(crate) fn drain(&self) -> impl Iterator<Item = Submission> + use<> {
         let mut waiting = self.waiting.lock();
         waiting.operations = 0;
         let urgent = std::mem::take(&mut waiting.urgent);
         let bulk = std::mem::take(&mut waiting.bulk);
-        urgent.into_iter().chain(bulk).collect()
+        urgent.into_iter().chain(bulk)
     }
 }
 
@@ -212,6 +226,7 @@ mod tests {
             Grouping::Independent,
             Box::new(|_| ()),
         )
+        .unwrap()
     }
 
     fn taken(queue: &Queue) -> usize {

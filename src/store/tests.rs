@@ -8,6 +8,7 @@ mod files;
 mod origins;
 mod pages;
 mod places;
+mod scarcity;
 mod staging;
 mod submissions;
 mod undo;

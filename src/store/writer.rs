@@ -21,7 +21,6 @@ use super::queue::{Grouping, Submission, Taken};
 use super::space::{self, Allocation, Room};
 use crate::error::{Error, Status};
 use crate::limits::RESERVE_BYTES;
-use crate::memory::with_room;
 
 /// How often a quiet store looks after its reader table.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
@@ -76,47 +75,48 @@ impl Writer {
 
     fn refuse_waiting(&self) {
         let poison = self.core.poison().unwrap_or_else(|| Status::Poisoned.into());
-        self.core.queue.drain().into_iter().for_each(|waiting| waiting.refuse(&poison));
+        self.core.queue.drain().for_each(|waiting| waiting.refuse(&poison));
     }
 
     /// Commits a batch and answers its callers.
     pub(crate) fn serve(&mut self, mut batch: Vec<Submission>) {
-        if let Some(poison) = self.core.poison() {
-            batch.into_iter().for_each(|submission| submission.refuse(&poison));
-            return;
-        }
-        // What is too much for the space left may be applied in smaller commits.
-        if batch.len() > 1 && matches!(self.room_for(&batch), Ok(Room::None)) {
-            let rest = batch.split_off(batch.len() / 2);
-            self.serve(batch);
-            return self.serve(rest);
-        }
-        match self.commit(&batch) {
-            Ok(outcomes) => self.answer(batch, outcomes),
-            Err(Failure::Refused(error)) => {
-                batch.into_iter().for_each(|submission| submission.refuse(&error));
+        let mut most = batch.len();
+        while !batch.is_empty() {
+            if let Some(poison) = self.core.poison() {
+                return batch.into_iter().for_each(|submission| submission.refuse(&poison));
             }
-            Err(Failure::Broken(error) | Failure::Unknown(error)) => {
-                self.core.set_poison(&error);
-                batch.into_iter().for_each(|submission| submission.refuse(&error));
-                self.refuse_waiting();
+            most = most.min(batch.len());
+            // What is too much for the space left may be applied in smaller commits.
+            while most > 1 && matches!(self.room_for(&batch[..most]), Ok(Room::None)) {
+                most /= 2;
+            }
+            match self.commit(&mut batch[..most]) {
+                Ok(()) => batch.drain(..most).for_each(|submission| self.answer(submission)),
+                Err(Failure::Refused(error)) => {
+                    batch.drain(..most).for_each(|submission| submission.refuse(&error));
+                }
+                Err(Failure::Broken(error) | Failure::Unknown(error)) => {
+                    self.core.set_poison(&error);
+                    batch.drain(..most).for_each(|submission| submission.refuse(&error));
+                    self.refuse_waiting();
+                }
             }
         }
     }
 
-    fn answer(&self, batch: Vec<Submission>, outcomes: Vec<Vec<Outcome>>) {
-        for (submission, outcomes) in batch.into_iter().zip(outcomes) {
-            let applied = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
-            let refused = outcomes.len() as u64 - applied;
-            self.core.operations.fetch_add(applied, Ordering::Relaxed);
-            self.core.operations_refused.fetch_add(refused, Ordering::Relaxed);
-            // First, so that whoever is answered and closes a component finds nothing of it held here.
-            drop(submission.commands);
-            (submission.answer)(outcomes);
-        }
+    fn answer(&self, submission: Submission) {
+        let Submission { commands, outcomes, answer, .. } = submission;
+        let applied = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64;
+        let refused = outcomes.len() as u64 - applied;
+        self.core.operations.fetch_add(applied, Ordering::Relaxed);
+        self.core.operations_refused.fetch_add(refused, Ordering::Relaxed);
+        // First, so that whoever is answered and closes a component finds nothing of it held here.
+        drop(commands);
+        answer(outcomes);
     }
 
-    fn commit(&mut self, batch: &[Submission]) -> Result<Vec<Vec<Outcome>>, Failure> {
+    /// The outcomes of a batch that is refused are not to be used.
+    fn commit(&mut self, batch: &mut [Submission]) -> Result<(), Failure> {
         let committed = catch_unwind(AssertUnwindSafe(|| self.commit_or_grow(batch)));
         committed.unwrap_or_else(|_| {
             Err(Failure::Unknown(Error::new(
@@ -126,7 +126,7 @@ impl Writer {
         })
     }
 
-    fn commit_or_grow(&mut self, batch: &[Submission]) -> Result<Vec<Vec<Outcome>>, Failure> {
+    fn commit_or_grow(&mut self, batch: &mut [Submission]) -> Result<(), Failure> {
         #[cfg(feature = "failpoints")]
         let fault = self.core.failpoints.take();
         #[cfg(feature = "failpoints")]
@@ -143,11 +143,11 @@ impl Writer {
                 fault,
             );
             match result {
-                Ok(outcomes) => {
+                Ok(()) => {
                     #[cfg(feature = "failpoints")]
                     failpoints::assert_allocated(&self.core.env, &self.allocation);
                     self.free_at_the_cap();
-                    return Ok(outcomes);
+                    return Ok(());
                 }
                 Err(Stop::MapFull) => self.grow()?,
                 Err(Stop::Failed(failure)) => return Err(failure),
@@ -267,9 +267,9 @@ struct Attempt<'writer> {
 impl Attempt<'_> {
     fn run(
         &mut self,
-        submissions: &[Submission],
+        submissions: &mut [Submission],
         #[cfg(feature = "failpoints")] fault: Option<Fault>,
-    ) -> Result<Vec<Vec<Outcome>>, Stop> {
+    ) -> Result<(), Stop> {
         let core = Arc::clone(&self.writer.core);
         let txn = core.env.write()?;
         let heads = self.writer.last.heads.clone();
@@ -279,9 +279,8 @@ impl Attempt<'_> {
         if let Some(Fault::WriteFails(number)) = fault {
             batch.writes_before_failure = Some(number);
         }
-        let mut outcomes = Vec::with_capacity(submissions.len());
-        for submission in submissions {
-            outcomes.push(self.apply(submission, &mut batch)?);
+        for submission in &mut *submissions {
+            self.apply(submission, &mut batch)?;
         }
         #[cfg(feature = "failpoints")]
         fail_before_commit(fault)?;
@@ -295,18 +294,19 @@ impl Attempt<'_> {
             self.writer.last = committed;
         }
         #[cfg(feature = "failpoints")]
-        if let Some(outcomes) = fail_after_commit(fault, submissions)? {
-            return Ok(outcomes);
+        if fail_after_commit(fault, submissions)? {
+            return Ok(());
         }
-        notify(&core, &self.writer.last.heads, submissions, &outcomes);
-        Ok(outcomes)
+        notify(&core, &self.writer.last.heads, submissions);
+        Ok(())
     }
 
-    fn apply(&self, submission: &Submission, batch: &mut Batch<'_>) -> Result<Vec<Outcome>, Stop> {
+    fn apply(&self, submission: &mut Submission, batch: &mut Batch<'_>) -> Result<(), Stop> {
         batch.keep();
-        let no_memory = |error| Stop::Failed(Failure::Refused(error));
-        let mut outcomes = with_room(submission.commands.len()).map_err(no_memory)?;
-        for command in &submission.commands {
+        let Submission { commands, outcomes, grouping, .. } = submission;
+        // A transaction that met the end of the map left some.
+        outcomes.clear();
+        for command in &*commands {
             #[cfg(feature = "failpoints")]
             let mark = batch.mark();
             let outcome = match self.refusal(command.space()) {
@@ -320,12 +320,12 @@ impl Attempt<'_> {
             failpoints::assert_within(batch, mark, command.cost());
             let refused = outcome.is_err();
             outcomes.push(outcome);
-            match submission.grouping {
+            match grouping {
                 Grouping::Independent if refused => batch.take_back(),
                 Grouping::Independent => batch.keep(),
                 Grouping::Atomic if refused => {
                     batch.take_back();
-                    abort_others(&mut outcomes, submission.commands.len());
+                    abort_others(outcomes, commands.len());
                     break;
                 }
                 Grouping::Atomic => {}
@@ -333,7 +333,7 @@ impl Attempt<'_> {
         }
         match batch.failure() {
             Some(failure) => Err(failure.into()),
-            None => Ok(outcomes),
+            None => Ok(()),
         }
     }
 
@@ -361,10 +361,10 @@ fn aborted(refused: usize) -> Error {
     )
 }
 
-fn notify(core: &Core, heads: &Heads, submissions: &[Submission], outcomes: &[Vec<Outcome>]) {
+fn notify(core: &Core, heads: &Heads, submissions: &[Submission]) {
     core.tell_listeners(heads);
-    for (submission, outcomes) in submissions.iter().zip(outcomes) {
-        for (command, outcome) in submission.commands.iter().zip(outcomes) {
+    for submission in submissions {
+        for (command, outcome) in submission.commands.iter().zip(&submission.outcomes) {
             if let Ok(reply) = outcome {
                 let told: Result<(), _> =
                     catch_unwind(AssertUnwindSafe(|| command.committed(reply)));
@@ -407,19 +407,15 @@ fn fail_before_commit(fault: Option<Fault>) -> Result<(), Stop> {
     }
 }
 
+/// Answers whether nobody is to be notified.
 #[cfg(feature = "failpoints")]
-fn fail_after_commit(
-    fault: Option<Fault>,
-    submissions: &[Submission],
-) -> Result<Option<Vec<Vec<Outcome>>>, Stop> {
+fn fail_after_commit(fault: Option<Fault>, submissions: &mut [Submission]) -> Result<bool, Stop> {
     match fault {
         Some(Fault::CommitFailsAfter) => Err(unknown(EngineError::Code(libc::EIO))),
         Some(Fault::NoSpaceAfter) => {
-            let refuse = |submission: &Submission| {
-                submission.commands.iter().map(|_| Err(no_space())).collect()
-            };
-            Ok(Some(submissions.iter().map(refuse).collect()))
+            submissions.iter_mut().for_each(|submission| submission.refuse_all(&no_space()));
+            Ok(true)
         }
-        _ => Ok(None),
+        _ => Ok(false),
     }
 }

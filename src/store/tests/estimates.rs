@@ -269,7 +269,7 @@ fn count(store: &Store) -> u64 {
 
 fn waiting(lane: Lane, rows: u64, bytes: u64) -> Submission {
     let command: Arc<dyn Command> = Arc::new(Promise { lane, ..Promise::of(rows, bytes) });
-    Submission::new(vec![command], Grouping::Independent, Box::new(drop))
+    Submission::new(vec![command], Grouping::Independent, Box::new(drop)).unwrap()
 }
 
 fn taken(queue: &Queue) -> usize {
@@ -302,7 +302,7 @@ fn a_queue_takes_what_fits_exactly_and_barriers_beside_it() {
     let queue = Queue::new(3);
     let two = || {
         let one = || Arc::new(Promise::of(1, 1)) as Arc<dyn Command>;
-        Submission::new(vec![one(), one()], Grouping::Independent, Box::new(drop))
+        Submission::new(vec![one(), one()], Grouping::Independent, Box::new(drop)).unwrap()
     };
     queue.push(waiting(Lane::Urgent, 1, 1)).unwrap();
     queue.push(two()).unwrap();
@@ -312,7 +312,7 @@ fn a_queue_takes_what_fits_exactly_and_barriers_beside_it() {
     assert_eq!((taken(&queue), queue.depth()), (3, 0));
     queue.push(waiting(Lane::Urgent, 1, 1)).unwrap();
     queue.push(waiting(Lane::Bulk, 1, 1)).unwrap();
-    assert_eq!((queue.drain().len(), queue.depth(), taken(&queue)), (2, 0, 0));
+    assert_eq!((queue.drain().count(), queue.depth(), taken(&queue)), (2, 0, 0));
     assert!(!queue.is_closing());
     queue.close();
     assert!(queue.is_closing());
@@ -321,7 +321,8 @@ fn a_queue_takes_what_fits_exactly_and_barriers_beside_it() {
 #[test]
 fn a_submission_costs_what_its_commands_do_together() {
     let one = |rows, bytes| Arc::new(Promise::of(rows, bytes)) as Arc<dyn Command>;
-    let sum = |commands| Submission::new(commands, Grouping::Atomic, Box::new(drop)).cost();
+    let sum =
+        |commands| Submission::new(commands, Grouping::Atomic, Box::new(drop)).unwrap().cost();
     let cost = sum(vec![one(2, 30), one(5, 700)]);
     assert_eq!((cost.rows, cost.bytes), (7, 730));
     let cost = sum(vec![one(u64::MAX, 1), one(1, u64::MAX)]);

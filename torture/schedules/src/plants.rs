@@ -121,14 +121,12 @@ pub const PLANTS: [Plant; 18] = [
         name: "answered_before_the_commit",
         subject: "queue",
         file: "store/writer.rs",
-        from: "        match self.commit(&batch) {",
-        to: "if batch.len() > 1 {
-            let rest = batch.split_off(1);
-            for submission in rest {
+        from: "            match self.commit(&mut batch[..most]) {",
+        to: "for submission in batch.drain(1..most) {
                 let outcomes = submission.commands.iter().map(|_| Ok(super::batch::Reply::done()));
                 (submission.answer)(outcomes.collect());
             }
-        }",
+            most = 1;",
         kind: Kind::Before,
     },
     Plant {

@@ -1,0 +1,86 @@
+//! What cannot be had for want of memory is refused with BUSY: nothing of it is applied, nobody else's work
+//! is refused, and the process goes on. An allocation that could not be refused would end these tests.
+
+use super::*;
+use crate::limits::BATCH_OPS_MAX;
+use crate::os::scarcity;
+
+/// The writer runs out of memory, or has enough again.
+struct Memory {
+    is_short: bool,
+}
+
+impl Command for Memory {
+    fn apply(&self, _batch: &mut Batch<'_>) -> Outcome {
+        if self.is_short {
+            scarcity::begin()
+        } else {
+            scarcity::end()
+        }
+        Ok(Reply::already(Status::Already))
+    }
+    fn cost(&self) -> Cost {
+        Cost { rows: 0, bytes: 0 }
+    }
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
+/// The writer is short of memory until this is dropped.
+struct Shortage<'store>(&'store Store);
+
+impl<'store> Shortage<'store> {
+    fn new(store: &'store Store) -> Shortage<'store> {
+        store.submit_one(Memory { is_short: true }).unwrap();
+        Shortage(store)
+    }
+}
+
+impl Drop for Shortage<'_> {
+    fn drop(&mut self) {
+        self.0.submit_one(Memory { is_short: false }).unwrap();
+    }
+}
+
+fn shared(sequences: impl Iterator<Item = u64>) -> Vec<Arc<dyn Command>> {
+    sequences.map(|sequence| Put::shared(sequence, false)).collect()
+}
+
+/// The caller cannot have memory for what `call` does.
+fn scarce<T>(call: impl FnOnce() -> T) -> T {
+    scarcity::begin();
+    let answer = call();
+    scarcity::end();
+    answer
+}
+
+/// The story: 1,024 attempts went into one commit while memory was short. There was no room for their
+/// outcomes, and the writer collected as many refusals to say so, for which there was no more room: the
+/// process ended.
+#[test]
+fn outcomes_without_room_are_refused_before_anything_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let many = shared(0..BATCH_OPS_MAX as u64);
+    let refused = scarce(|| store.submit(many, Grouping::Atomic)).unwrap_err();
+    assert_eq!((refused.status(), store.core.queue.depth()), (Status::Busy, 0));
+    assert_eq!(rows(&store), []);
+}
+
+#[test]
+fn the_writer_answers_and_refuses_a_full_submission_without_memory_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let shortage = Shortage::new(&store);
+    let many = || shared(0..BATCH_OPS_MAX as u64);
+    store.inject(Some(Fault::NoSpace));
+    let refused = store.submit(many(), Grouping::Independent).unwrap();
+    assert_eq!(refused.len(), BATCH_OPS_MAX);
+    assert!(refused.iter().all(|outcome| status_of(outcome) == Status::NoSpace));
+    let applied = store.submit(many(), Grouping::Independent).unwrap();
+    assert!(applied.iter().all(|outcome| status_of(outcome) == Status::Done));
+    assert_eq!(applied.len(), BATCH_OPS_MAX);
+    drop(shortage);
+    assert_eq!(rows(&store).len(), BATCH_OPS_MAX);
+}
