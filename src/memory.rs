@@ -5,6 +5,12 @@ use std::collections::TryReserveError;
 
 use crate::error::{Error, Result, Status};
 
+impl From<TryReserveError> for Error {
+    fn from(_: TryReserveError) -> Error {
+        Error::new(Status::Busy, "no memory for a longer list")
+    }
+}
+
 /// A copy of bytes from outside.
 ///
 /// # Errors

@@ -1,7 +1,8 @@
 //! What waits for the writer: two lanes, first in first out, bounded.
 //!
-//! Q1 a full queue refuses at once; it never grows. Q2 a batch is all urgent work up to its caps plus one
-//! slice of bulk, at least one bulk submission if any waits. Q3 a submission is never split over commits.
+//! Q1 a full queue refuses at once; it never grows, and refuses what it has no memory for. Q2 a batch is all
+//! urgent work up to its caps plus one slice of bulk, at least one bulk submission if any waits; less without
+//! memory for it. Q3 a submission is never split over commits.
 //! Q4 after `close`, what was accepted is still answered.
 
 use std::collections::VecDeque;
@@ -129,11 +130,13 @@ impl Queue {
                 format!("{} operations wait for the disk; nothing was applied", waiting.operations),
             ));
         }
+        let lane = match submission.lane {
+            Lane::Urgent => &mut waiting.urgent,
+            Lane::Bulk => &mut waiting.bulk,
+        };
+        lane.try_reserve(1)?;
+        lane.push_back(submission);
         waiting.operations += operations;
-        match submission.lane {
-            Lane::Urgent => waiting.urgent.push_back(submission),
-            Lane::Bulk => waiting.bulk.push_back(submission),
-        }
         drop(waiting);
         self.changed.notify_one();
         Ok(())
@@ -188,6 +191,10 @@ fn take_lane(
         operations += next.commands.len();
         bytes = bytes.saturating_add(next.cost().bytes);
         if !first && (operations > operations_max || bytes > bytes_max) {
+            return;
+        }
+        // What there is no room for comes with the next batch.
+        if batch.try_reserve(1).is_err() && !batch.is_empty() {
             return;
         }
         first = false;

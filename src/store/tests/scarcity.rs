@@ -84,3 +84,46 @@ fn the_writer_answers_and_refuses_a_full_submission_without_memory_of_its_own() 
     drop(shortage);
     assert_eq!(rows(&store).len(), BATCH_OPS_MAX);
 }
+
+/// The writer is held up in an answer until this is dropped.
+fn hold_up(store: &Store) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel::<()>();
+    let (reached, reaches) = mpsc::channel();
+    let answer = Box::new(move |_| {
+        reached.send(()).unwrap();
+        released.recv().unwrap_err();
+    });
+    let commands = vec![Put::shared(u64::MAX, false)];
+    store.submit_async(commands, Grouping::Independent, answer).unwrap();
+    reaches.recv().unwrap();
+    release
+}
+
+/// The story: the disk was slow and a thousand single operations waited, while memory was short. The queue
+/// grew beyond what could be had, under the caller, and then the batch did, under the writer.
+#[test]
+fn a_queue_that_cannot_grow_refuses_and_a_batch_that_cannot_ends_early() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let shortage = Shortage::new(&store);
+    let held_up = hold_up(&store);
+    let (sender, receiver) = mpsc::channel();
+    let submit = |sequence| {
+        let sender = sender.clone();
+        let answer = move |outcomes: Vec<Outcome>| sender.send(status_of(&outcomes[0])).unwrap();
+        store.submit_async(
+            vec![Put::shared(sequence, false)],
+            Grouping::Independent,
+            Box::new(answer),
+        )
+    };
+    let accepted = scarce(|| (0..1_000).find_map(|at| submit(at).err().map(|error| (at, error))));
+    let (accepted, refusal) = accepted.expect("the queue has grown without memory");
+    assert_eq!(refusal.status(), Status::Busy);
+    (accepted..1_000).for_each(|sequence| submit(sequence).unwrap());
+    drop(held_up);
+    let answers: Vec<_> = receiver.iter().take(1_000).collect();
+    assert_eq!(answers, vec![Status::Done; 1_000]);
+    drop(shortage);
+    assert_eq!(rows(&store).len(), 1_001);
+}
