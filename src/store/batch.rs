@@ -276,6 +276,7 @@ impl<'env> Batch<'env> {
 
     /// Writes a row as it is, without an envelope: how tests make an unreadable record.
     pub(crate) fn put_row(&mut self, table: Table, key: &[u8], row: &[u8]) -> Result<()> {
+        self.make_room_for_undo()?;
         #[cfg(feature = "failpoints")]
         self.meet_failpoint()?;
         let before = self.txn.insert(table, key, row).map(|row| row.map(copied));
@@ -293,12 +294,18 @@ impl<'env> Batch<'env> {
         let Some(before) = self.latch(before)?.transpose()? else {
             return Ok(false);
         };
+        self.make_room_for_undo()?;
         #[cfg(feature = "failpoints")]
         self.meet_failpoint()?;
         let deleted = self.txn.delete(table, key);
         self.latch(deleted)?;
         self.record(table, key, Some(before), None)?;
         Ok(true)
+    }
+
+    /// Before a row is changed: one whose change is not recorded could not be taken back (C2).
+    fn make_room_for_undo(&mut self) -> Result<()> {
+        Ok(self.undo.try_reserve(1)?)
     }
 
     fn record(

@@ -127,3 +127,43 @@ fn a_queue_that_cannot_grow_refuses_and_a_batch_that_cannot_ends_early() {
     drop(shortage);
     assert_eq!(rows(&store).len(), 1_001);
 }
+
+/// The story: a group of 1,024 operations wrote some thousand rows while memory was short, and the list by
+/// which they would be taken back could not grow: the process ended.
+#[test]
+fn a_command_whose_rows_could_not_be_taken_back_is_refused_and_leaves_none() {
+    struct Clear(u64);
+    impl Command for Clear {
+        fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+            (0..self.0).try_for_each(|sequence| {
+                batch.delete(Table::Events, &sequence.to_be_bytes()).map(drop)
+            })?;
+            Ok(Reply::done())
+        }
+        fn cost(&self) -> Cost {
+            Cost { rows: self.0, bytes: 0 }
+        }
+        fn space(&self) -> Space {
+            Space::Settles
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path);
+    let put = |rows: std::ops::Range<u64>| Put {
+        rows: rows.map(|sequence| (sequence, vec![7; 9])).collect(),
+        refuse: false,
+    };
+    store.submit_one(put(0..1_000)).unwrap();
+    let commits = store.stats().unwrap().commits;
+    let shortage = Shortage::new(&store);
+    assert_eq!(store.submit_one(put(500..1_500)).unwrap_err().status(), Status::Busy);
+    assert_eq!(store.submit_one(Clear(1_000)).unwrap_err().status(), Status::Busy);
+    assert_eq!(store.stats().unwrap().commits, commits, "nothing was left to commit");
+    store.submit_one(put(2_000..2_100)).expect("what fits is applied");
+    drop(shortage);
+    assert_eq!(rows(&store).len(), 1_100);
+    store.submit_one(Clear(1_000)).unwrap();
+    store.close().unwrap();
+    assert_eq!(rows(&open(&path)).len(), 100, "heads follow what was taken back");
+}
