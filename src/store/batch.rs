@@ -205,9 +205,9 @@ pub(crate) struct Batch<'env> {
     writes: u64,
     ordinal: u32,
     failure: Option<EngineError>,
-    /// How many more writes succeed, for a test.
+    /// How many more writes succeed, and what the next one meets, for a test.
     #[cfg(feature = "failpoints")]
-    pub(crate) writes_before_failure: Option<u64>,
+    failing_write: Option<(u64, EngineError)>,
 }
 
 impl Rows for Batch<'_> {
@@ -237,7 +237,7 @@ impl<'env> Batch<'env> {
             ordinal: 0,
             failure: None,
             #[cfg(feature = "failpoints")]
-            writes_before_failure: None,
+            failing_write: None,
         }
     }
 
@@ -336,10 +336,15 @@ impl<'env> Batch<'env> {
     }
 
     #[cfg(feature = "failpoints")]
+    pub(crate) fn fail_at(&mut self, write: Option<(u64, EngineError)>) {
+        self.failing_write = write;
+    }
+
+    #[cfg(feature = "failpoints")]
     fn meet_failpoint(&mut self) -> Result<()> {
-        let met = match &mut self.writes_before_failure {
-            Some(0) => Err(EngineError::Code(libc::EIO)),
-            Some(left) => {
+        let met = match &mut self.failing_write {
+            Some((0, error)) => Err(*error),
+            Some((left, _)) => {
                 *left -= 1;
                 Ok(())
             }

@@ -37,7 +37,7 @@ fn io(doing: &'static str) -> impl Fn(std::io::Error) -> Error {
 
 fn copy_error(error: EngineError) -> Error {
     match error {
-        EngineError::Code(code) if code > 0 => {
+        EngineError::Code(code) if code > 0 && code != libc::ENOMEM => {
             let error = std::io::Error::from_raw_os_error(code);
             os::space_error(&error, "writing the copy")
         }
@@ -222,7 +222,7 @@ pub(crate) fn compact(place: &mut Place, map_bytes: u64) -> Result<bool> {
         let made = rewrite(&directory, aside, map_bytes, current);
         // Until the rename nothing has happened to the store: no failure of the copy is one of the open.
         made.map_err(|error| match error.status() {
-            Status::Io => Error::new(Status::NoSpace, error.message().to_owned()),
+            Status::Io | Status::Busy => Error::new(Status::NoSpace, error.message().to_owned()),
             _ => error,
         })
     });

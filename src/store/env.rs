@@ -57,6 +57,21 @@ impl EngineError {
             _ => 0,
         }
     }
+
+    /// As it is after a commit, or where the store cannot go on: nothing says that a repetition is safe.
+    pub(crate) fn at_the_end(self) -> Error {
+        self.with_status(match self {
+            EngineError::MapFull => Status::NoSpace,
+            EngineError::ReadersFull => Status::Busy,
+            EngineError::Corrupted(_) => Status::CorruptStore,
+            EngineError::Code(_) => Status::Io,
+            EngineError::Closed => Status::Closed,
+        })
+    }
+
+    fn with_status(self, status: Status) -> Error {
+        Error::os(status, self.os_errno(), self.to_string())
+    }
 }
 
 impl std::fmt::Display for EngineError {
@@ -75,16 +90,13 @@ impl std::fmt::Display for EngineError {
 }
 
 impl From<EngineError> for Error {
-    /// As a read sees it: no write was under way.
+    /// As those see it who can repeat what they did: reads, and writes without a commit. LMDB without memory
+    /// for a page has ended the transaction, and nothing else.
     fn from(error: EngineError) -> Error {
-        let status = match error {
-            EngineError::MapFull => Status::NoSpace,
-            EngineError::ReadersFull => Status::Busy,
-            EngineError::Corrupted(_) => Status::CorruptStore,
-            EngineError::Code(_) => Status::Io,
-            EngineError::Closed => Status::Closed,
-        };
-        Error::os(status, error.os_errno(), error.to_string())
+        match error {
+            EngineError::Code(libc::ENOMEM) => error.with_status(Status::Busy),
+            error => error.at_the_end(),
+        }
     }
 }
 

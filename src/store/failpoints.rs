@@ -4,7 +4,7 @@
 use parking_lot::Mutex;
 
 use super::batch::{Batch, Cost};
-use super::env::Env;
+use super::env::{EngineError, Env};
 use super::record::ENVELOPE_BYTES;
 use super::space::Allocation;
 use super::tables::Table;
@@ -22,6 +22,8 @@ pub enum Fault {
     NoSpaceAfter,
     /// The write of this number, from 0, answers an error and ends the transaction.
     WriteFails(u64),
+    /// LMDB has no memory for the write of this number, from 0.
+    NoMemory(u64),
     /// The writer thread panics inside the transaction.
     Panic,
 }
@@ -51,6 +53,15 @@ impl Failpoints {
 
     pub(crate) fn is_armed(&self) -> bool {
         self.next.lock().is_some()
+    }
+}
+
+/// The number of the write that fails, from 0, and how.
+pub(crate) fn failing_write(fault: Option<Fault>) -> Option<(u64, EngineError)> {
+    match fault {
+        Some(Fault::WriteFails(number)) => Some((number, EngineError::Code(libc::EIO))),
+        Some(Fault::NoMemory(number)) => Some((number, EngineError::Code(libc::ENOMEM))),
+        _ => None,
     }
 }
 

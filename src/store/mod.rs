@@ -45,7 +45,7 @@ use std::thread::JoinHandle;
 use parking_lot::{Mutex, RwLock};
 
 use self::batch::{Batch, Command, Committed, Lane, View};
-use self::env::Env;
+use self::env::{EngineError, Env};
 #[cfg(feature = "failpoints")]
 use self::failpoints::{Failpoints, Fault};
 use self::heads::Heads;
@@ -153,7 +153,7 @@ impl Core {
         let txn = self.env.write()?;
         let mut batch = Batch::new(txn, heads.clone(), meta.clone(), self.clock(), self.events);
         batch.change_meta(change);
-        Ok(batch.finish()?.commit()?)
+        batch.finish()?.commit().map_err(EngineError::at_the_end)
     }
 }
 

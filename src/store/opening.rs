@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use super::batch::{Batch, Cost, Rows, View};
-use super::env::Env;
+use super::env::{EngineError, Env};
 #[cfg(feature = "failpoints")]
 use super::failpoints::Failpoints;
 use super::heads::{HEADS_KEY, Heads};
@@ -62,7 +62,7 @@ pub(super) fn commit_meta(env: &Env, heads: Heads, meta: Meta) -> Result<()> {
     let clock = heads.clock;
     let mut batch = Batch::new(env.write()?, heads, meta, clock, EventSettings::default());
     batch.change_meta(|_| ());
-    batch.finish()?.commit()?;
+    batch.finish()?.commit().map_err(EngineError::at_the_end)?;
     Ok(())
 }
 

@@ -216,7 +216,7 @@ impl Writer {
         match self.core.commit_meta(&self.last.heads, &self.last.meta, |_| ()) {
             Ok(committed) => self.last = committed,
             // Not even room for that: nothing was written, and the next commit tries again.
-            Err(error) if error.status() == Status::NoSpace => {}
+            Err(error) if matches!(error.status(), Status::NoSpace | Status::Busy) => {}
             Err(error) => self.core.set_poison(&error),
         }
     }
@@ -253,6 +253,8 @@ impl From<EngineError> for Stop {
     fn from(error: EngineError) -> Stop {
         match error {
             EngineError::MapFull => Stop::MapFull,
+            // Before the commit: the transaction is aborted as a whole, and may be repeated as one.
+            EngineError::Code(libc::ENOMEM) => Stop::Failed(Failure::Refused(error.into())),
             error => Stop::Failed(broken(error)),
         }
     }
@@ -276,9 +278,7 @@ impl Attempt<'_> {
         let meta = self.writer.last.meta.clone();
         let mut batch = Batch::new(txn, heads, meta, core.clock(), core.events);
         #[cfg(feature = "failpoints")]
-        if let Some(Fault::WriteFails(number)) = fault {
-            batch.writes_before_failure = Some(number);
-        }
+        batch.fail_at(failpoints::failing_write(fault));
         for submission in &mut *submissions {
             self.apply(submission, &mut batch)?;
         }
@@ -383,7 +383,7 @@ fn no_space() -> Error {
 }
 
 fn broken(error: EngineError) -> Failure {
-    Failure::Broken(error.into())
+    Failure::Broken(error.at_the_end())
 }
 
 fn unknown(error: EngineError) -> Stop {

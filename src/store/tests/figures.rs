@@ -166,6 +166,7 @@ fn what_the_engine_answers_has_the_status_a_host_can_act_on() {
         (EngineError::ReadersFull, Status::Busy, 0, "reader slot"),
         (EngineError::Corrupted(-30_796), Status::CorruptStore, 0, "damaged pages, error -30796"),
         (EngineError::Code(libc::EIO), Status::Io, libc::EIO, "Input/output error"),
+        (EngineError::Code(libc::ENOMEM), Status::Busy, libc::ENOMEM, "allocate memory"),
         (EngineError::Code(-30_780), Status::Io, 0, "LMDB error -30780"),
         (EngineError::Closed, Status::Closed, 0, "closed"),
     ] {

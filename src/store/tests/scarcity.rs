@@ -1,6 +1,7 @@
 //! What cannot be had for want of memory is refused with BUSY: nothing of it is applied, nobody else's work
 //! is refused, and the process goes on. An allocation that could not be refused would end these tests.
 
+use super::super::env::EngineError;
 use super::*;
 use crate::limits::BATCH_OPS_MAX;
 use crate::os::scarcity;
@@ -166,4 +167,34 @@ fn a_command_whose_rows_could_not_be_taken_back_is_refused_and_leaves_none() {
     store.submit_one(Clear(1_000)).unwrap();
     store.close().unwrap();
     assert_eq!(rows(&open(&path)).len(), 100, "heads follow what was taken back");
+}
+
+/// The story: LMDB had no memory for a page that a row was to go to. Nothing was written, and the store was
+/// poisoned all the same: IO, and nothing but a restart helped.
+#[test]
+fn an_engine_without_memory_before_the_commit_refuses_the_batch_and_the_store_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path);
+    store.submit_one(Put::one(1)).unwrap();
+    let commands = || vec![Put::shared(2, false), Put::shared(3, true), Put::shared(4, false)];
+    for grouping in [Grouping::Independent, Grouping::Atomic] {
+        for write in 0..2 {
+            store.inject(Some(Fault::NoMemory(write)));
+            let outcomes = store.submit(commands(), grouping).unwrap();
+            let statuses: Vec<_> = outcomes.iter().map(status_of).collect();
+            assert_eq!(statuses, [Status::Busy; 3], "{grouping:?} {write}");
+            assert!(Status::Busy.is_definite());
+            assert_eq!(rows(&store), [1]);
+        }
+    }
+    store.submit(commands(), Grouping::Independent).unwrap();
+    store.close().unwrap();
+    assert_eq!(rows(&open(&path)), [1, 2, 4], "heads count nothing of what was refused");
+}
+
+#[test]
+fn an_engine_without_memory_at_the_commit_has_an_unknown_outcome() {
+    let error = EngineError::Code(libc::ENOMEM).at_the_end();
+    assert_eq!((error.status(), error.os_errno()), (Status::Io, libc::ENOMEM));
 }

@@ -30,6 +30,10 @@ impl EngineError {
             _ => 0,
         }
     }
+
+    pub(crate) fn at_the_end(self) -> Error {
+        self.into()
+    }
 }
 
 impl std::fmt::Display for EngineError {
