@@ -84,7 +84,11 @@ fn checksum(table: Table, key: &[u8], head: [u8; 2], body: &[u8]) -> u32 {
 
 /// One row's share in its table's digest. Bodies enter through their checksum and are not hashed again.
 pub(crate) fn digest_share(table: Table, key: &[u8], row: &[u8]) -> u64 {
-    let mut state = mix(u64::from(stored_checksum(row)) << 8 | u64::from(table as u8));
+    share_of(table, key, stored_checksum(row))
+}
+
+fn share_of(table: Table, key: &[u8], checksum: u32) -> u64 {
+    let mut state = mix(u64::from(checksum) << 8 | u64::from(table as u8));
     for chunk in key.chunks(8) {
         let mut bytes = [0; 8];
         bytes[..chunk.len()].copy_from_slice(chunk);
@@ -96,10 +100,8 @@ pub(crate) fn digest_share(table: Table, key: &[u8], row: &[u8]) -> u64 {
 /// By how much a digest changes when the stored checksum of a row becomes the one of its key and body.
 pub(crate) fn correction(table: Table, key: &[u8], row: &[u8]) -> Option<u64> {
     let (envelope, body) = row.split_at_checked(ENVELOPE_BYTES)?;
-    let mut right = row.to_vec();
-    let crc = checksum(table, key, [envelope[0], envelope[1]], body);
-    right[2..ENVELOPE_BYTES].copy_from_slice(&crc.to_le_bytes());
-    Some(digest_share(table, key, &right).wrapping_sub(digest_share(table, key, row)))
+    let right = checksum(table, key, [envelope[0], envelope[1]], body);
+    Some(share_of(table, key, right).wrapping_sub(digest_share(table, key, row)))
 }
 
 /// The finalizer of splitmix64: every input bit reaches every output bit.
