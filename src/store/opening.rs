@@ -211,12 +211,20 @@ pub(super) fn read_meta(env: &Env) -> Result<(Heads, Meta)> {
     let meta = Meta::decode(&body(META_KEY, "meta")?)?;
     let heads = Heads::decode(&body(HEADS_KEY, "heads")?).ok_or_else(|| damaged("heads"))?;
     for spec in tables::SPECS.iter().filter(|spec| spec.table != Table::Meta) {
-        let rows = view.snapshot().stat(spec.table)?.ms_entries as u64;
+        let stat = view.snapshot().stat(spec.table)?;
+        let (rows, depth) = (stat.ms_entries as u64, stat.ms_depth);
         let counted = heads.of(spec.table).rows;
         if rows != counted {
             return Err(Error::new(
                 Status::CorruptStore,
                 format!("table {} has {rows} rows and its head says {counted}", spec.name),
+            ));
+        }
+        // LMDB counts on from it, and the next walk would refuse what it then says.
+        if depth > u32::from(walk::DEPTH_MAX) || (rows == 0) != (depth == 0) {
+            return Err(Error::new(
+                Status::CorruptStore,
+                format!("table {} has {rows} rows and claims a depth of {depth}", spec.name),
             ));
         }
     }

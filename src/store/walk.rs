@@ -23,7 +23,7 @@ const FINDINGS_MAX: usize = 1_000;
 /// Damaged rows of one table among which those with a damaged checksum are looked for.
 const CORRECTIONS_MAX: usize = 12;
 /// Deeper trees do not fit the address space.
-const DEPTH_MAX: u16 = 32;
+pub(super) const DEPTH_MAX: u16 = 32;
 
 /// Something wrong with a file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,12 @@
 //! What a walk says of damage that leaves pages, checksums and counts as they should be, and that it says
 //! nothing of a file that is whole.
 
+use std::os::unix::fs::FileExt;
+
+use super::super::env::Env;
 use super::super::heads::HEADS_KEY;
 use super::super::meta::META_KEY;
+use super::super::opening::read_meta;
 use super::super::record::ENVELOPE_BYTES;
 use super::damage::{BRANCH, LEAF, PAGE, Patient};
 use super::*;
@@ -144,6 +148,38 @@ fn every_field_of_an_empty_tree_is_looked_at() {
             let flipped = [patient.bytes(at, 1)[0] ^ 1 << bit];
             assert!(!faults(&patient, &[(at, &flipped)]).is_empty(), "byte {at} bit {bit}");
         }
+    }
+}
+
+/// The story: the same bit decayed in a file that was closed cleanly, without another time of change. Such a
+/// file is not walked, and the open took the depth as it was.
+#[test]
+fn a_depth_that_cannot_be_is_refused_without_a_walk() {
+    let patient = Patient::new();
+    let leaves = patient.of_kind(LEAF);
+    let nodes: Vec<usize> = leaves.iter().flat_map(|page| patient.nodes(*page)).collect();
+    let depth_of = |name: &[u8]| {
+        let is_record = |node: &&usize| patient.bytes(**node + NODE, name.len()) == name;
+        let found: Vec<_> = nodes.iter().filter(is_record).collect();
+        found[0] + NODE + name.len() + 6
+    };
+    let read = || {
+        let env = Env::open(patient.data().parent().unwrap(), 16 << 20).unwrap();
+        let read = read_meta(&env).map(|_| ());
+        env.close();
+        read.map_err(|error| (error.status(), error.message().to_owned()))
+    };
+    let file = std::fs::File::options().write(true).open(patient.data()).unwrap();
+    for (name, depth) in
+        [("payment_attempt_ids", 32u16), ("payment_attempt_ids", 1), ("events", 0), ("events", 33)]
+    {
+        let at = depth_of(name.as_bytes());
+        file.write_all_at(&depth.to_le_bytes(), at as u64).unwrap();
+        let (status, message) = read().unwrap_err();
+        assert_eq!(status, Status::CorruptStore, "{name} {depth}");
+        assert!(message.contains(&format!("claims a depth of {depth}")), "{message}");
+        file.write_all_at(patient.bytes(at, 2), at as u64).unwrap();
+        assert_eq!(read(), Ok(()), "{name}");
     }
 }
 

@@ -79,6 +79,7 @@ pub(crate) struct EnvFacts {
 #[allow(non_camel_case_types)]
 pub(crate) struct Stat {
     pub(crate) ms_entries: usize,
+    pub(crate) ms_depth: u32,
 }
 
 impl Env {
@@ -206,7 +207,8 @@ impl Snapshot {
     }
 
     pub(crate) fn stat(&self, table: Table) -> Result<Stat, EngineError> {
-        Ok(Stat { ms_entries: self.table(table).len() })
+        let rows = self.table(table).len();
+        Ok(Stat { ms_entries: rows, ms_depth: u32::from(rows != 0) })
     }
 }
 
