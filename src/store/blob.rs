@@ -136,13 +136,19 @@ pub(crate) fn read(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
 pub(crate) fn read_damaged(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
     let Ok(Some(pointer)) = pointer(rows, key) else { return Ok(None) };
     let mut value = Vec::new();
+    let mut room = Ok(());
     rows.snapshot().scan(Table::BlobChunks, &chunk_key(pointer.generation, 0), |key, row| {
         let ours = generation_of(key) == Some(pointer.generation);
         if ours {
-            value.extend_from_slice(record::body(row).unwrap_or_default());
+            let chunk = record::body(row).unwrap_or_default();
+            room = value.try_reserve(chunk.len());
+            if room.is_ok() {
+                value.extend_from_slice(chunk);
+            }
         }
-        ours && value.len() as u64 <= pointer.bytes
+        room.is_ok() && ours && value.len() as u64 <= pointer.bytes
     })?;
+    room?;
     Ok(Some(value))
 }
 
@@ -427,7 +433,7 @@ impl<'store> Blobs<'store> {
     /// As [`Blobs::stage`] for many values: small ones share slices. `space` says whether they may use the
     /// disk's reserve.
     pub(crate) fn stage_all(&self, values: &[&[u8]], space: Space) -> Result<Vec<Staged>> {
-        let (mut staged, mut rows, mut bytes) = (Vec::with_capacity(values.len()), Vec::new(), 0);
+        let (mut staged, mut rows, mut bytes) = (with_room(values.len())?, Vec::new(), 0);
         for value in values {
             let one = self.new_generation(value)?;
             for (index, chunk) in chunks_of_value(value).enumerate() {
@@ -437,6 +443,7 @@ impl<'store> Blobs<'store> {
                     bytes = 0;
                 }
                 bytes += chunk.len();
+                rows.try_reserve(1)?;
                 rows.push((chunk_key(one.pointer.generation, index as u32), copied(chunk)?));
             }
             staged.push(one);
@@ -454,10 +461,10 @@ impl<'store> Blobs<'store> {
     pub(crate) fn hold(&self, value: &[u8]) -> Result<Staged> {
         let mut staged = self.new_generation(value)?;
         let generation = staged.pointer.generation;
-        staged.rows = chunks_of_value(value)
-            .enumerate()
-            .map(|(index, chunk)| Ok((chunk_key(generation, index as u32), copied(chunk)?)))
-            .collect::<Result<_>>()?;
+        staged.rows = with_room(chunks_of_value(value).count())?;
+        for (index, chunk) in chunks_of_value(value).enumerate() {
+            staged.rows.push((chunk_key(generation, index as u32), copied(chunk)?));
+        }
         Ok(staged)
     }
 
@@ -575,6 +582,7 @@ fn generations_but(rows: &impl Rows, needed: &BTreeSet<u64>) -> Result<Vec<(u64,
         })?;
         let Some(generation) = found else { return Ok(orphans) };
         if !needed.contains(&generation) {
+            orphans.try_reserve(1)?;
             orphans.push((generation, chunks_of(rows, generation)?));
         }
         let Some(next) = generation.checked_add(1) else { return Ok(orphans) };

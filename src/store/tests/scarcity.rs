@@ -1,6 +1,7 @@
 //! What cannot be had for want of memory is refused with BUSY: nothing of it is applied, nobody else's work
 //! is refused, and the process goes on. An allocation that could not be refused would end these tests.
 
+use super::super::blob::{self, Owner};
 use super::super::env::EngineError;
 use super::super::record;
 use super::*;
@@ -210,4 +211,23 @@ fn a_large_damaged_row_is_corrected_without_a_copy() {
     let wrong = record::digest_share(Table::Events, &[1; 8], &row);
     let correction = scarce(|| record::correction(Table::Events, &[1; 8], &row));
     assert_eq!(correction, Some(right.wrapping_sub(wrong)));
+}
+
+#[test]
+fn values_that_are_staged_or_saved_without_memory_leave_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let values = vec![&b"small"[..]; 600];
+    let staged =
+        scarce(|| store.blobs().stage_all(&values, Space::Grows).map(|staged| staged.len()));
+    assert_eq!(staged.unwrap_err().status(), Status::Busy);
+    let staged = store.blobs().stage_all(&values, Space::Grows).unwrap();
+    assert_eq!(staged.len(), 600);
+    drop(staged);
+    store.blobs().put(b"name", &vec![7; 1 << 18]).unwrap();
+    let key = blob::key_of(Owner::Host, b"name").unwrap();
+    let read = || store.read(|view| blob::read_damaged(view, &key));
+    assert_eq!(scarce(read).unwrap_err().status(), Status::Busy);
+    assert_eq!(read().unwrap(), Some(vec![7; 1 << 18]));
+    scarce(|| store.blobs().put(b"name", &[8; 9])).expect("what fits is staged");
 }
