@@ -15,7 +15,7 @@ use super::record;
 use super::tables::{SPECS, Spec, Table};
 use crate::error::{Error, Result, Status};
 use crate::limits::VALUE_BYTES_MAX;
-use crate::memory::{resize, slice_of};
+use crate::memory::{copied, resize, slice_of};
 use crate::os;
 
 /// Findings kept of one walk; a file this damaged needs no longer list.
@@ -163,7 +163,8 @@ struct Met {
     last_key: Vec<u8>,
     /// What the next row's key must not be below.
     bound: Option<Vec<u8>>,
-    /// By how much each damaged row would change the digest if only its stored checksum is wrong.
+    /// By how much each damaged row would change the digest if only its stored checksum is wrong; of the
+    /// first [`CORRECTIONS_MAX`].
     corrections: Vec<u64>,
 }
 
@@ -171,9 +172,9 @@ impl Met {
     /// Whether the digest is right but for stored checksums that are themselves the damage. A damaged key is
     /// not of that kind: its row is missing under the right key, where a lookup would find nothing.
     fn is_explained(&self, digest: u64) -> bool {
-        let some = self.corrections.get(..CORRECTIONS_MAX).unwrap_or(&self.corrections);
-        (0u32..1 << some.len()).any(|chosen| {
-            let corrected = some.iter().enumerate().filter(|(bit, _)| chosen & 1 << bit != 0);
+        (0u32..1 << self.corrections.len()).any(|chosen| {
+            let corrected =
+                self.corrections.iter().enumerate().filter(|(bit, _)| chosen & 1 << bit != 0);
             let sum = corrected.fold(self.digest, |sum, (_, by)| sum.wrapping_add(*by));
             sum == digest
         })
@@ -267,6 +268,10 @@ impl<'file> Walk<'file> {
                 return;
             }
             self.findings.pop();
+        }
+        if let Err(no_memory) = self.findings.try_reserve(1) {
+            self.refused.get_or_insert(no_memory.into());
+            return;
         }
         let table = content.table();
         self.findings.push(Finding { page, table, key: key.to_vec(), fault, row_only });
@@ -493,14 +498,13 @@ impl<'file> Walk<'file> {
         let Some(listed) = listed else {
             return self.add(page, Content::Free, key, "a list of free pages is damaged");
         };
-        let numbers: Vec<u64> =
-            listed.chunks_exact(8).filter_map(|bytes| u64_at(bytes, 0)).collect();
+        let numbers = || listed.chunks_exact(8).filter_map(|bytes| u64_at(bytes, 0));
         let is_past =
             u64_at(key, 0).is_some_and(|freed_by| freed_by <= self.pages.meta().transaction);
-        if key.len() != 8 || !is_past || !numbers.is_sorted_by(|a, b| a > b) {
+        if key.len() != 8 || !is_past || !numbers().is_sorted_by(|a, b| a > b) {
             self.add(page, Content::Free, key, "a list of free pages is out of order");
         }
-        for free in numbers {
+        for free in numbers() {
             if !self.mark(free) {
                 self.add(
                     free,
@@ -522,7 +526,12 @@ impl<'file> Walk<'file> {
                 self.heads = Heads::decode(body);
             }
             Ok(body) if spec.table == Table::Meta && key == META_KEY => {
-                self.store = Some(body.to_vec());
+                match copied(body) {
+                    Ok(body) => self.store = Some(body),
+                    Err(no_memory) => {
+                        self.refused.get_or_insert(no_memory);
+                    }
+                }
                 if Meta::decode(body).is_err() {
                     self.add(page, content, key, "the meta row does not decode");
                 }
@@ -535,7 +544,9 @@ impl<'file> Walk<'file> {
             Err(damage) => {
                 let row_only = spec.table != Table::Meta;
                 self.references.damaged(spec.table, key);
-                met.corrections.extend(record::correction(spec.table, key, row));
+                if met.corrections.len() < CORRECTIONS_MAX {
+                    met.corrections.extend(record::correction(spec.table, key, row));
+                }
                 self.push(page, content, key, damage.to_string(), row_only);
             }
         }

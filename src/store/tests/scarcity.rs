@@ -4,6 +4,7 @@
 use super::super::blob::{self, Owner};
 use super::super::env::EngineError;
 use super::super::record;
+use super::super::walk::{NoReferences, References};
 use super::*;
 use crate::limits::BATCH_OPS_MAX;
 use crate::os::scarcity;
@@ -230,4 +231,34 @@ fn values_that_are_staged_or_saved_without_memory_leave_nothing() {
     assert_eq!(scarce(read).unwrap_err().status(), Status::Busy);
     assert_eq!(read().unwrap(), Some(vec![7; 1 << 18]));
     scarce(|| store.blobs().put(b"name", &[8; 9])).expect("what fits is staged");
+}
+
+/// The story: a damaged file had more findings than could be listed without 32 KiB, and the check ended the
+/// process of the operator who wanted to know what was left.
+#[test]
+fn findings_without_room_end_a_walk_with_busy() {
+    struct Raw;
+    impl Command for Raw {
+        fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+            (0..600u64).try_for_each(|sequence| {
+                batch.put_row(Table::Events, &sequence.to_be_bytes(), b"not an envelope")
+            })?;
+            Ok(Reply::done())
+        }
+        fn cost(&self) -> Cost {
+            Cost { rows: 600, bytes: 60_000 }
+        }
+        fn space(&self) -> Space {
+            Space::Settles
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = open(&path);
+    store.submit_one(Raw).unwrap();
+    store.close().unwrap();
+    let references = || Box::new(NoReferences) as Box<dyn References>;
+    let check = || check::check(&path, &references).map(|report| report.findings.len());
+    assert_eq!(scarce(check).unwrap_err().status(), Status::Busy);
+    assert_eq!(check().unwrap(), 600);
 }
