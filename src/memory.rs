@@ -47,17 +47,9 @@ pub(crate) fn slice_of<Item>(items: usize, item: impl FnMut(usize) -> Item) -> R
 /// # Errors
 /// `Busy`; the vector is as it was.
 pub(crate) fn push<Item>(items: &mut Vec<Item>, item: Item) -> Result<()> {
-    reserved(items.try_reserve(1))?;
+    items.try_reserve(1)?;
     items.push(item);
     Ok(())
-}
-
-/// What a collection that was asked for room answers.
-///
-/// # Errors
-/// `Busy`; the collection is as it was.
-pub(crate) fn reserved(answer: std::result::Result<(), TryReserveError>) -> Result<()> {
-    answer.map_err(|_| Error::new(Status::Busy, "no memory for more items"))
 }
 
 /// Makes a vector this long, with zeros where it had nothing.

@@ -520,10 +520,25 @@ pub(crate) mod scarcity {
         static REFUSED_FROM_BYTES: Cell<usize> = const { Cell::new(usize::MAX) };
     }
 
-    /// Until [`end`], the calling thread is refused what a host, a peer or a file makes large. What cannot be
-    /// refused ends the process.
+    /// What a host, a peer or a file makes large is at least this.
+    const LARGE_BYTES: usize = 32 << 10;
+
+    /// The calling thread is refused what is large. What cannot be refused ends the process.
+    pub(crate) fn during<T>(call: impl FnOnce() -> T) -> T {
+        during_from(LARGE_BYTES, call)
+    }
+
+    /// The same from so many bytes on.
+    pub(crate) fn during_from<T>(bytes: usize, call: impl FnOnce() -> T) -> T {
+        REFUSED_FROM_BYTES.set(bytes);
+        let answer = call();
+        end();
+        answer
+    }
+
+    /// As `during`, until [`end`].
     pub(crate) fn begin() {
-        REFUSED_FROM_BYTES.set(32 << 10);
+        REFUSED_FROM_BYTES.set(LARGE_BYTES);
     }
 
     pub(crate) fn end() {

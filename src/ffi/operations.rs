@@ -17,7 +17,7 @@ use super::status::{LNKEEP_BATCH, LNKEEP_DONE, lnkeep_status};
 use super::types::*;
 use crate::error::{Error, Result, Status};
 use crate::limits::{BATCH_OPS_MAX, COMPLETIONS_MAX};
-use crate::memory::{reserved, with_room};
+use crate::memory::with_room;
 use crate::os::Doorbell;
 use crate::store::batch::Command;
 use crate::store::{Grouping, Outcome, Store};
@@ -48,7 +48,7 @@ impl Completions {
             true => {
                 let mut answered = self.answered.lock();
                 let more = open.saturating_sub(answered.len());
-                reserved(answered.try_reserve(more))
+                answered.try_reserve(more).map_err(Error::from)
             }
             false => Err(Error::new(
                 Status::Busy,
@@ -455,5 +455,56 @@ pub unsafe extern "C" fn lnkeep_completions_descriptor(
             output.set(descriptor);
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::scarcity;
+    use crate::store::batch::Reply;
+
+    /// The story: 65,536 operations were answered while memory was short. They were durable, and the thread that
+    /// had committed them had no room for what it had to tell: the process ended.
+    #[test]
+    fn completions_need_no_memory_after_the_commit() {
+        let completions = Completions::new().unwrap();
+        let refused = scarcity::during(|| completions.reserve(COMPLETIONS_MAX)).unwrap_err();
+        assert_eq!(refused.status(), Status::Busy);
+        completions.reserve(COMPLETIONS_MAX).unwrap();
+        let outcomes: Vec<Outcome> = (0..COMPLETIONS_MAX).map(|_| Ok(Reply::done())).collect();
+        let taken = scarcity::during(|| {
+            completions.add(7, &outcomes);
+            completions.take(usize::MAX, |_, completion| match completion.cookie {
+                7 => Ok(()),
+                _ => Err(Status::Internal.into()),
+            })
+        });
+        assert_eq!(taken.unwrap(), COMPLETIONS_MAX);
+        assert!(completions.reserve(1).is_ok(), "what was taken is open no more");
+    }
+
+    #[test]
+    fn what_cannot_be_handed_out_stays() {
+        let completions = Completions::new().unwrap();
+        completions.reserve(2).unwrap();
+        completions.add(1, &[Ok(Reply::done()), Ok(Reply::done())]);
+        let refuse = |index, _| if index == 1 { Err(invalid("no place")) } else { Ok(()) };
+        assert!(completions.take(2, refuse).is_err());
+        assert_eq!(completions.take(9, |_, _| Ok(())).unwrap(), 2);
+        assert_eq!(completions.take(9, |_, _| Ok(())).unwrap(), 0);
+    }
+
+    #[test]
+    fn outcomes_come_back_to_the_places_of_their_operations() {
+        let malformed = || Err(invalid("malformed"));
+        let places = vec![Ok(()), malformed(), Ok(())];
+        let outcomes = vec![Ok(Reply::done()), Err(Status::NotFound.into())];
+        let merged = merge(places, with_room(3).unwrap(), outcomes);
+        let statuses: Vec<_> = merged
+            .into_iter()
+            .map(|outcome| outcome.map(drop).map_err(|error| error.status()))
+            .collect();
+        assert_eq!(statuses, [Ok(()), Err(Status::InvalidArgument), Err(Status::NotFound)]);
     }
 }

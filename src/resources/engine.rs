@@ -19,7 +19,6 @@ use super::shards::{Counts, Ends, Shards};
 use super::slots::NodeSalt;
 use super::view::{self, Explanation, Facts};
 use crate::error::{Error, Result, Status};
-use crate::memory::reserved;
 use crate::types::ShortChannelId;
 
 /// The state machine with its journal.
@@ -243,7 +242,7 @@ impl Engine {
             return Err(error.of_channel(None, Some(id.0)));
         }
         let mut channel = made?;
-        reserved(held.shard().channels.try_reserve(1))?;
+        held.shard().channels.try_reserve(1)?;
         let entry = Entry::AddChannel { channel: id, limits, unix_secs };
         let number = append(&mut claim, &[entry]);
         channel.added_at = number;

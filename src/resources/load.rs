@@ -16,7 +16,6 @@ use super::record::{ChannelRow, STATE_KEY, State, decode_block, decode_block_key
 use super::rules::Settings;
 use super::slots::NodeSalt;
 use crate::error::Result;
-use crate::memory::reserved;
 use crate::store::batch::{Rows, View};
 use crate::store::tables::Table;
 use crate::types::ShortChannelId;
@@ -95,10 +94,10 @@ impl<'a> Loader<'a> {
     /// Room for channels that are met, and for the row that tells of them.
     fn reserve(&mut self, channels: usize) -> Result<()> {
         let Loaded { channels: known, rows, blocks, .. } = &mut *self.loaded;
-        reserved(known.try_reserve(channels))?;
-        reserved(self.divisions.try_reserve(channels))?;
-        reserved(rows.try_reserve(1))?;
-        reserved(blocks.try_reserve(1))
+        known.try_reserve(channels)?;
+        self.divisions.try_reserve(channels)?;
+        rows.try_reserve(1)?;
+        Ok(blocks.try_reserve(1)?)
     }
 
     fn rows(&mut self, view: &View<'_>) -> Result<()> {

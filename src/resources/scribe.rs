@@ -16,7 +16,7 @@ use super::record::{encode_channel, encode_entry, key};
 use super::shards::Shards;
 use crate::error::{Class, Error, Result, Status};
 use crate::limits::RESOURCES_BLOCK_BYTES_MAX;
-use crate::memory::{push, reserved, with_room};
+use crate::memory::{push, with_room};
 use crate::store::batch::{Batch, Command, Cost, Lane, Outcome, Reply, Space};
 use crate::store::tables::Table;
 use crate::store::{Grouping, Store};
@@ -152,7 +152,7 @@ impl Scribe {
                 (Table::ResourcesJournal, key(block.first), Arc::clone(body))
             };
             let puts = self.unwritten.iter().map(put).collect();
-            reserved(self.on_disk.blocks.try_reserve(self.unwritten.len()))?;
+            self.on_disk.blocks.try_reserve(self.unwritten.len())?;
             self.submit(Rows { puts, removals: Vec::new() })?;
             let mut durable_below = 0;
             for (block, _) in self.unwritten.drain(..) {
@@ -234,13 +234,15 @@ impl Scribe {
             shards.with_shard(index, |shard| {
                 // Of what a panic left half changed, no row is written: its entries tell what it was.
                 is_whole = shards.check_whole().is_ok();
-                let is_due = |channel: &&Box<Channel>| channel.changed_below > channel.stored_below;
-                let due = shard.channels.values().filter(|_| is_whole).filter(is_due);
-                kept = due.into_iter().try_for_each(|channel| {
+                let due = |channel: &Channel| channel.changed_below > channel.stored_below;
+                for channel in shard.channels.values().filter(|channel| is_whole && due(channel)) {
                     let body = encode_channel(channel, self.division);
                     bytes += body.len();
-                    push(&mut slice, (channel.id, channel.changed_below, body))
-                });
+                    kept = push(&mut slice, (channel.id, channel.changed_below, body));
+                    if kept.is_err() {
+                        return;
+                    }
+                }
             });
             kept?;
             if !is_whole {

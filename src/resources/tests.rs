@@ -9,6 +9,7 @@ mod model;
 mod model_calls;
 mod model_run;
 mod refinement;
+mod scarcity;
 mod session;
 mod threads;
 mod traffic;

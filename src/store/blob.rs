@@ -22,7 +22,7 @@ use crate::error::{Error, Result, Status};
 use crate::limits::{
     BATCH_OPS_MAX, BLOB_BYTES_MAX, BLOB_CHUNK_BYTES, BLOB_NAME_BYTES_MAX, BULK_BYTES_MAX,
 };
-use crate::memory::{copied, with_room};
+use crate::memory::{copied, push, with_room};
 
 /// Whose name it is: the first byte of a pointer's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -443,8 +443,8 @@ impl<'store> Blobs<'store> {
                     bytes = 0;
                 }
                 bytes += chunk.len();
-                rows.try_reserve(1)?;
-                rows.push((chunk_key(one.pointer.generation, index as u32), copied(chunk)?));
+                let row = (chunk_key(one.pointer.generation, index as u32), copied(chunk)?);
+                push(&mut rows, row)?;
             }
             staged.push(one);
         }
@@ -582,8 +582,7 @@ fn generations_but(rows: &impl Rows, needed: &BTreeSet<u64>) -> Result<Vec<(u64,
         })?;
         let Some(generation) = found else { return Ok(orphans) };
         if !needed.contains(&generation) {
-            orphans.try_reserve(1)?;
-            orphans.push((generation, chunks_of(rows, generation)?));
+            push(&mut orphans, (generation, chunks_of(rows, generation)?))?;
         }
         let Some(next) = generation.checked_add(1) else { return Ok(orphans) };
         from = next;

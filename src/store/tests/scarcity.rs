@@ -51,14 +51,6 @@ fn shared(sequences: impl Iterator<Item = u64>) -> Vec<Arc<dyn Command>> {
     sequences.map(|sequence| Put::shared(sequence, false)).collect()
 }
 
-/// The caller cannot have memory for what `call` does.
-fn scarce<T>(call: impl FnOnce() -> T) -> T {
-    scarcity::begin();
-    let answer = call();
-    scarcity::end();
-    answer
-}
-
 /// The story: 1,024 attempts went into one commit while memory was short. There was no room for their
 /// outcomes, and the writer collected as many refusals to say so, for which there was no more room: the
 /// process ended.
@@ -67,7 +59,7 @@ fn outcomes_without_room_are_refused_before_anything_waits() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));
     let many = shared(0..BATCH_OPS_MAX as u64);
-    let refused = scarce(|| store.submit(many, Grouping::Atomic)).unwrap_err();
+    let refused = scarcity::during(|| store.submit(many, Grouping::Atomic)).unwrap_err();
     assert_eq!((refused.status(), store.core.queue.depth()), (Status::Busy, 0));
     assert_eq!(rows(&store), []);
 }
@@ -121,7 +113,8 @@ fn a_queue_that_cannot_grow_refuses_and_a_batch_that_cannot_ends_early() {
             Box::new(answer),
         )
     };
-    let accepted = scarce(|| (0..1_000).find_map(|at| submit(at).err().map(|error| (at, error))));
+    let accepted =
+        scarcity::during(|| (0..1_000).find_map(|at| submit(at).err().map(|error| (at, error))));
     let (accepted, refusal) = accepted.expect("the queue has grown without memory");
     assert_eq!(refusal.status(), Status::Busy);
     (accepted..1_000).for_each(|sequence| submit(sequence).unwrap());
@@ -210,7 +203,7 @@ fn a_large_damaged_row_is_corrected_without_a_copy() {
     let right = record::digest_share(Table::Events, &[1; 8], &row);
     row[2] ^= 1;
     let wrong = record::digest_share(Table::Events, &[1; 8], &row);
-    let correction = scarce(|| record::correction(Table::Events, &[1; 8], &row));
+    let correction = scarcity::during(|| record::correction(Table::Events, &[1; 8], &row));
     assert_eq!(correction, Some(right.wrapping_sub(wrong)));
 }
 
@@ -219,8 +212,9 @@ fn values_that_are_staged_or_saved_without_memory_leave_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));
     let values = vec![&b"small"[..]; 600];
-    let staged =
-        scarce(|| store.blobs().stage_all(&values, Space::Grows).map(|staged| staged.len()));
+    let staged = scarcity::during(|| {
+        store.blobs().stage_all(&values, Space::Grows).map(|staged| staged.len())
+    });
     assert_eq!(staged.unwrap_err().status(), Status::Busy);
     let staged = store.blobs().stage_all(&values, Space::Grows).unwrap();
     assert_eq!(staged.len(), 600);
@@ -228,9 +222,9 @@ fn values_that_are_staged_or_saved_without_memory_leave_nothing() {
     store.blobs().put(b"name", &vec![7; 1 << 18]).unwrap();
     let key = blob::key_of(Owner::Host, b"name").unwrap();
     let read = || store.read(|view| blob::read_damaged(view, &key));
-    assert_eq!(scarce(read).unwrap_err().status(), Status::Busy);
+    assert_eq!(scarcity::during(read).unwrap_err().status(), Status::Busy);
     assert_eq!(read().unwrap(), Some(vec![7; 1 << 18]));
-    scarce(|| store.blobs().put(b"name", &[8; 9])).expect("what fits is staged");
+    scarcity::during(|| store.blobs().put(b"name", &[8; 9])).expect("what fits is staged");
 }
 
 /// The story: a damaged file had more findings than could be listed without 32 KiB, and the check ended the
@@ -259,6 +253,6 @@ fn findings_without_room_end_a_walk_with_busy() {
     store.close().unwrap();
     let references = || Box::new(NoReferences) as Box<dyn References>;
     let check = || check::check(&path, &references).map(|report| report.findings.len());
-    assert_eq!(scarce(check).unwrap_err().status(), Status::Busy);
+    assert_eq!(scarcity::during(check).unwrap_err().status(), Status::Busy);
     assert_eq!(check().unwrap(), 600);
 }
