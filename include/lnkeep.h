@@ -4707,9 +4707,9 @@ lnkeep_status lnkeep_submit(lnkeep_store store,
  * Accepts operations as lnkeep_submit does and returns at once; their outcomes come later, in the order
  * of the commits, from lnkeep_completions_take.
  *
- * Returns: LNKEEP_DONE when accepted; LNKEEP_BUSY when 65,536 operations are open, the queue is full or there is
- *   no memory for what will be answered;
- *   LNKEEP_TOO_BIG, LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT, LNKEEP_POISONED: then none will be applied.
+ * Returns: LNKEEP_DONE when accepted; LNKEEP_BUSY when 65,536 operations are open, the queue is full, or
+ *   there is no memory for what will be answered; LNKEEP_TOO_BIG, LNKEEP_BAD_HANDLE,
+ *   LNKEEP_INVALID_ARGUMENT, LNKEEP_POISONED: then none will be applied.
  * In: ops, ops_len of them, at least one; flags, bits of LNKEEP_SUBMIT_*; cookie, comes back with each
  *   outcome.
  * Durable: nothing yet when it returns.
@@ -6936,9 +6936,9 @@ lnkeep_status lnkeep_backup_block_connected(lnkeep_backup backup,
 
 /**
  * What a recovery found was taken over: sending is allowed, numbers go on above seq_floor, and what peers
- * still hold of the former database up to there is no state loss any more. The number of the first blob after it
- * is at least the host's milliseconds times 2^14, where these are Unix time: what a peer hid from the recovery
- * lies below it, and is not taken for newer by another recovery.
+ * still hold of the former database up to there is no state loss any more. The number of the first blob
+ * after it is at least the host's milliseconds times 2^14, where these are Unix time: what a peer hid from
+ * the recovery lies below it, and is not taken for newer by another recovery.
  *
  * Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing changed; LNKEEP_NO_SPACE, LNKEEP_BUSY: nothing was
  *   changed; LNKEEP_INVALID_ARGUMENT, also for a floor above 2^63, which no recovery gives; LNKEEP_UNKNOWN,

@@ -167,8 +167,8 @@ pub const BACKUP_RESEND_INTERVAL_MS: u64 = 60_000;
 pub const RECOVERY_ANSWER_MS: u64 = 60_000;
 /// How far the sequence jumps when peers hold blobs of a state that was lost.
 pub const BACKUP_SEQUENCE_JUMP: u64 = 1 << 20;
-/// After an adoption it goes on at the clock, in this many numbers for each millisecond: a store that was copied
-/// since, and jumped, is behind the clock again within four days.
+/// After an adoption it goes on at the clock, in this many numbers for each millisecond: a store that was
+/// copied since, and jumped, is behind the clock again within four days.
 pub const BACKUP_SEQUENCE_PER_MS: u64 = 1 << 14;
 /// A clock beyond this, the year 10889, is wrong and is not followed: numbers would run out.
 pub const BACKUP_SEQUENCE_CLOCK_MS_MAX: u64 = 1 << 48;

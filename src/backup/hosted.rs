@@ -90,8 +90,8 @@ impl Backup {
 
     /// What a recovery found was taken over by the host: `seq_floor` is what the recovery session gave at its
     /// end. Sending is allowed, numbers go on above it, and what peers still hold of the former database is
-    /// no state loss any more. The first number after it follows the host's clock, see `Ledger::next_seq`. Answers
-    /// whether anything changed.
+    /// no state loss any more. The first number after it follows the host's clock, see `Ledger::next_seq`.
+    /// Answers whether anything changed.
     ///
     /// # Errors
     /// `InvalidArgument` for a floor that no recovery gives and that would leave no numbers; the store's

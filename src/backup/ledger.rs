@@ -335,7 +335,7 @@ impl Ledger {
     }
 
     /// The number of the next blob. The first after an adoption follows the clock: what a peer hid from the
-    /// recovery lies below it then, and is not newer than all that follows when it is returned to the next one.
+    /// recovery lies below it then, and is not newer than all that follows when the next one is told of it.
     pub(super) fn next_seq(&self) -> u64 {
         let State { next_seq, adopted_seq, .. } = self.state;
         let is_first = adopted_seq > 0 && next_seq - 1 == adopted_seq;

@@ -251,9 +251,9 @@ pub unsafe extern "C" fn lnkeep_backup_block_connected(
 }
 
 /// What a recovery found was taken over: sending is allowed, numbers go on above seq_floor, and what peers
-/// still hold of the former database up to there is no state loss any more. The number of the first blob after it
-/// is at least the host's milliseconds times 2^14, where these are Unix time: what a peer hid from the recovery
-/// lies below it, and is not taken for newer by another recovery.
+/// still hold of the former database up to there is no state loss any more. The number of the first blob
+/// after it is at least the host's milliseconds times 2^14, where these are Unix time: what a peer hid from
+/// the recovery lies below it, and is not taken for newer by another recovery.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_ALREADY when nothing changed; LNKEEP_NO_SPACE, LNKEEP_BUSY: nothing was
 ///   changed; LNKEEP_INVALID_ARGUMENT, also for a floor above 2^63, which no recovery gives; LNKEEP_UNKNOWN,

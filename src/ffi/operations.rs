@@ -340,9 +340,9 @@ unsafe fn submit(store: lnkeep_store, ops: &[lnkeep_op], flags: u32) -> Result<V
 /// Accepts operations as lnkeep_submit does and returns at once; their outcomes come later, in the order
 /// of the commits, from lnkeep_completions_take.
 ///
-/// Returns: LNKEEP_DONE when accepted; LNKEEP_BUSY when 65,536 operations are open, the queue is full or there is
-///   no memory for what will be answered;
-///   LNKEEP_TOO_BIG, LNKEEP_BAD_HANDLE, LNKEEP_INVALID_ARGUMENT, LNKEEP_POISONED: then none will be applied.
+/// Returns: LNKEEP_DONE when accepted; LNKEEP_BUSY when 65,536 operations are open, the queue is full, or
+///   there is no memory for what will be answered; LNKEEP_TOO_BIG, LNKEEP_BAD_HANDLE,
+///   LNKEEP_INVALID_ARGUMENT, LNKEEP_POISONED: then none will be applied.
 /// In: ops, ops_len of them, at least one; flags, bits of LNKEEP_SUBMIT_*; cookie, comes back with each
 ///   outcome.
 /// Durable: nothing yet when it returns.
@@ -464,8 +464,8 @@ mod tests {
     use crate::os::scarcity;
     use crate::store::batch::Reply;
 
-    /// The story: 65,536 operations were answered while memory was short. They were durable, and the thread that
-    /// had committed them had no room for what it had to tell: the process ended.
+    /// The story: 65,536 operations were answered while memory was short. They were durable, and the thread
+    /// that had committed them had no room for what it had to tell: the process ended.
     #[test]
     fn completions_need_no_memory_after_the_commit() {
         let completions = Completions::new().unwrap();

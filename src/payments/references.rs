@@ -1,7 +1,7 @@
 //! What the payments' rows must say about each other (PI1 to PI4 of `table`), for a check of the whole file.
 //!
-//! Some 40 bytes of each payment are kept until its head is met, which comes after all its other rows: in trees,
-//! which ask for memory in small pieces.
+//! Some 40 bytes of each payment are kept until its head is met, which comes after all its other rows: in
+//! trees, which ask for memory in small pieces.
 
 use std::collections::{BTreeMap, BTreeSet};
 

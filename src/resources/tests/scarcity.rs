@@ -14,9 +14,9 @@ fn options(mode: Mode) -> ResourcesOptions {
     }
 }
 
-/// The story: resources were opened for the first time, and there was no memory for their ring. The answer was
-/// BUSY, which changes nothing; but the settings were written, and the host that chose another mode then was
-/// told WRONG_MODE.
+/// The story: resources were opened for the first time, and there was no memory for their ring. The answer
+/// was BUSY, which changes nothing; but the settings were written, and the host that chose another mode then
+/// was told WRONG_MODE.
 #[test]
 fn an_open_without_memory_leaves_no_settings() {
     let directory = tempfile::tempdir().unwrap();
