@@ -554,28 +554,72 @@ fn a_damaged_row_is_an_error_and_never_a_wrong_answer() {
     assert!(error.message().contains("events"), "{error}");
 }
 
+const FULL_MAP_BYTES: u64 = 8 << 20;
+
+fn open_full_map(directory: &Path) -> Arc<Store> {
+    let options = StoreOptions {
+        map_bytes: FULL_MAP_BYTES,
+        map_bytes_max: FULL_MAP_BYTES,
+        ..StoreOptions::default()
+    };
+    Store::open(directory, &options).unwrap()
+}
+
+/// Writes or removes a row of 60,000 bytes, also where only the reserve is left.
+struct Settle {
+    sequence: u64,
+    is_removal: bool,
+}
+
+impl Settle {
+    fn each(sequences: std::ops::Range<u64>, is_removal: bool) -> Vec<Arc<dyn Command>> {
+        let one = |sequence| Arc::new(Settle { sequence, is_removal }) as Arc<dyn Command>;
+        sequences.map(one).collect()
+    }
+}
+
+impl Command for Settle {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        let key = self.sequence.to_be_bytes();
+        match self.is_removal {
+            true => drop(batch.delete(Table::Events, &key)?),
+            false => batch.put(Table::Events, &key, &[7; 60_000])?,
+        }
+        Ok(Reply::done())
+    }
+    fn cost(&self) -> Cost {
+        Cost { rows: 1, bytes: if self.is_removal { 64 } else { 60_000 } }
+    }
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
 #[test]
 fn room_made_in_a_full_map_is_used() {
-    struct Delete(u64);
-    impl Command for Delete {
-        fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
-            batch.delete(Table::Events, &self.0.to_be_bytes())?;
-            Ok(Reply::done())
-        }
-        fn cost(&self) -> Cost {
-            Cost { rows: 1, bytes: 64 }
-        }
-        fn space(&self) -> Space {
-            Space::Settles
-        }
-    }
     let directory = tempfile::tempdir().unwrap();
-    let options =
-        StoreOptions { map_bytes: 8 << 20, map_bytes_max: 8 << 20, ..StoreOptions::default() };
-    let store = Store::open(directory.path().join("store"), &options).unwrap();
+    let store = open_full_map(&directory.path().join("store"));
     let grow = |i: u64| store.submit_one(Put { rows: vec![(i, vec![7; 60_000])], refuse: false });
     let full = (0..1_000).find(|i| grow(*i).is_err()).expect("the cap was not met");
-    let deletes = (0..60).map(|i| Arc::new(Delete(i)) as Arc<dyn Command>).collect();
-    store.submit(deletes, Grouping::Independent).unwrap();
+    store.submit(Settle::each(0..60, true), Grouping::Independent).unwrap();
     grow(full).unwrap();
+}
+
+/// LMDB gives out a freed page two commits later. Where nothing else is left, what a removal freed has to serve
+/// the very next commit: nobody else makes one in between.
+#[test]
+fn what_a_removal_frees_in_a_full_map_serves_the_next_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open_full_map(&directory.path().join("store"));
+    let left = || FULL_MAP_BYTES - store.stats().unwrap().pages_used * 4096;
+    let mut next = 0;
+    while left() > 300_000 {
+        store.submit(Settle::each(next..next + 1, false), Grouping::Atomic).unwrap();
+        next += 1;
+    }
+    let is_done = |outcomes: Vec<Outcome>| outcomes.iter().all(Result::is_ok);
+    assert!(is_done(store.submit(Settle::each(0..10, true), Grouping::Atomic).unwrap()));
+    let more = Settle::each(next..next + 6, false);
+    assert!(left() < 360_000, "what is written has no other room");
+    assert!(is_done(store.submit(more, Grouping::Atomic).unwrap()));
 }
