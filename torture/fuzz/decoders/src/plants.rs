@@ -89,8 +89,8 @@ pub const PLANTS: [Plant; 33] = [
     Plant {
         target: "resources_journal",
         file: "resources/record.rs",
-        from: "entries.is_empty() || !rest.is_empty()",
-        to: "entries.is_empty()",
+        from: "!entries.is_empty() && rest.is_empty()",
+        to: "!entries.is_empty()",
     },
     Plant {
         target: "peer_records",

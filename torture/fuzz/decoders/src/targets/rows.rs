@@ -185,7 +185,13 @@ pub fn resources_journal(data: &[u8]) {
         });
         body
     };
-    check(Form::Loose, data, resource_record::decode_block, encode);
+    let decode = |body: &[u8]| {
+        let (count, entries) = resource_record::decode_block(body)?;
+        let entries: Vec<_> = entries.collect();
+        assert_eq!(count, entries.len() as u64, "every entry that is counted is read");
+        Some(entries)
+    };
+    check(Form::Loose, data, decode, encode);
     let number = resource_record::decode_key(data);
     assert_eq!(number.map(resource_record::key).map(Vec::from), number.map(|_| data.to_vec()));
     let first = resource_record::decode_block_key(data);
