@@ -338,7 +338,8 @@ impl Ledger {
     /// recovery lies below it then, and is not newer than all that follows when the next one is told of it.
     pub(super) fn next_seq(&self) -> u64 {
         let State { next_seq, adopted_seq, .. } = self.state;
-        let is_first = adopted_seq > 0 && next_seq - 1 == adopted_seq;
+        // A floor below the jump is no recovery's.
+        let is_first = adopted_seq >= BACKUP_SEQUENCE_JUMP && next_seq - 1 == adopted_seq;
         if is_first && self.now_ms <= BACKUP_SEQUENCE_CLOCK_MS_MAX {
             next_seq.max(self.now_ms * BACKUP_SEQUENCE_PER_MS)
         } else {

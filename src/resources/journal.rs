@@ -102,7 +102,7 @@ impl Journal {
     /// The next entry gets this number, and all before it are durable.
     pub(super) fn begin_at(&mut self, next: u64) {
         self.ring.begin_at(next);
-        self.progress.get_mut().durable_below = next;
+        self.progress.lock().durable_below = next;
     }
 
     /// To be called after an append, without a lock held: wakes the thread if it sleeps, or must hurry.

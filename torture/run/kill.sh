@@ -15,7 +15,7 @@ run_kill() {
     run kill_before_control_early "$OUT/kill" --before --control early --points "$CONTROLS"
     run kill_after_control_empty "$OUT/kill" --after --control empty --points "$CONTROLS"
     # Seldom does a kill fall between two calls that belong together, so this one takes more points.
-    run kill_before_control_apart "$OUT/kill" --before --control apart --points "$((CONTROLS * 4))"
+    run kill_before_control_apart "$OUT/kill" --before --control apart --points "$((CONTROLS * 8))"
     run kill_after_control_forget "$OUT/kill" --after --control forget --points "$CONTROLS"
     run kill_after_control_meddle "$OUT/kill" --after --control meddle --points "$CONTROLS"
     run kill_after_control_leak "$OUT/kill" --after --control leak --points "$((CONTROLS / 2))"

@@ -184,7 +184,7 @@ pub const PLANTS: [Plant; 18] = [
         subject: "journal",
         file: "resources/scribe.rs",
         from: "            let puts = self.unwritten.iter().map(put).collect();",
-        to: "if let Some(last) = blocks.last() {
+        to: "if let Some((last, _)) = self.unwritten.last() {
             self.journal.advance(last.first + last.entries);
         }",
         kind: Kind::Before,
