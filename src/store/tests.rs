@@ -605,8 +605,8 @@ fn room_made_in_a_full_map_is_used() {
     grow(full).unwrap();
 }
 
-/// LMDB gives out a freed page two commits later. Where nothing else is left, what a removal freed has to serve
-/// the very next commit: nobody else makes one in between.
+/// LMDB gives out a freed page two commits later. Where nothing else is left, what a removal freed has to
+/// serve the very next commit: nobody else makes one in between.
 #[test]
 fn what_a_removal_frees_in_a_full_map_serves_the_next_commit() {
     let directory = tempfile::tempdir().unwrap();
