@@ -39,8 +39,9 @@ func (s *Submission) Wait(ctx context.Context) ([]Outcome, error) {
 
 // SubmitAsync accepts operations as Submit does and returns at once; nothing is durable yet then.
 //
-// Errors: ErrBusy when 65,536 operations are open or the queue is full; ErrTooBig, ErrPoisoned,
-// ErrInvalidArgument, also for no operations at all; ErrClosed. Then none will be applied.
+// Errors: ErrBusy when 65,536 operations are open, the queue is full, or there is no memory for what will be
+// answered; ErrTooBig, ErrPoisoned, ErrInvalidArgument, also for no operations at all; ErrClosed. Then none
+// will be applied.
 func (s *Store) SubmitAsync(ops ...Operation) (*Submission, error) { return s.submitAsync(ops, false) }
 
 // SubmitAsyncAtomic is SubmitAsync of a group of which all or none is applied.

@@ -287,7 +287,8 @@ type BackupPeer struct {
 type BackupStanding struct {
 	// Instance is random, made once per database.
 	Instance [16]byte
-	// NextSeq is the sequence number of the next blob.
+	// NextSeq is the sequence number of the next blob. Until the first after an adoption it moves with the
+	// host's time.
 	NextSeq uint64
 	// PayloadBytes is the length of the payload, 0 without one.
 	PayloadBytes uint64

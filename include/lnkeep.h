@@ -3494,7 +3494,7 @@ typedef struct lnkeep_backup_standing {
     size_t size;
     /** Random, made once per database. */
     uint8_t instance[16];
-    /** Sequence number of the next blob. */
+    /** Sequence number of the next blob; until the first after an adoption it moves with the host's time. */
     uint64_t next_seq;
     /** Bytes of the payload, 0 without one. */
     uint64_t payload_bytes;

@@ -9,7 +9,8 @@
 //! Here:
 //! BW1 a blob leaves only after its number and what it holds are durable: a crash may skip numbers, none that
 //! left is given again, and what a peer returns is never taken for a state that we lost. BW2 that we lost
-//! state stops all sending at once, before it is durable. BW3 the lock is never held over a commit.
+//! state stops all sending at once, before it is durable. BW3 the lock is never held over a commit. BW4 the
+//! first number after an adoption follows the clock, so that what a peer hid from the recovery is old.
 //! No clock, no thread, no lmdb here. Called by `ffi` and Rust hosts; calls `store` and `events`.
 
 pub mod budget;

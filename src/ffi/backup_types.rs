@@ -340,7 +340,7 @@ pub struct lnkeep_backup_standing {
     pub size: usize,
     /// Random, made once per database.
     pub instance: [u8; 16],
-    /// Sequence number of the next blob.
+    /// Sequence number of the next blob; until the first after an adoption it moves with the host's time.
     pub next_seq: u64,
     /// Bytes of the payload, 0 without one.
     pub payload_bytes: u64,

@@ -531,25 +531,31 @@ fn many_threads_share_commits() {
     assert_eq!(rows(&store).len(), 800);
 }
 
+/// Writes events that have no envelope.
+struct Unreadable(std::ops::Range<u64>);
+
+impl Command for Unreadable {
+    fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
+        self.0.clone().try_for_each(|sequence| {
+            batch.put_row(Table::Events, &sequence.to_be_bytes(), b"not an envelope")
+        })?;
+        Ok(Reply::done())
+    }
+    fn cost(&self) -> Cost {
+        let rows = self.0.end - self.0.start;
+        Cost { rows, bytes: 64 * rows }
+    }
+    fn space(&self) -> Space {
+        Space::Settles
+    }
+}
+
 #[test]
 fn a_damaged_row_is_an_error_and_never_a_wrong_answer() {
-    struct Raw;
-    impl Command for Raw {
-        fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
-            batch.put_row(Table::Events, &[9; 8], b"not an envelope")?;
-            Ok(Reply::done())
-        }
-        fn cost(&self) -> Cost {
-            Cost { rows: 1, bytes: 64 }
-        }
-        fn space(&self) -> Space {
-            Space::Settles
-        }
-    }
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory.path().join("store"));
-    store.submit_one(Raw).unwrap();
-    let error = store.read(|view| view.row(Table::Events, &[9; 8])).unwrap_err();
+    store.submit_one(Unreadable(9..10)).unwrap();
+    let error = store.read(|view| view.row(Table::Events, &9u64.to_be_bytes())).unwrap_err();
     assert_eq!(error.status(), Status::CorruptRecord);
     assert!(error.message().contains("events"), "{error}");
 }

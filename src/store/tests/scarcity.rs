@@ -231,25 +231,10 @@ fn values_that_are_staged_or_saved_without_memory_leave_nothing() {
 /// process of the operator who wanted to know what was left.
 #[test]
 fn findings_without_room_end_a_walk_with_busy() {
-    struct Raw;
-    impl Command for Raw {
-        fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
-            (0..600u64).try_for_each(|sequence| {
-                batch.put_row(Table::Events, &sequence.to_be_bytes(), b"not an envelope")
-            })?;
-            Ok(Reply::done())
-        }
-        fn cost(&self) -> Cost {
-            Cost { rows: 600, bytes: 60_000 }
-        }
-        fn space(&self) -> Space {
-            Space::Settles
-        }
-    }
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let store = open(&path);
-    store.submit_one(Raw).unwrap();
+    store.submit_one(Unreadable(0..600)).unwrap();
     store.close().unwrap();
     let references = || Box::new(NoReferences) as Box<dyn References>;
     let check = || check::check(&path, &references).map(|report| report.findings.len());
