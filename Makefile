@@ -23,7 +23,7 @@ help:
 	@echo 'make test      everything: C, Rust, conformance vectors, installed tree, Go, demo'
 	@echo 'make build     build/lib and build/demo'
 	@echo 'make bench     comparison tables'
-	@echo 'make torture   every fault harness, an hour and more; --resume: sh torture/run.sh --resume'
+	@echo 'make torture   the fault harnesses but soak and qemu, an hour and more; sh torture/run.sh --resume'
 	@echo 'make torture-qemu   every flush of a disk, in an emulated machine'
 	@echo 'make soak      an hour of load with kills; the store is kept'
 	@echo 'make mutants   whether the tests notice changes; make coverage: what they come by'

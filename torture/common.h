@@ -55,7 +55,7 @@ enum finding {
     FOUND_EVENT,         /* a hole, a repeat or a wrong event */
     FOUND_STATUS,        /* a class that promises what does not hold */
     FOUND_SIGNAL,        /* the host was ended by a signal */
-    FOUND_HANG,          /* no answer within five seconds */
+    FOUND_HANG,          /* no answer in its time */
     FOUND_REOPEN,        /* the store did not open again */
     FOUND_BLOB,          /* of a peer's blob: it is lost, older than promised, or not whole */
     FOUND_NUMBER,        /* two blobs of ours left under one number, or a number went back */
@@ -84,7 +84,7 @@ int findings_report(const char *name, uint64_t seed, uint64_t points, const char
 int findings_report_control(const char *name, const char *control, uint64_t seed, uint64_t points,
                             enum finding wanted);
 
-/* Bits of all kinds of event that lnkeep.h knows. */
+/* Bits of the kinds of event of attempts, payments, monitors and resources, which checks reckon with. */
 enum { EVENT_KINDS_ALL = (1 << 15) - 1 };
 
 /* --- Processes. */

@@ -4,7 +4,7 @@
 # name harnesses (the files of torture/run), none means all but those that take a machine of their own.
 #
 #   --sample   a few points of each
-#   --whole    as many as the published figures have, for a night
+#   --whole    the greatest numbers of points, for a night
 #   --resume   goes on where the last run stopped: what ended is not run again, what did not goes on
 #   --replay   only the points that were violations in earlier runs
 #   --recorded runs nothing: the sums of torture/record.tsv
