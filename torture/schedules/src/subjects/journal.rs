@@ -138,7 +138,5 @@ pub fn run() {
     }
     let closed = closed.and(store.close());
     assert!(closed.is_ok() || is_full, "a close failed without a reason");
-    if let Some(told) = told.first() {
-        check(told);
-    }
+    told.iter().for_each(check);
 }
