@@ -29,7 +29,7 @@ enum told { TOLD_NOTHING, TOLD_INTENT, TOLD_HANDED_OFF, TOLD_SETTLED, TOLD_FAILE
             TOLD_FORGOTTEN };
 
 struct told_all {
-    uint64_t next_id, cycles, refused, finished_while_full, opens_while_full;
+    uint64_t next_id, cycles, refused, finished_while_full, opens_while_full, sealed;
     uint8_t told[IDS_MAX], grants[IDS_MAX];
 };
 
@@ -41,6 +41,7 @@ static struct run {
     lnkeep_store store;
     lnkeep_attempts attempts;
     lnkeep_payments payments;
+    struct parts parts;
 } run;
 
 static lnkeep_attempt_key key_of(uint64_t id) { return (lnkeep_attempt_key){.id = id}; }
@@ -75,7 +76,11 @@ static void open_store(const char *when) {
     if (status == LNKEEP_DONE) {
         status = lnkeep_payments_open(run.store, NULL, &run.payments, &err);
     }
-    if (status == LNKEEP_DONE) return;
+    if (status == LNKEEP_DONE) {
+        run.parts = (struct parts){.store = run.store, .cycle = run.cycle, .sealed = &run.all->sealed};
+        parts_open(&run.parts, when);
+        return;
+    }
     finding(FOUND_REOPEN, "open %s: %s", when, err.message);
     _exit(1);
 }
@@ -85,7 +90,8 @@ static struct paying paying(void) {
     return (struct paying){run.attempts, run.payments, first, run.ignores};
 }
 
-static void close_store(void) {
+static void close_store(lnkeep_status waiting) {
+    parts_close(&run.parts, waiting);
     expect_status(lnkeep_payments_close(&run.payments, NULL), LNKEEP_DONE, "closing payments");
     expect_status(lnkeep_attempts_close(&run.attempts, NULL), LNKEEP_DONE, "closing attempts");
     expect_status(lnkeep_store_close(&run.store, NULL), LNKEEP_DONE, "close");
@@ -271,16 +277,19 @@ static int cycle_until_full(void *context) {
     *first = run.all->next_id;
     struct paying p = paying();
     payments_begin(&p);
+    parts_begin(&run.parts);
     fill_disk();
     init_until_full();
     check_refusals();
     finish_while_full(*first);
     payments_finish_while_full(&p);
+    parts_while_full(&run.parts);
     /* Ends as a crash does: the store is not closed. */
     if (dies) return 0;
     for (uint64_t id = *first; id < run.all->next_id; id++) check_one(id);
     payments_check(&p, 1);
-    close_store();
+    parts_check(&run.parts, 0);
+    close_store(LNKEEP_NO_SPACE);
     return 0;
 }
 
@@ -289,8 +298,10 @@ static int cycle_after_full(void *context) {
     reopen_while_full(first);
     struct paying p = paying();
     payments_check(&p, 1);
+    parts_check(&run.parts, 1);
     free_disk();
     payments_check(&p, 0);
+    parts_end(&run.parts);
     lnkeep_attempt_request request = {.key = key_of(run.all->next_id)};
     expect_status(lnkeep_attempts_init(run.attempts, &request, NULL, NULL), LNKEEP_DONE,
                   "the refused init, on a disk with room");
@@ -299,7 +310,7 @@ static int cycle_after_full(void *context) {
     finish_cycle(first);
     payments_end(&p);
     for (uint64_t id = first; id < run.all->next_id; id++) check_one(id);
-    close_store();
+    close_store(LNKEEP_DONE);
     return 0;
 }
 

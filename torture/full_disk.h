@@ -28,4 +28,27 @@ void payments_check(const struct paying *p, int is_full);
 /* With free space again: what was refused is done, and all of them go. */
 void payments_end(const struct paying *p);
 
+/* One each of what the other components keep, in a store that is open. */
+struct parts {
+    lnkeep_store store;
+    lnkeep_monitors monitors;
+    lnkeep_resources resources;
+    lnkeep_peer_storage peer_storage;
+    lnkeep_backup backup;
+    uint64_t cycle;
+    uint64_t *sealed; /* the number of the blob that was sealed, in memory that outlives the host */
+};
+
+void parts_open(struct parts *p, const char *when);
+/* With free space: a channel, an HTLC, a blob of a peer, and one of ours that is sealed. */
+void parts_begin(struct parts *p);
+/* New ones are refused or wait; a monitor's update and the manager are written. */
+void parts_while_full(struct parts *p);
+/* What was durable is there. What waited is lost with the host. */
+void parts_check(const struct parts *p, int is_reopened);
+/* With free space again: what was refused is done. */
+void parts_end(struct parts *p);
+/* Waiting is what those answer whose entries wait for the disk. */
+void parts_close(struct parts *p, lnkeep_status waiting);
+
 #endif

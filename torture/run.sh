@@ -52,6 +52,11 @@ if [ "$is_recorded" -eq 1 ]; then
         }' torture/record.tsv | LC_ALL=C sort
     exit
 fi
+if [ "${LNKEEP_TORTURE_RECORD:-0}" = 1 ] && [ -n "$(git status --porcelain -uno -- src include torture Cargo.lock |
+    grep -v ' torture/record.tsv$')" ]; then
+    echo 'torture: what is recorded is of a commit, and the tree differs from it' >&2
+    exit 64
+fi
 if [ "$(uname -s)" != Linux ]; then
     skip torture 'the harnesses need ptrace, loop devices and the files of Linux'
     finish torture
@@ -73,7 +78,7 @@ LIFE_PARTS='torture/model.c torture/model_payments.c torture/model_resume.c
     torture/model_peers.c torture/model_backup.c torture/script_peers.c torture/life_peers.c
     torture/life_backup.c torture/life_returns.c torture/verify_peers.c torture/verify_backup.c
     torture/control_peers.c'
-FULL_DISK_PARTS='torture/full_disk_payments.c'
+FULL_DISK_PARTS='torture/full_disk_payments.c torture/full_disk_parts.c'
 mkdir -p "$OUT"
 trap 'exit 1' INT TERM # so that what is set for the exit is done
 
@@ -148,6 +153,15 @@ run() {
     rm -f "$LNKEEP_TORTURE_PROGRESS"
 }
 
+# The points of a seed are the same in every sample. Besides, some that none had.
+run_fresh() {
+    [ "$is_sample" -eq 1 ] || return 0
+    fixed=$SEED
+    SEED=$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+    run "$@"
+    SEED=$fixed
+}
+
 # A program that holds another library than today's would judge that one.
 is_older() { [ -e "$1" ] && [ "$1" -ot build/lib/liblnkeep.a ]; }
 
@@ -191,7 +205,14 @@ if [ "$is_replay" -eq 1 ]; then
     finish torture
     exit
 fi
+# What ran with another library says nothing about this one.
+LIBRARY=$(cksum < build/lib/liblnkeep.a)
+if [ "$is_resumed" -eq 1 ] && [ "$LIBRARY" != "$(cat "$OUT/library" 2> /dev/null)" ]; then
+    echo 'torture: the last run was of another library: everything anew'
+    is_resumed=0
+fi
 if [ "$is_resumed" -eq 0 ]; then rm -f "$RESULTS"; fi
+echo "$LIBRARY" > "$OUT/library"
 for harness in ${*:-$harnesses}; do
     printf '\n== %s\n' "$harness"
     if [ -e "torture/run/$harness.sh" ]; then "run_$harness"; else not_ok "$harness is not a harness"; fi

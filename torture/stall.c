@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { READS_PER_STALL = 50, KINDS_MAX = 24, BLOB_BYTES = 40000, SECS = 1700000000 };
+enum { READS_PER_STALL = 50, KINDS_MAX = 24, BLOB_BYTES = 40000, SECS = 1700000000, SLOW_US = 1000 };
 
 static const uint8_t payment_hash[32] = {7};
 static const uint8_t channel_id[32] = {9};
@@ -39,6 +39,8 @@ static struct {
 
 static atomic_int is_armed, is_held, is_let_go, is_writing, readers_stop;
 static atomic_uint reads[KINDS_MAX];
+/* Of each reader's own, and read when it has ended. */
+static uint64_t reads_beside[KINDS_MAX], slow_reads[KINDS_MAX], slowest_us[KINDS_MAX];
 
 /* The first flush, or the first write that is one, is held until the parent lets it go. */
 static void hold(void) {
@@ -155,7 +157,7 @@ static lnkeep_status decide(void) {
     static atomic_uint_fast64_t number = 1000;
     lnkeep_htlc_request request = {
         .incoming = 11, .outgoing = 12, .htlc_id = atomic_fetch_add(&number, 1),
-        .incoming_amount_msat = 1000, .outgoing_amount_msat = 900, .policy_fee_msat = 100,
+        .incoming_amount_msat = 1000, .outgoing_amount_msat = 900,
         .unix_secs = SECS, .incoming_cltv_expiry = 800100, .block_height = 800000,
     };
     lnkeep_decision decision;
@@ -197,11 +199,22 @@ enum { CONTROL_KIND = sizeof kinds / sizeof kinds[0] - 1 };
 
 static unsigned kinds_len = CONTROL_KIND;
 
+/* A read that began and ended beside one held flush, or beside two. */
+static void note_beside(unsigned at, uint64_t took_us) {
+    reads_beside[at]++;
+    if (took_us > SLOW_US) slow_reads[at]++;
+    if (took_us > slowest_us[at]) slowest_us[at] = took_us;
+}
+
 static void *read_on(void *context) {
     unsigned at = (unsigned)(uintptr_t)context;
     while (!atomic_load(&readers_stop)) {
+        uint64_t began_us = now_us();
+        int was_held = atomic_load(&is_held);
         lnkeep_status status = kinds[at].read();
-        if (lnkeep_status_class(status) > LNKEEP_CLASS_REFUSED) {
+        if (was_held && atomic_load(&is_held)) note_beside(at, now_us() - began_us);
+        /* What is refused reads nothing. */
+        if (status != LNKEEP_DONE) {
             finding(FOUND_STATUS, "%s answered %s", kinds[at].name, lnkeep_status_name(status));
             break;
         }
@@ -355,8 +368,16 @@ static void begin(const char *directory) {
 }
 
 struct stalls {
-    uint64_t seed, points, made;
+    uint64_t seed, points, made, reads_beside, slow_reads, slowest_us;
 };
+
+static void sum_up(struct stalls *stalls) {
+    for (unsigned at = 0; at < kinds_len; at++) {
+        stalls->reads_beside += reads_beside[at];
+        stalls->slow_reads += slow_reads[at];
+        if (slowest_us[at] > stalls->slowest_us) stalls->slowest_us = slowest_us[at];
+    }
+}
 
 static int run_stalls(void *context) {
     struct stalls *stalls = context;
@@ -375,13 +396,14 @@ static int run_stalls(void *context) {
     }
     atomic_store(&readers_stop, 1);
     for (unsigned at = 0; at < kinds_len; at++) pthread_join(readers[at], NULL);
+    sum_up(stalls);
     must(lnkeep_store_close(&node.store, NULL), "closing the store");
     return 0;
 }
 
 int main(int argc, char **argv) {
     static const struct option_name names[] = {{"--seed", 1}, {"--points", 1}, {"--control", 1}};
-    char details[100];
+    char details[160];
     options_check(argc, argv, names, sizeof names / sizeof names[0]);
     struct stalls *stalls = shared_memory(sizeof *stalls);
     uint64_t seed = option_seed(argc, argv), points = option_number(argc, argv, "--points", 20);
@@ -396,7 +418,9 @@ int main(int argc, char **argv) {
     struct ended ended = run_child(run_stalls, stalls, (int)(points + 4) * 4 * HANG_MS);
     expect_done(ended, "the host");
     if (control) return findings_report_control("stall", control, seed, stalls->made, FOUND_HANG);
-    snprintf(details, sizeof details, "%u kinds of reads, %d each beside every flush", kinds_len,
-             READS_PER_STALL);
+    snprintf(details, sizeof details,
+             "%u kinds of reads, %llu reads beside a held flush, %llu took over 1 ms, the longest %llu us",
+             kinds_len, (unsigned long long)stalls->reads_beside,
+             (unsigned long long)stalls->slow_reads, (unsigned long long)stalls->slowest_us);
     return findings_report("stall", seed, stalls->made, details);
 }

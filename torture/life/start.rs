@@ -7,7 +7,7 @@ use lnkeep::attempts::AttemptResult;
 use lnkeep::attempts::rules::Circuit;
 use lnkeep::payments::resume::{Answer, ResumeDispatcher, ResumeOptions};
 use lnkeep::payments::{AttemptFailure, Failure, Payment as StoredPayment, PaymentAttempt};
-use lnkeep::{AttemptId, Namespace, Preimage, RawMessage, RestoreOptions, maintenance};
+use lnkeep::{AttemptId, Namespace, Preimage, RawMessage, RestoreOptions, Status, maintenance};
 
 use crate::disk;
 use crate::life::{Control, End, Life, Lived};
@@ -74,7 +74,7 @@ impl Life {
             let is_damaged = is_suspicious
                 && match disk::aside(|| maintenance::check(&path)) {
                     Ok(report) => !report.findings.is_empty(),
-                    Err(_) => true,
+                    Err(error) => self.is_refusal(&error)?,
                 };
             let opened = Node::open(&path, &self.choices, self.epoch != 0, is_suspicious);
             if disk::is_dead() {
@@ -94,7 +94,10 @@ impl Life {
                     self.read_damaged()?;
                     self.stop_damaged();
                 }
-                Err(error) if self.is_rotten => self.digest.add(error.status().number() as u64),
+                Err(error) if self.is_rotten => {
+                    self.is_refusal(&error)?;
+                    self.digest.add(error.status().number() as u64);
+                }
                 Err(error) => {
                     return self.broken("reopen", format!("{error} ({:?})", error.status()));
                 }
@@ -103,6 +106,14 @@ impl Life {
             self.replace_store()?;
         }
         self.broken("reopen", "no store opens, not even a new one".into())
+    }
+
+    /// What decayed may be refused, but never as a fault of lnkeep's own.
+    fn is_refusal(&mut self, error: &lnkeep::Error) -> Lived<bool> {
+        if error.status() == Status::Internal {
+            return self.broken("status", format!("decay is an internal error: {error}"));
+        }
+        Ok(true)
     }
 
     fn is_suspicious(&self) -> bool {
@@ -118,7 +129,10 @@ impl Life {
             }
             return Err(End::Died);
         }
-        let Ok(node) = opened else { return Ok(false) };
+        let node = match opened {
+            Ok(node) => node,
+            Err(error) => return self.is_refusal(&error).map(|_| false),
+        };
         let report = node.store.report();
         self.node = Some(node);
         if !report.restored {
@@ -141,7 +155,7 @@ impl Life {
         self.redeliver()?;
         let read = Model::read(self.node(), self.next_id, self.next_hash);
         match read {
-            Err(_) => Ok(()),
+            Err(error) => self.is_refusal(&error).map(drop),
             Ok(mut found) => {
                 if self.node().resources.report().damaged != 0 {
                     // It says that it does not know all of them.

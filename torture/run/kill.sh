@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # SIGKILL: at every system call, at random moments, and again while the next host opens.
 
-size KILLS 30 0 # 0 is every call
-size RANDOM_KILLS 30 2500 10000
+size KILLS 90 0 # 0 is every call
+size RANDOM_KILLS 150 2500 10000
 size CHAINS 6 200 1000
 size CONTROLS 40 60 200
 
@@ -12,6 +12,8 @@ run_kill() {
     run kill_after "$OUT/kill" --after --points "$KILLS"
     run kill_random "$OUT/kill" --random --points "$RANDOM_KILLS"
     run kill_chain "$OUT/kill" --chain --points "$CHAINS"
+    run_fresh kill_before_fresh "$OUT/kill" --before --points "$KILLS"
+    run_fresh kill_random_fresh "$OUT/kill" --random --points "$RANDOM_KILLS"
     run kill_before_control_early "$OUT/kill" --before --control early --points "$CONTROLS"
     run kill_after_control_empty "$OUT/kill" --after --control empty --points "$CONTROLS"
     # Seldom does a kill fall between two calls that belong together, so this one takes more points.
