@@ -97,7 +97,8 @@ static void begin_backup(const struct parts *p) {
     expect_status(lnkeep_backup_connected(p->backup, now_ms(p, 0), node_id, 1, NULL), LNKEEP_DONE,
                   "a connection");
     expect_status(lnkeep_backup_channel_ready(p->backup, node_id, NULL), LNKEEP_DONE, "a channel");
-    expect_status(lnkeep_backup_tick(p->backup, now_ms(p, 0) + HOLD_MS, &actions, NULL), LNKEEP_DONE, "a tick");
+    expect_status(lnkeep_backup_tick(p->backup, now_ms(p, 0) + HOLD_MS, &actions, NULL), LNKEEP_DONE,
+                  "a tick");
     lnkeep_backup_actions_free(actions);
 }
 

@@ -42,9 +42,10 @@ qemu_builds() {
     # shellcheck disable=SC2086 # these are words
     hook "$QEMU_DIR/marked.a" write writev pwrite pwrite64 fdatasync fsync msync ftruncate ftruncate64 \
         posix_fallocate rename renameat2 unlink mkdir
+    qemu_native=$(echo "$NATIVE" | sed 's/-lgcc_s/-lgcc_eh/')
     # shellcheck disable=SC2086 # these are words
     check qemu_guest_builds ${CC:-gcc} $flags -static torture/qemu/guest.c \
-        torture/qemu/marked_calls.c $LIFE_PARTS $SHARED_PARTS "$QEMU_DIR/marked.a" $(echo "$NATIVE" | sed 's/-lgcc_s/-lgcc_eh/') \
+        torture/qemu/marked_calls.c $LIFE_PARTS $SHARED_PARTS "$QEMU_DIR/marked.a" $qemu_native \
         -o "$QEMU_DIR/guest"
 }
 
