@@ -25,7 +25,7 @@
 enum {
     STEPS = 66,
     /* Only what a host, a peer or a file brings is as large as this. */
-    LARGE_BYTES = 32768,
+    LARGE_BYTES = 12288,
     GROUP_MIN_BYTES = 1 << 20,
     GROUP_MAX_BYTES = 512 << 20,
 };
