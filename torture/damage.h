@@ -149,6 +149,8 @@ extern const char *const damage_names[DAMAGES_ALL];
 /* Damages the restored store; `turn` counts the damages of this kind. Says in words what it did. */
 void damage_apply(const struct base *base, enum damage_kind kind, uint64_t turn, uint64_t chance,
                   char *what, size_t what_len);
+/* Makes owner.lock say that data.mdb is as its close left it, as after damage below the file system. */
+void damage_hide(const struct base *base);
 
 /* --- Judging. */
 
@@ -170,6 +172,10 @@ struct verdict {
     volatile unsigned quarantined, mended; /* what could not be read, and was made good */
     volatile int part; /* whose answers are judged; PARTS for attempts and payments */
     volatile unsigned found_in[PARTS + 1];
+    volatile int is_structure;  /* lnkeep_check found more than single rows damaged */
+    volatile int is_owner_lost; /* of the rows it found, one would say whose the attempts are */
+    volatile int was_external;  /* so that they opened as an external router's only */
+    volatile int heard_bug;     /* an answer was taken for INTERNAL, as the reading asked for */
     char text[200]; /* of the first finding */
 };
 
@@ -179,9 +185,25 @@ struct reading {
     const struct truth *truth;
     struct parts_truth *parts; /* the same, for the code that made it */
     struct verdict *verdict;
+    /* For a control: the bug_at'th answer of this part is taken for INTERNAL; 0 is none. */
+    int bug_part;
+    uint64_t bug_at;
 };
 
-/* What a reader makes of an answer. */
+/* What a reader makes of an answer. Each that is judged passes heard(). */
+lnkeep_status heard(lnkeep_status status);
+/*
+ * The answers by which damage may be told: of the file by an open, of a row by what reads it. No
+ * other is a report of damage, least of all INTERNAL, which is a bug that was caught.
+ */
+int may_refuse(lnkeep_status status);
+int may_report(lnkeep_status status);
+/* Of any answer but the right one: 0 for a refusal, which the caller judges; else it is dealt with. */
+int is_judged(const struct reading *reading, lnkeep_status status, const char *what);
+/* Nothing but DONE is right. A restored store may refuse what it does not know. */
+int is_done(const struct reading *reading, lnkeep_status status, const char *what);
+/* DONE, or what may_report() allows. Both answer whether it was DONE. */
+int is_done_or_told(const struct reading *reading, lnkeep_status status, const char *what);
 void found(const struct reading *reading, enum finding kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void report_damage(const struct reading *reading);

@@ -22,7 +22,7 @@ static int is_anew(const struct judging *j) {
 static void judge_standing(struct judging *j) {
     const lnkeep_backup_standing *was = &j->truth->standing;
     j->standing = (lnkeep_backup_standing)LNKEEP_BACKUP_STANDING_INIT;
-    lnkeep_status status = lnkeep_backup_read_standing(j->p->backup, &j->standing, NULL);
+    lnkeep_status status = heard(lnkeep_backup_read_standing(j->p->backup, &j->standing, NULL));
     if (status != LNKEEP_DONE) {
         found(j->reading, FOUND_STATUS, "the standing: %s", lnkeep_status_name(status));
         return;
@@ -68,11 +68,8 @@ static void judge_peer(struct judging *j, const lnkeep_backup_peer *was,
 static void judge_peers(struct judging *j) {
     lnkeep_backup_peer peers[BACKUP_PEERS_MAX];
     size_t len = 0;
-    lnkeep_status status = backup_read_peers(j->p, peers, &len);
-    if (status != LNKEEP_DONE) {
-        found(j->reading, FOUND_STATUS, "listing peers: %s", lnkeep_status_name(status));
-        return;
-    }
+    lnkeep_status status = heard(backup_read_peers(j->p, peers, &len));
+    if (!is_done(j->reading, status, "a list of the backup's peers")) return;
     for (size_t i = 0; i < j->truth->peers_len; i++) {
         const lnkeep_backup_peer *was = &j->truth->peers[i];
         size_t n = 0;
@@ -90,13 +87,9 @@ static void judge_peers(struct judging *j) {
 static void judge_meetings(struct judging *j) {
     for (size_t peer = 0; peer < BACKUP_MEETS; peer++) {
         uint64_t concluded = 0;
-        lnkeep_status status = backup_meet(j->p, peer, &concluded);
-        if (status != LNKEEP_DONE) {
-            report_damage(j->reading);
-            if (lnkeep_status_class(status) <= LNKEEP_CLASS_REFUSED) {
-                found(j->reading, FOUND_STATUS, "meeting a peer: %s", lnkeep_status_name(status));
-            }
-        } else if (concluded != j->truth->concluded[peer]) {
+        lnkeep_status status = heard(backup_meet(j->p, peer, &concluded));
+        if (is_done(j->reading, status, "meeting a peer") &&
+            concluded != j->truth->concluded[peer]) {
             uint32_t action = (uint32_t)concluded;
             uint32_t before = (uint32_t)j->truth->concluded[peer];
             int was_loss = before == LNKEEP_BACKUP_ACTION_ALERT_STATE_LOSS;
@@ -119,7 +112,7 @@ static void judge_seal(struct judging *j, const uint8_t node_id[33], lnkeep_stat
         if (peer > BACKUP_PEERS_MAX) return;
     }
     lnkeep_status status =
-        lnkeep_backup_seal(j->p->backup, PARTS_NOW_MS, node_id, HEIGHT, &blob, &seq, NULL);
+        heard(lnkeep_backup_seal(j->p->backup, PARTS_NOW_MS, node_id, HEIGHT, &blob, &seq, NULL));
     if (status == LNKEEP_DONE) {
         lnkeep_bytes bytes = {blob->ptr, blob->len};
         struct backup_truth *known = &j->p->truth->backup;
@@ -134,13 +127,26 @@ static void judge_seal(struct judging *j, const uint8_t node_id[33], lnkeep_stat
             found(j->reading, FOUND_LOST, "a blob leaves in spite of %s",
                   lnkeep_status_name(wanted));
         }
-    } else if (lnkeep_status_class(status) > LNKEEP_CLASS_REFUSED) {
-        report_damage(j->reading);
-    } else if (status != wanted && j->report.damaged == 0) {
+    } else if (lnkeep_status_class(status) > LNKEEP_CLASS_REFUSED ||
+               (status != wanted && j->report.damaged == 0)) {
         found(j->reading, FOUND_STATUS, "a blob: %s, not %s", lnkeep_status_name(status),
               lnkeep_status_name(wanted));
     }
     lnkeep_buf_free(blob);
+}
+
+/* Whatever else is damaged, what it keeps is not overwritten. */
+static void judge_stranger(struct judging *j, const uint8_t node_id[33]) {
+    int is_blocked = (j->standing.flags & LNKEEP_BACKUP_BLOCKED) != 0;
+    lnkeep_status status =
+        heard(lnkeep_backup_connected(j->p->backup, PARTS_NOW_MS, node_id, 1, NULL));
+    if (!is_done(j->reading, status, "a stranger's connection")) return;
+    lnkeep_concluded concluded = LNKEEP_CONCLUDED_INIT;
+    status = heard(lnkeep_backup_reestablish_begun(j->p->backup, PARTS_NOW_MS, node_id, &concluded,
+                                                   NULL));
+    if (is_done(j->reading, status, "a stranger's channel_reestablish")) {
+        judge_seal(j, node_id, is_blocked ? LNKEEP_STATE_LOSS : LNKEEP_UNREADABLE);
+    }
 }
 
 static void judge_due(struct judging *j) {
@@ -148,7 +154,8 @@ static void judge_due(struct judging *j) {
     uint8_t stranger[33], due[BACKUP_SEALS][33];
     size_t sends = 0, is_other = 0;
     backup_node_id(j->truth->peers_len - 1, stranger);
-    lnkeep_status status = lnkeep_backup_tick(j->p->backup, PARTS_NOW_MS, &actions, NULL);
+    lnkeep_status status =
+        heard(lnkeep_backup_tick(j->p->backup, PARTS_NOW_MS, &actions, NULL));
     for (size_t i = 0; status == LNKEEP_DONE && i < actions->actions_len; i++) {
         const uint8_t *at = (const uint8_t *)actions->actions + i * actions->action_stride;
         const lnkeep_backup_action *action = (const void *)at;
@@ -162,7 +169,7 @@ static void judge_due(struct judging *j) {
         sends++;
     }
     lnkeep_backup_actions_free(actions);
-    if (status != LNKEEP_DONE) return;
+    if (!is_done(j->reading, status, "a tick of the backup")) return;
     if ((is_other || sends != j->truth->due_len) && j->report.damaged == 0) {
         found(j->reading, FOUND_WRONG, "other peers are due than were");
     }
@@ -174,35 +181,19 @@ static void judge_due(struct judging *j) {
     uint8_t first[33];
     backup_node_id(0, first);
     if (is_blocked) judge_seal(j, first, LNKEEP_STATE_LOSS);
-    status = lnkeep_backup_connected(j->p->backup, PARTS_NOW_MS, stranger, 1, NULL);
-    if (status != LNKEEP_DONE) return;
-    lnkeep_concluded concluded = LNKEEP_CONCLUDED_INIT;
-    status = lnkeep_backup_reestablish_begun(j->p->backup, PARTS_NOW_MS, stranger, &concluded,
-                                             NULL);
-    if (status == LNKEEP_DONE) {
-        judge_seal(j, stranger, is_blocked ? LNKEEP_STATE_LOSS : LNKEEP_UNREADABLE);
-    }
+    judge_stranger(j, stranger);
 }
 
 void backup_judge(const struct reading *reading, struct parts *p) {
     struct judging j = {.reading = reading, .truth = &reading->truth->parts.backup, .p = p};
     j.report = (lnkeep_backup_report)LNKEEP_BACKUP_REPORT_INIT;
-    lnkeep_status status = backup_open_part(p, BACKUP_READ, &j.report);
-    if (status != LNKEEP_DONE) {
-        report_damage(reading);
-        if (lnkeep_status_class(status) <= LNKEEP_CLASS_REFUSED && !is_restored(reading)) {
-            found(reading, FOUND_STATUS, "the backup does not open: %s",
-                  lnkeep_status_name(status));
-        }
-        return;
-    }
+    lnkeep_status status = heard(backup_open_part(p, BACKUP_READ, &j.report));
+    if (!is_done(reading, status, "the open of the backup")) return;
     judge_standing(&j);
     if (is_restored(reading)) return;
     judge_peers(&j);
-    if (backup_tell(p, PARTS_NOW_MS) != LNKEEP_DONE) {
-        report_damage(reading);
-        return;
-    }
+    status = heard(backup_tell(p, PARTS_NOW_MS));
+    if (!is_done(reading, status, "facts and a payload")) return;
     judge_meetings(&j);
     judge_due(&j);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SECTOR_BYTES = 512, PAGE_HEAD_BYTES = 64, TRIES_MAX = 200 };
@@ -271,4 +272,33 @@ void damage_apply(const struct base *base, enum damage_kind kind, uint64_t turn,
     if (d.descriptor < 0) give_up(path);
     apply(&d, kind, turn, what, what_len);
     close(d.descriptor);
+}
+
+static uint32_t crc32c(const uint8_t *bytes, size_t len) {
+    uint32_t crc = 0xffffffffu;
+    for (size_t i = 0; i < len; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78u : 0);
+    }
+    return ~crc;
+}
+
+/* What a close leaves from byte 32 of owner.lock: length and ctime of data.mdb (docs/format.md). */
+void damage_hide(const struct base *base) {
+    enum { STAMP_AT = 32, STAMP_BYTES = 28 };
+    char path[PATH_BYTES + 16];
+    uint8_t stamp[STAMP_BYTES];
+    struct stat facts;
+    snprintf(path, sizeof path, "%s/data.mdb", base->directory);
+    if (stat(path, &facts) != 0) give_up(path);
+    uint64_t fields[3] = {(uint64_t)facts.st_size, (uint64_t)facts.st_ctim.tv_sec,
+                          (uint64_t)facts.st_ctim.tv_nsec};
+    for (size_t i = 0; i < 24; i++) stamp[i] = (uint8_t)(fields[i / 8] >> 8 * (i % 8));
+    uint32_t crc = crc32c(stamp, 24);
+    for (size_t i = 0; i < 4; i++) stamp[24 + i] = (uint8_t)(crc >> 8 * i);
+    snprintf(path, sizeof path, "%s/owner.lock", base->directory);
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    if (descriptor < 0) give_up(path);
+    if (pwrite(descriptor, stamp, sizeof stamp, STAMP_AT) != STAMP_BYTES) give_up(path);
+    close(descriptor);
 }

@@ -61,8 +61,8 @@ static void judge_list(struct judging *j) {
         uint8_t after[32];
         size_t len = PAGE;
         for (int is_first = 1; len == PAGE; is_first = 0) {
-            lnkeep_status status = lnkeep_monitors_list(
-                j->p->monitors, stages[i], is_first ? NULL : after, listed, PAGE, &len, NULL);
+            lnkeep_status status = heard(lnkeep_monitors_list(
+                j->p->monitors, stages[i], is_first ? NULL : after, listed, PAGE, &len, NULL));
             if (status != LNKEEP_DONE) {
                 found(j->reading, FOUND_STATUS, "listing channels: %s", lnkeep_status_name(status));
                 return;
@@ -117,7 +117,8 @@ static void judge_loads(struct judging *j) {
     for (size_t number = 0; number < j->truth->channels_len; number++) {
         const struct known_channel *known = &j->truth->channels[number];
         lnkeep_monitor *monitor = NULL;
-        lnkeep_status status = lnkeep_monitors_load(j->p->monitors, known->id, &monitor, NULL);
+        lnkeep_status status =
+            heard(lnkeep_monitors_load(j->p->monitors, known->id, &monitor, NULL));
         int is_purged = known->stage == 0;
         if (status == LNKEEP_DONE && !is_purged) {
             judge_loaded(j, number, monitor);
@@ -135,15 +136,15 @@ static void judge_loads(struct judging *j) {
 /* The manager of the last commit, or one that is known not to be. */
 static void judge_manager(struct judging *j) {
     lnkeep_buf *manager = NULL;
-    lnkeep_status status = lnkeep_monitors_load_manager(j->p->monitors, &manager, NULL);
+    lnkeep_status status = heard(lnkeep_monitors_load_manager(j->p->monitors, &manager, NULL));
     uint32_t flags = LNKEEP_MONITORS_MANAGER_MISSING | LNKEEP_MONITORS_MANAGER_IS_BEHIND;
     flags &= j->report.flags;
     if (flags) report_damage(j->reading);
-    if (status == LNKEEP_CORRUPT_RECORD) {
-        report_damage(j->reading);
-    } else if (status != LNKEEP_DONE) {
-        found(j->reading, FOUND_STATUS, "the manager: %s", lnkeep_status_name(status));
-    } else if (!manager && !flags) {
+    if (!is_done_or_told(j->reading, status, "the manager")) {
+        lnkeep_buf_free(manager);
+        return;
+    }
+    if (!manager && !flags) {
         found(j->reading, FOUND_LOST, "there is no manager");
     } else if (manager && part_digest(manager->ptr, manager->len) != j->truth->manager &&
                !(flags & LNKEEP_MONITORS_MANAGER_IS_BEHIND)) {
@@ -181,7 +182,7 @@ static void judge_outputs(struct judging *j) {
     while (taken > 0) {
         lnkeep_outputs *outputs = NULL;
         lnkeep_status status =
-            lnkeep_monitors_take_outputs(j->p->monitors, TAKEN_MAX, &outputs, NULL);
+            heard(lnkeep_monitors_take_outputs(j->p->monitors, TAKEN_MAX, &outputs, NULL));
         if (status != LNKEEP_DONE) {
             found(j->reading, FOUND_STATUS, "outputs: %s", lnkeep_status_name(status));
             return;
@@ -201,6 +202,7 @@ static void judge_outputs(struct judging *j) {
 
 static void expect(struct judging *j, size_t number, lnkeep_status given, lnkeep_status wanted,
                    const char *what) {
+    given = heard(given);
     if (given == wanted) return;
     enum finding kind = given == LNKEEP_DONE ? FOUND_GRANTED_TWICE : FOUND_WRONG;
     found(j->reading, kind, "channel %zu, %s: %s, not %s", number, what, lnkeep_status_name(given),
@@ -236,12 +238,8 @@ static void judge_repeats(struct judging *j) {
     }
 }
 
-static int is_refused(lnkeep_status status) {
-    return status != LNKEEP_DONE && lnkeep_status_class(status) <= LNKEEP_CLASS_REFUSED;
-}
-
 /* A snapshot past the tip mends a channel; every other one takes an update. */
-static lnkeep_status queue_mending(struct judging *j) {
+static int queue_mending(struct judging *j) {
     struct known_channel *channels = j->now->channels;
     for (size_t number = 0; number < j->truth->channels_len; number++) {
         struct known_channel *channel = &channels[number];
@@ -258,15 +256,16 @@ static lnkeep_status queue_mending(struct judging *j) {
             status = lnkeep_monitors_queue_update(j->p->monitors, channel->id, channel->tip, bytes,
                                                   0, NULL, NULL);
         }
+        status = heard(status);
         if (status == LNKEEP_DONE) continue;
-        if (is_refused(status)) {
-            found(j->reading, FOUND_STATUS, "channel %zu does not go on: %s", number,
-                  lnkeep_status_name(status));
-        }
-        return status;
+        found(j->reading, FOUND_STATUS, "channel %zu does not go on: %s", number,
+              lnkeep_status_name(status));
+        return 0;
     }
-    return lnkeep_monitors_queue_output(j->p->monitors, LNKEEP_OUTPUT_DURABLE, NEW_TAG,
-                                        monitors_payload(NEW_TAG), NULL, NULL);
+    lnkeep_status status =
+        heard(lnkeep_monitors_queue_output(j->p->monitors, LNKEEP_OUTPUT_DURABLE, NEW_TAG,
+                                           monitors_payload(NEW_TAG), NULL, NULL));
+    return is_done(j->reading, status, "an output");
 }
 
 static void judge_mended(struct judging *j) {
@@ -276,7 +275,8 @@ static void judge_mended(struct judging *j) {
         if (!is_to_mend(j, number)) continue;
         lnkeep_monitor *monitor = NULL;
         lnkeep_bytes wanted = monitors_snapshot(number, channel->tip);
-        lnkeep_status status = lnkeep_monitors_load(j->p->monitors, channel->id, &monitor, NULL);
+        lnkeep_status status =
+            heard(lnkeep_monitors_load(j->p->monitors, channel->id, &monitor, NULL));
         int is_mended = status == LNKEEP_DONE && monitor->channel.damage == 0 &&
                         monitor->updates_len == 0 && monitor->snapshot.len == wanted.len &&
                         memcmp(monitor->snapshot.ptr, wanted.ptr, wanted.len) == 0;
@@ -288,7 +288,9 @@ static void judge_mended(struct judging *j) {
 
 static void judge_new_output(struct judging *j) {
     lnkeep_outputs *outputs = NULL;
-    if (lnkeep_monitors_take_outputs(j->p->monitors, 1, &outputs, NULL) != LNKEEP_DONE) return;
+    lnkeep_status status =
+        heard(lnkeep_monitors_take_outputs(j->p->monitors, 1, &outputs, NULL));
+    if (!is_done(j->reading, status, "taking outputs")) return;
     const lnkeep_output *output = outputs->outputs;
     if (outputs->outputs_len == 0 || output->tag != NEW_TAG) {
         found(j->reading, FOUND_WRONG, "the output of a commit does not come");
@@ -300,15 +302,9 @@ static void judge_new_output(struct judging *j) {
 }
 
 static void judge_commit(struct judging *j) {
-    lnkeep_status status = queue_mending(j);
-    if (status == LNKEEP_DONE) status = monitors_commit(j->p, j->now, j->truth->managers + 1);
-    if (is_refused(status)) {
-        found(j->reading, FOUND_STATUS, "a commit answered %s", lnkeep_status_name(status));
-    }
-    if (status != LNKEEP_DONE) {
-        report_damage(j->reading);
-        return;
-    }
+    if (!queue_mending(j)) return;
+    lnkeep_status status = heard(monitors_commit(j->p, j->now, j->truth->managers + 1));
+    if (!is_done(j->reading, status, "a commit of monitors")) return;
     judge_mended(j);
     judge_new_output(j);
 }
@@ -319,14 +315,9 @@ void monitors_judge(const struct reading *reading, struct parts *p) {
     now = *j.truth;
     j.now = &now;
     j.report = (lnkeep_monitors_report)LNKEEP_MONITORS_REPORT_INIT;
-    lnkeep_status status = lnkeep_monitors_open(p->store, NULL, &p->monitors, &j.report, NULL);
-    if (status != LNKEEP_DONE) {
-        report_damage(reading);
-        if (is_refused(status) && !is_restored(reading)) {
-            found(reading, FOUND_STATUS, "monitors do not open: %s", lnkeep_status_name(status));
-        }
-        return;
-    }
+    lnkeep_status status =
+        heard(lnkeep_monitors_open(p->store, NULL, &p->monitors, &j.report, NULL));
+    if (!is_done(reading, status, "the open of monitors")) return;
     if (is_restored(reading)) {
         /* Everything fits together and is old, which has to be told. */
         if (!(j.report.flags & LNKEEP_MONITORS_MAY_BE_STALE)) {

@@ -87,5 +87,5 @@ void parts_judge(const struct reading *reading, struct parts *p) {
         each[part].judge(reading, p);
     }
     reading->verdict->part = PARTS;
-    if (parts_close(p) != LNKEEP_DONE) report_damage(reading);
+    is_done(reading, heard(parts_close(p)), "the close of the components");
 }

@@ -64,7 +64,7 @@ static struct known_payment fetch(const struct making *m, size_t number) {
     uint8_t hash[32];
     lnkeep_payment *payment = NULL;
     base_payment_hash(number, hash);
-    known.fetched = lnkeep_payments_fetch(m->payments, hash, &payment, NULL);
+    known.fetched = heard(lnkeep_payments_fetch(m->payments, hash, &payment, NULL));
     if (known.fetched == LNKEEP_DONE) known.digest = payment_digest(payment);
     lnkeep_payment_free(payment);
     return known;
@@ -78,7 +78,7 @@ static lnkeep_status count_listed(const struct making *m, uint32_t statuses, uin
     *listed = *unreadable = 0;
     while (has_more) {
         lnkeep_payment_page *page = NULL;
-        lnkeep_status status = lnkeep_payments_list(m->payments, &query, &page, NULL);
+        lnkeep_status status = heard(lnkeep_payments_list(m->payments, &query, &page, NULL));
         if (status != LNKEEP_DONE) return status;
         *listed += page->payments_len + page->unreadable_len;
         *unreadable += page->unreadable_len;
@@ -122,10 +122,9 @@ static void judge_fetch(const struct reading *reading, const struct making *m, s
     const struct known_payment *known = &reading->truth->payments[number];
     struct known_payment now = fetch(m, number);
     if (now.fetched == known->fetched && now.digest == known->digest) return;
+    if (now.fetched != known->fetched && is_judged(reading, now.fetched, "a payment")) return;
     if (is_restored(reading)) return;
-    if (now.fetched == LNKEEP_CORRUPT_RECORD) {
-        report_damage(reading);
-    } else if (now.fetched == known->fetched) {
+    if (now.fetched == known->fetched) {
         found(reading, FOUND_WRONG, "payment %zu: another value", number);
     } else {
         found(reading, FOUND_LOST, "payment %zu: %s, not %s", number,
@@ -139,35 +138,32 @@ static void judge_lists(const struct reading *reading, const struct making *m) {
     lnkeep_status status = count_listed(m, 0, &all, &one);
     if (status == LNKEEP_DONE) status = count_listed(m, UNFINISHED, &unfinished, &two);
     if (one || two) report_damage(reading);
+    int is_listed = is_done(reading, status, "a list of payments");
     if (is_restored(reading)) return;
-    if (status != LNKEEP_DONE) {
-        found(reading, FOUND_STATUS, "listing payments answered %s", lnkeep_status_name(status));
-    } else if (all != truth->payments_listed || unfinished != truth->unfinished) {
+    if (is_listed && (all != truth->payments_listed || unfinished != truth->unfinished)) {
         found(reading, FOUND_LOST, "%llu payments are listed, %llu unfinished, not %llu and %llu",
               (unsigned long long)all, (unsigned long long)unfinished,
               (unsigned long long)truth->payments_listed, (unsigned long long)truth->unfinished);
     }
     lnkeep_payment_counts counts = LNKEEP_PAYMENT_COUNTS_INIT;
     const lnkeep_payment_counts *known = &truth->payment_counts;
-    status = lnkeep_payments_counts(m->payments, &counts, NULL);
-    if (status != LNKEEP_DONE) report_damage(reading);
-    else if (counts.payments != known->payments || counts.unfinished != known->unfinished ||
-             counts.tombstones != known->tombstones || counts.attempts != known->attempts ||
-             counts.idempotency_keys != known->idempotency_keys) {
+    status = heard(lnkeep_payments_counts(m->payments, &counts, NULL));
+    if (!is_done(reading, status, "counts of payments")) return;
+    if (counts.payments != known->payments || counts.unfinished != known->unfinished ||
+        counts.tombstones != known->tombstones || counts.attempts != known->attempts ||
+        counts.idempotency_keys != known->idempotency_keys) {
         found(reading, FOUND_WRONG, "another count of payments or their attempts");
     }
 }
 
 static void judge_answer(const struct reading *reading, size_t number, lnkeep_status wanted,
                          lnkeep_status given) {
+    given = heard(given);
     if (given == wanted) return;
     if (given == LNKEEP_DONE) {
         found(reading, FOUND_PAID_TWICE, "payment %zu may be paid, not %s", number,
               lnkeep_status_name(wanted));
-    } else if (given == LNKEEP_CORRUPT_RECORD ||
-               lnkeep_status_class(given) != LNKEEP_CLASS_REFUSED) {
-        report_damage(reading);
-    } else if (!is_restored(reading)) {
+    } else if (!is_judged(reading, given, "a payment asked for again") && !is_restored(reading)) {
         found(reading, FOUND_WRONG, "payment %zu, asked for again: %s, not %s", number,
               lnkeep_status_name(given), lnkeep_status_name(wanted));
     }
@@ -191,16 +187,9 @@ static void judge_quarantine(const struct reading *reading, const struct making 
     uint8_t hash[32];
     lnkeep_outcome outcome = {0};
     base_payment_hash(number, hash);
-    lnkeep_status status = lnkeep_payments_quarantine(m->payments, hash, &outcome, NULL);
+    lnkeep_status status = heard(lnkeep_payments_quarantine(m->payments, hash, &outcome, NULL));
     report_damage(reading);
-    if (status != LNKEEP_DONE) {
-        int is_refused = lnkeep_status_class(status) <= LNKEEP_CLASS_REFUSED;
-        if (is_refused && status != LNKEEP_CORRUPT_RECORD) {
-            found(reading, FOUND_STATUS, "payment %zu: quarantine answered %s", number,
-                  lnkeep_status_name(status));
-        }
-        return;
-    }
+    if (!is_done_or_told(reading, status, "a quarantine")) return;
     if (outcome.value != 0) {
         reading->verdict->mended++;
         judge_fetch(reading, m, number);
@@ -208,7 +197,7 @@ static void judge_quarantine(const struct reading *reading, const struct making 
     }
     reading->verdict->quarantined++;
     struct known_payment now = fetch(m, number);
-    lnkeep_status asked = base_ask_payment(m, number);
+    lnkeep_status asked = heard(base_ask_payment(m, number));
     if (asked == LNKEEP_DONE) {
         found(reading, FOUND_PAID_TWICE, "payment %zu was quarantined and may be paid", number);
     } else if (now.fetched != LNKEEP_PAYMENT_NOT_INITIATED || asked != LNKEEP_ALREADY_PAID) {
@@ -221,15 +210,12 @@ static void judge_quarantine(const struct reading *reading, const struct making 
 static void judge_resume(const struct reading *reading, const struct making *m) {
     uint64_t unfinished = 0, unreadable = 0;
     lnkeep_resume *resume = NULL;
-    if (count_listed(m, UNFINISHED, &unfinished, &unreadable) != LNKEEP_DONE) return;
-    lnkeep_status status = lnkeep_payments_resume(m->payments, NULL, 0, 0, &resume, NULL);
-    if (status == LNKEEP_DONE && resume->payments_len != unfinished) {
+    lnkeep_status status = count_listed(m, UNFINISHED, &unfinished, &unreadable);
+    if (!is_done(reading, status, "a list of unfinished payments")) return;
+    status = heard(lnkeep_payments_resume(m->payments, NULL, 0, 0, &resume, NULL));
+    if (is_done(reading, status, "a resume") && resume->payments_len != unfinished) {
         found(reading, FOUND_LOST, "a resume met %zu payments, not %llu", resume->payments_len,
               (unsigned long long)unfinished);
-    } else if (lnkeep_status_class(status) == LNKEEP_CLASS_REFUSED) {
-        found(reading, FOUND_STATUS, "a resume answered %s", lnkeep_status_name(status));
-    } else if (status != LNKEEP_DONE) {
-        report_damage(reading);
     }
     lnkeep_resume_free(resume);
 }
@@ -241,7 +227,9 @@ void judge_payments(const struct reading *reading, const struct making *m) {
     judge_lists(reading, m);
     judge_answers(reading, m);
     for (size_t number = 0; number < truth->payments_len; number++) {
-        is_quarantined[number] = fetch(m, number).fetched == LNKEEP_CORRUPT_RECORD;
+        lnkeep_status fetched = fetch(m, number).fetched;
+        is_quarantined[number] = may_report(fetched);
+        is_judged(reading, fetched, "a payment");
         if (is_quarantined[number]) judge_quarantine(reading, m, number);
     }
     for (size_t number = 0; number < truth->payments_len; number++) {

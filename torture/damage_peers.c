@@ -181,8 +181,8 @@ static void judge_entry(void *context, const lnkeep_peer_entry *entry) {
 static void judge_blob(struct judging *j, size_t peer) {
     const struct known_peer *known = &j->truth->peers[peer];
     lnkeep_buf *blob = NULL;
-    lnkeep_status status = returned(j->p, peer, &blob);
-    if (status == LNKEEP_CORRUPT_RECORD) {
+    lnkeep_status status = heard(returned(j->p, peer, &blob));
+    if (may_report(status)) {
         report_damage(j->reading);
         j->is_damaged[peer] = 1;
     } else if (status != LNKEEP_DONE) {
@@ -202,9 +202,8 @@ static void judge_healing(struct judging *j, size_t peer) {
     lnkeep_stored stored = LNKEEP_STORED_INIT;
     lnkeep_status wanted = peers_has_claim(peer, 2) ? LNKEEP_DONE : LNKEEP_NO_CLAIM;
     lnkeep_status status =
-        lnkeep_peer_storage_store(j->p->peers, PARTS_NOW_MS + 1, known->node_id,
-                                  peers_blob(peer, known->version), &stored, NULL);
-    if (lnkeep_status_class(status) > LNKEEP_CLASS_REFUSED) return;
+        heard(lnkeep_peer_storage_store(j->p->peers, PARTS_NOW_MS + 1, known->node_id,
+                                        peers_blob(peer, known->version), &stored, NULL));
     if (status != wanted) {
         found(j->reading, FOUND_WRONG, "peer %zu, damaged, stores again: %s", peer,
               lnkeep_status_name(status));
@@ -229,37 +228,27 @@ static void judge_collected(struct judging *j, const lnkeep_node_ids *collected,
 static void judge_collection(struct judging *j) {
     uint32_t height = PEERS_CLOSED_AT + RETENTION_BLOCKS + (uint32_t)j->truth->peers_len / 2;
     lnkeep_node_ids *collected = NULL;
-    lnkeep_status status = peers_tell_claims(j->p, 2);
+    lnkeep_status status = heard(peers_tell_claims(j->p, 2));
     for (size_t peer = 0; status == LNKEEP_DONE && peer < j->truth->peers_len; peer++) {
         if (j->is_damaged[peer]) judge_healing(j, peer);
     }
     if (status == LNKEEP_DONE) {
-        status = lnkeep_peer_storage_block_connected(j->p->peers, height, &collected, NULL);
+        status =
+            heard(lnkeep_peer_storage_block_connected(j->p->peers, height, &collected, NULL));
     }
-    if (status == LNKEEP_DONE) judge_collected(j, collected, height);
-    else if (lnkeep_status_class(status) > LNKEEP_CLASS_REFUSED) report_damage(j->reading);
-    else found(j->reading, FOUND_STATUS, "claims and a block: %s", lnkeep_status_name(status));
+    if (is_done(j->reading, status, "claims and a block")) judge_collected(j, collected, height);
     lnkeep_node_ids_free(collected);
 }
 
 void peers_judge(const struct reading *reading, struct parts *p) {
     struct judging j = {.reading = reading, .truth = &reading->truth->parts.peers, .p = p};
     j.report = (lnkeep_peer_storage_report)LNKEEP_PEER_STORAGE_REPORT_INIT;
-    lnkeep_status status = lnkeep_peer_storage_open(p->store, NULL, &p->peers, &j.report, NULL);
-    if (status != LNKEEP_DONE) {
-        report_damage(reading);
-        if (lnkeep_status_class(status) <= LNKEEP_CLASS_REFUSED && !is_restored(reading)) {
-            found(reading, FOUND_STATUS, "peer storage does not open: %s",
-                  lnkeep_status_name(status));
-        }
-        return;
-    }
+    lnkeep_status status =
+        heard(lnkeep_peer_storage_open(p->store, NULL, &p->peers, &j.report, NULL));
+    if (!is_done(reading, status, "the open of peer storage")) return;
     if (is_restored(reading)) return;
     if (j.report.damaged) report_damage(reading);
-    status = each_listed(p, judge_entry, &j);
-    if (status != LNKEEP_DONE) {
-        found(reading, FOUND_STATUS, "listing peers: %s", lnkeep_status_name(status));
-    }
+    is_done(reading, heard(each_listed(p, judge_entry, &j)), "a list of peers");
     for (size_t peer = 0; peer < j.truth->peers_len; peer++) {
         if (!j.is_listed[peer]) found(reading, FOUND_LOST, "peer %zu is not listed", peer);
         judge_blob(&j, peer);

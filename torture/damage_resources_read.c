@@ -19,10 +19,6 @@ struct judging {
      memcmp((j)->now->list, (j)->truth->list,               \
             (j)->truth->list##_len * sizeof(j)->truth->list[0]) == 0)
 
-static int is_refused(lnkeep_status status) {
-    return status != LNKEEP_DONE && lnkeep_status_class(status) <= LNKEEP_CLASS_REFUSED;
-}
-
 static int read_now(struct judging *j) {
     if (resources_read(j->p, j->now)) return 1;
     found(j->reading, FOUND_WRONG, "resources hold more than was ever told");
@@ -120,7 +116,7 @@ static void judge_state(struct judging *j) {
     if (!IS_SAME(j, pending)) found(j->reading, FOUND_WRONG, "other HTLCs are pending");
     if (!IS_SAME(j, pairs)) found(j->reading, FOUND_WRONG, "other slots are in use");
     if (!IS_SAME(j, marks)) found(j->reading, FOUND_WRONG, "other marks of misuse");
-    lnkeep_status status = lnkeep_resources_read_stats(j->p->resources, &stats, NULL);
+    lnkeep_status status = heard(lnkeep_resources_read_stats(j->p->resources, &stats, NULL));
     if (status != LNKEEP_DONE || stats.journal_next != j->truth->journal_next) {
         found(j->reading, FOUND_WRONG, "the journal goes on at another number");
     }
@@ -144,15 +140,9 @@ static void judge_reconciled(struct judging *j) {
         live[i].block_height = request.block_height;
         live[i].flags = was->flags & LNKEEP_PENDING_ACCOUNTABLE ? LNKEEP_HTLC_ACCOUNTABLE : 0;
     }
-    lnkeep_status status = lnkeep_resources_reconcile(j->p->resources, live, j->truth->pending_len,
-                                                      &report, NULL);
-    if (status != LNKEEP_DONE) {
-        if (is_refused(status)) {
-            found(j->reading, FOUND_STATUS, "reconciling: %s", lnkeep_status_name(status));
-        }
-        report_damage(j->reading);
-        return;
-    }
+    lnkeep_status status = heard(lnkeep_resources_reconcile(
+        j->p->resources, live, j->truth->pending_len, &report, NULL));
+    if (!is_done(j->reading, status, "a reconciliation")) return;
     if (!j->report.damaged && (report.kept != j->truth->pending_len || report.dropped != 0 ||
                                report.added != 0 || report.different != 0)) {
         found(j->reading, FOUND_WRONG, "a reconciliation found a difference");
@@ -182,13 +172,12 @@ static void judge_decisions(struct judging *j) {
         request.incoming_amount_msat *= 5;
         request.outgoing_amount_msat = request.incoming_amount_msat - 5000;
         lnkeep_status status =
-            lnkeep_resources_add(j->p->resources, &request, 1, 0, &decision, NULL, NULL);
+            heard(lnkeep_resources_add(j->p->resources, &request, 1, 0, &decision, NULL, NULL));
         int is_known =
             channel_of(j->truth, request.incoming) && channel_of(j->truth, request.outgoing);
-        if (status == LNKEEP_DONE || !is_known || status == LNKEEP_CHANNEL_CLOSING) continue;
-        if (status == LNKEEP_UNKNOWN_CHANNEL && j->report.damaged) continue;
-        if (!is_refused(status)) report_damage(j->reading);
-        else found(j->reading, FOUND_STATUS, "a decision: %s", lnkeep_status_name(status));
+        if (status == LNKEEP_DONE || status == LNKEEP_CHANNEL_CLOSING) continue;
+        if (status == LNKEEP_UNKNOWN_CHANNEL && (!is_known || j->report.damaged)) continue;
+        found(j->reading, FOUND_STATUS, "a decision: %s", lnkeep_status_name(status));
     }
     if (!read_now(j)) return;
     judge_sums(j, "after decisions");
@@ -200,14 +189,8 @@ void resources_judge(const struct reading *reading, struct parts *p) {
     struct judging j = {.reading = reading, .truth = &reading->truth->parts.resources, .p = p};
     j.now = &now;
     j.report = (lnkeep_resources_report)LNKEEP_RESOURCES_REPORT_INIT;
-    lnkeep_status status = resources_open_at(p, 1, &j.report);
-    if (status != LNKEEP_DONE) {
-        report_damage(reading);
-        if (is_refused(status) && status != LNKEEP_CORRUPT_RECORD && !is_restored(reading)) {
-            found(reading, FOUND_STATUS, "resources do not open: %s", lnkeep_status_name(status));
-        }
-        return;
-    }
+    lnkeep_status status = heard(resources_open_at(p, 1, &j.report));
+    if (!is_done_or_told(reading, status, "the open of resources")) return;
     if (is_restored(reading)) {
         if (read_now(&j)) judge_sums(&j, "in an old store");
         return;

@@ -15,4 +15,5 @@ run_damage() {
     run damage_still "$OUT/damage" --control still --count "$CONTROLS"
     run damage_control_older "$OUT/damage" --control older --count "$((CONTROLS * 2))"
     run damage_control_bare "$OUT/damage" --control bare --count "$((CONTROLS * 10))"
+    run damage_control_internal "$OUT/damage" --control internal --count "$((CONTROLS * 10))"
 }
