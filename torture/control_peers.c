@@ -9,11 +9,13 @@
 #include <string.h>
 
 static const struct peers_control controls[] = {
-    {"deferred", CONTROL_DEFERRED, FOUND_BLOB, 0},
-    {"unsealed", CONTROL_UNSEALED, FOUND_ALARM, 0},
-    {"older", CONTROL_OLDER, FOUND_BLOB, 0},
-    {"rollback", CONTROL_OLDER, FOUND_ALARM, 0},
-    {"lossy", CONTROL_NONE, FOUND_RESTORE, 1},
+    {"deferred", CONTROL_DEFERRED, FOUND_BLOB, 0, 0, 0},
+    {"unsealed", CONTROL_UNSEALED, FOUND_ALARM, 0, 0, 0},
+    {"older", CONTROL_OLDER, FOUND_BLOB, 0, 0, 0},
+    {"rollback", CONTROL_OLDER, FOUND_ALARM, 0, 0, 0},
+    {"lossy", CONTROL_NONE, FOUND_RESTORE, 1, 0, 0},
+    {"untold", CONTROL_NONE, FOUND_RESTORE, 0, 1, 0},
+    {"stripped", CONTROL_NONE, FOUND_RESTORE, 0, 0, 1},
 };
 
 const struct peers_control *peers_control(const char *name) {
@@ -65,8 +67,48 @@ static void lose(struct life *life) {
     }
 }
 
+/* A journal that says of no HTLC anything, under the number of the one that was there. */
+static void strip(struct kept_blob *kept, unsigned peer) {
+    enum { JOURNAL_HEAD_BYTES = 36, COUNTS_BYTES = 4 };
+    static const uint8_t nothing[JOURNAL_HEAD_BYTES + COUNTS_BYTES], entropy[16] = {5};
+    uint8_t node_id[33];
+    lnkeep_envelope_header header = LNKEEP_ENVELOPE_HEADER_INIT;
+    lnkeep_opened *opened = NULL;
+    lnkeep_buf *blob = NULL;
+    lnkeep_bytes bytes = {kept->bytes, BACKUP_BLOB_BYTES}, payload = {nothing, sizeof nothing};
+    consumer_node(peer, node_id);
+    if (lnkeep_envelope_open(consumer_secret, node_id, bytes, &opened, NULL) != LNKEEP_DONE) return;
+    header.seq = opened->seq;
+    header.created_unix_secs = opened->created_unix_secs;
+    header.block_height = opened->block_height;
+    header.kind = opened->kind;
+    memcpy(header.instance, opened->instance, sizeof header.instance);
+    lnkeep_status status = lnkeep_envelope_seal(consumer_secret, node_id, &header, payload,
+                                                BACKUP_BLOB_BYTES, entropy, &blob, NULL);
+    if (status != LNKEEP_DONE) give_up("sealing a journal without HTLCs");
+    memcpy(kept->bytes, blob->ptr, BACKUP_BLOB_BYTES);
+    lnkeep_buf_free(blob);
+    lnkeep_opened_free(opened);
+}
+
+/* In a process of its own: the library is not used on both sides of a fork. */
+static int strip_all(void *context) {
+    struct life *life = context;
+    for (unsigned peer = 0; peer < KEEPERS; peer++) {
+        for (unsigned slot = 0; slot < BACKUP_SLOTS; slot++) {
+            struct kept_blob *kept = &life->ledger->consumer.peers[peer].slots[slot];
+            if (kept->is_journal) strip(kept, peer);
+        }
+    }
+    return 0;
+}
+
 void peers_meddle(const struct peers_control *control, struct life *life) {
     if (!control) return;
     if (control->control == CONTROL_OLDER) put_back(life);
     if (control->peers_lose) lose(life);
+    if (control->is_untold) life->ledger->consumer.is_untold = 1;
+    if (control->are_stripped && run_child(strip_all, life, HANG_MS).code != 0) {
+        give_up("stripping journals");
+    }
 }

@@ -239,6 +239,7 @@ struct peers_control {
     enum control control;
     unsigned wanted; /* enum finding */
     int peers_lose;
+    int is_untold, are_stripped; /* HTLCs: to the library, and in the journals that peers hold */
 };
 const struct peers_control *peers_control(const char *name);
 /* The store as it is now, for a host that is put back to it. */

@@ -63,18 +63,47 @@ static void note_durable(struct session *session, uint64_t now_ms) {
         if (seq == 0 || now_ms < from_ms) continue;
         struct keeper *keeper = &ledger_of(session)->peers[peer];
         if (keeper->committed_seq < seq) keeper->committed_seq = seq;
-        if (peer < KEEPERS) note_secure(session, session->consumer.returned[peer].whole);
+        if (peer < KEEPERS) {
+            uint64_t journal = session->consumer.returned[peer].journal;
+            struct consumer_ledger *ledger = ledger_of(session);
+            note_secure(session, session->consumer.returned[peer].whole);
+            if (ledger->secure_journal < journal) ledger->secure_journal = journal;
+        }
         session->consumer.returned[peer].seq = 0;
     }
 }
 
+/* What is in a blob: a peer could not tell, who has the secret can. */
+static void look_into(struct kept_blob *kept, unsigned peer) {
+    enum { BASE_AT = 16, BASE_END = 24 };
+    uint8_t node_id[33];
+    lnkeep_opened *opened = NULL;
+    lnkeep_bytes blob = {kept->bytes, BACKUP_BLOB_BYTES};
+    consumer_node(peer, node_id);
+    kept->is_journal = 0;
+    kept->base = 0;
+    lnkeep_status status =
+        lnkeep_envelope_open(consumer_secret, node_id, blob, &opened, NULL);
+    if (status != LNKEEP_DONE) {
+        finding(FOUND_RESTORE, "the blob for peer %u: %s", peer, lnkeep_status_name(status));
+    } else if (opened->kind == 2 && opened->payload.len >= BASE_END) {
+        kept->is_journal = 1;
+        for (unsigned i = BASE_AT; i < BASE_END; i++) {
+            kept->base = kept->base << 8 | opened->payload.ptr[i];
+        }
+    }
+    lnkeep_opened_free(opened);
+}
+
 /* The peer keeps what it was sent from here on, or takes it later. */
-static void hand_over(struct keeper *keeper, const uint8_t *bytes, uint64_t seq, unsigned payload,
-                      int is_delayed) {
+static void hand_over(struct consumer_ledger *ledger, unsigned peer, const uint8_t *bytes,
+                      uint64_t seq, int is_delayed) {
+    struct keeper *keeper = &ledger->peers[peer];
     int slot = keeper_free_slot(keeper);
     keeper->slots[slot].seq = seq;
-    keeper->slots[slot].payload = (uint16_t)payload;
+    keeper->slots[slot].payload = ledger->payload;
     memcpy(keeper->slots[slot].bytes, bytes, BACKUP_BLOB_BYTES);
+    look_into(&keeper->slots[slot], peer);
     if (is_delayed) {
         keeper->incoming = slot;
         return;
@@ -98,14 +127,14 @@ static void note_left(struct session *session, unsigned peer, uint64_t seq, cons
     keeper->sent_seq = seq;
     ledger->seq_last = seq;
     sealed->digest = digest;
-    hand_over(keeper, blob->ptr, seq, ledger->payload, is_delayed);
+    hand_over(ledger, peer, blob->ptr, seq, is_delayed);
 }
 
 /* The host of this control hands a blob out under the next number, and then has it counted. */
 static void send_too_early(struct session *session, unsigned peer, uint64_t seq) {
     lnkeep_buf *blob = consumer_foreign(session->consumer.instance, peer, seq);
     struct consumer_ledger *ledger = ledger_of(session);
-    hand_over(&ledger->peers[peer], blob->ptr, seq, ledger->payload, 0);
+    hand_over(ledger, peer, blob->ptr, seq, 0);
     lnkeep_buf_free(blob);
 }
 
@@ -121,7 +150,11 @@ static lnkeep_status seal_for(struct session *session, unsigned peer, uint64_t n
     uint64_t next_seq = standing.next_seq;
     /* Whatever becomes of the call, the number may be a generation's from here on. */
     struct sealed *sealed = consumer_sealed(ledger, next_seq);
-    if (sealed->digest == 0) sealed->payload = ledger->payload;
+    if (sealed->digest == 0) {
+        sealed->payload = ledger->payload;
+        sealed->htlcs = ledger->htlcs;
+        sealed->htlcs_in_doubt = session->consumer.htlcs_in_doubt;
+    }
     consumer_node(peer, node_id);
     int is_unsealed = session->life->control == CONTROL_UNSEALED && wanted == LNKEEP_DONE;
     if (is_unsealed) send_too_early(session, peer, next_seq);
@@ -363,11 +396,11 @@ static lnkeep_status call_htlc(struct session *session, const struct op *op, uns
     unsigned number = op->seed % HTLCS;
     lnkeep_backup_htlc htlc = consumer_htlc(number);
     lnkeep_backup backup = session->consumer.backup;
-    lnkeep_status status, wanted = LNKEEP_DONE;
+    lnkeep_status status = LNKEEP_DONE, wanted = LNKEEP_DONE;
     uint64_t now_ms = tell_time(session, at, 0);
     if (op->slot) {
         ledger->htlcs |= 1u << number;
-        status = lnkeep_backup_set_htlc(backup, now_ms, &htlc, NULL);
+        if (!ledger->is_untold) status = lnkeep_backup_set_htlc(backup, now_ms, &htlc, NULL);
     } else {
         wanted = ledger->htlcs >> number & 1 ? LNKEEP_DONE : LNKEEP_ALREADY;
         ledger->htlcs &= ~(1u << number);
@@ -375,6 +408,7 @@ static lnkeep_status call_htlc(struct session *session, const struct op *op, uns
         /* The call before may have been the one that removed it. */
         if (status == LNKEEP_ALREADY) wanted = status;
     }
+    if (status < LNKEEP_DONE) session->consumer.htlcs_in_doubt |= 1u << number;
     status = session_judge(session, status, wanted, "an HTLC", number);
     return status == LNKEEP_DONE ? tick_and_send(session, op, at, 100) : status;
 }
@@ -391,6 +425,11 @@ static lnkeep_status call_ready(struct session *session, const struct op *op, un
 static lnkeep_status call_payload(struct session *session, const struct op *op, unsigned at) {
     struct consumer_ledger *ledger = ledger_of(session);
     if (ledger->payload < at + 1) ledger->payload = (uint16_t)(at + 1);
+    /* Whoever keeps journals may be given a share in their place. */
+    if (consumer_is_cut(ledger->payload)) {
+        ledger->secure_journal = 0;
+        for (unsigned i = 0; i < KEEPERS; i++) session->consumer.returned[i].journal = 0;
+    }
     lnkeep_status status = lnkeep_backup_set_payload(session->consumer.backup,
                                                      consumer_payload(ledger->payload), NULL);
     status = session_judge(session, status, LNKEEP_DONE, "set_payload", 0);

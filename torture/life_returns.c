@@ -122,6 +122,9 @@ static void note_committed(struct session *session, unsigned peer, uint64_t seq,
     session->consumer.returned[peer].seq = seq;
     session->consumer.returned[peer].concluded_ms = now_ms;
     session->consumer.returned[peer].whole = 0;
+    const struct kept_blob *held = &keeper->slots[keeper->held];
+    int stays = held->is_journal && !held->base && !consumer_is_cut(ledger_of(session)->payload);
+    session->consumer.returned[peer].journal = stays ? held->seq : 0;
     if (known.held_content == LNKEEP_CONTENT_WHOLE) {
         session->consumer.returned[peer].whole = keeper->slots[keeper->held].payload;
     }

@@ -26,12 +26,14 @@ unsigned consumer_peer_of(const uint8_t *node_id) {
 }
 
 /* Some in a row go whole to everybody, more in a row are cut into 4 or 5 of 8 shares. */
+int consumer_is_cut(unsigned number) { return number % PAYLOADS_IN_TURN >= WHOLE_PAYLOADS; }
+
+/* Beside one of 1,060 bytes there is room for some HTLCs. */
 lnkeep_bytes consumer_payload(unsigned number) {
-    static const uint16_t lens[2][4] = {{200, 600, 880, 300}, {950, 1040, 1250, 1000}};
+    static const uint16_t lens[2][4] = {{200, 600, 880, 300}, {950, 1060, 1250, 1000}};
     static uint8_t bytes[PAYLOAD_MAX];
     uint64_t chance = chance_seed(number, 3);
-    int is_cut = number % PAYLOADS_IN_TURN >= WHOLE_PAYLOADS;
-    size_t len = lens[is_cut][chance_below(&chance, 4)];
+    size_t len = lens[consumer_is_cut(number)][chance_below(&chance, 4)];
     chance_fill(&chance, bytes, len);
     bytes[0] = (uint8_t)number;
     bytes[1] = (uint8_t)(number >> 8);
@@ -53,6 +55,21 @@ lnkeep_backup_htlc consumer_htlc(unsigned number) {
         memcpy(htlc.preimage, preimage, sizeof preimage);
     }
     return htlc;
+}
+
+uint32_t consumer_fitting(uint32_t htlcs, unsigned bytes_max) {
+    enum { COUNTS_BYTES = 4, ROW_BYTES = 33, ENTRY_BYTES = 55, PREIMAGE_BYTES = 32, CHANNELS = 3 };
+    unsigned bytes = COUNTS_BYTES, rows = 0;
+    uint32_t fitting = 0;
+    for (unsigned number = HTLCS; number-- > 0;) {
+        unsigned row = 1u << number % CHANNELS;
+        unsigned more = ENTRY_BYTES + (number % 2 ? PREIMAGE_BYTES : 0) + (rows & row ? 0 : ROW_BYTES);
+        if (!(htlcs >> number & 1) || bytes + more > bytes_max) continue;
+        bytes += more;
+        rows |= row;
+        fitting |= 1u << number;
+    }
+    return fitting;
 }
 
 lnkeep_peer_facts consumer_facts(unsigned peer, uint8_t address[7]) {
@@ -117,19 +134,96 @@ static void feed(lnkeep_recovery_session session, unsigned peer, lnkeep_bytes bl
     }
 }
 
-/* HTLCs come out as they were told, or not at all. */
-static void check_htlcs(lnkeep_recovery_session session) {
-    lnkeep_recovered_htlcs *found = NULL;
-    lnkeep_status status = lnkeep_recovery_htlcs(session, &found, NULL);
-    for (size_t i = 0; status == LNKEEP_DONE && i < found->htlcs_len; i++) {
+/* --- HTLCs come out as they were told when the newest state of them was sealed that peers hold. */
+
+static const struct sealed *find_sealed(const struct consumer_ledger *ledger, uint64_t seq) {
+    for (unsigned i = 0; i < SEALED_MAX; i++) {
+        if (ledger->sealed[i].seq == seq) return &ledger->sealed[i];
+    }
+    return NULL;
+}
+
+/* A cut generation tells all HTLCs of its time or, if there is no room for all, none. */
+static uint32_t beside_payload(const struct sealed *sealed) {
+    size_t bytes = consumer_payload(sealed->payload).len + OBJECT_TAIL_BYTES;
+    size_t room = (bytes + SHARE_BYTES - 1) / SHARE_BYTES * SHARE_BYTES - bytes;
+    if (!consumer_is_cut(sealed->payload) || sealed->htlcs_in_doubt) return 0;
+    return consumer_fitting(sealed->htlcs, (unsigned)room) == sealed->htlcs ? sealed->htlcs : 0;
+}
+
+/* The bits of what came out. */
+static uint32_t read_htlcs(const lnkeep_recovered_htlcs *found) {
+    uint32_t htlcs = 0;
+    for (size_t i = 0; i < found->htlcs_len; i++) {
         const void *place = (const uint8_t *)found->htlcs + i * found->htlc_stride;
         const lnkeep_backup_htlc *htlc = place;
         lnkeep_backup_htlc told = consumer_htlc((unsigned)(htlc->htlc_id % HTLCS));
-        if (htlc->htlc_id < HTLCS && memcmp(htlc, &told, sizeof told) == 0) continue;
+        int is_told = htlc->htlc_id < HTLCS && memcmp(htlc, &told, sizeof told) == 0;
+        if (is_told) htlcs |= 1u << htlc->htlc_id;
+        if (is_told) continue;
         finding(FOUND_RESTORE, "HTLC %llu was restored other than it was told",
                 (unsigned long long)htlc->htlc_id);
     }
+    return htlcs;
+}
+
+/* What a journal leaves out it counts; alone, it leaves out what has no room, and nothing else. */
+static void check_told(const struct sealed *sealed, const lnkeep_recovered_htlcs *found,
+                       uint32_t htlcs) {
+    int has_journal = (found->flags & LNKEEP_RECOVERED_HTLCS_HAS_JOURNAL) != 0;
+    int has_base = (found->flags & LNKEEP_RECOVERED_HTLCS_HAS_BASE) != 0;
+    uint32_t doubt = sealed->htlcs_in_doubt, told = sealed->htlcs, missing = told & ~htlcs & ~doubt;
+    uint32_t wanted = !has_journal ? beside_payload(sealed)
+                      : has_base   ? 0
+                                   : consumer_fitting(told, JOURNAL_ROOM_BYTES);
+    unsigned left_out = has_journal ? found->uncovered_count : 0;
+    int is_counted = (!has_journal && !htlcs) || doubt ||
+                     (unsigned)__builtin_popcount(missing) == left_out;
+    if (!(htlcs & ~told & ~doubt) && is_counted && (doubt || !(wanted & ~htlcs))) return;
+    finding(FOUND_RESTORE, "number %llu restores HTLCs %x, and %u had no room; told were %x",
+            (unsigned long long)sealed->seq, htlcs, left_out, told);
+}
+
+static void check_htlcs(const struct consumer_ledger *ledger, lnkeep_recovery_session session,
+                        uint64_t least_seq, struct restored *restored) {
+    lnkeep_recovered_htlcs *found = NULL;
+    lnkeep_status status = lnkeep_recovery_htlcs(session, &found, NULL);
+    if (status == LNKEEP_DONE) {
+        int has_journal = (found->flags & LNKEEP_RECOVERED_HTLCS_HAS_JOURNAL) != 0;
+        restored->htlcs_seq = has_journal ? found->journal_seq : found->base_generation;
+        restored->htlcs = read_htlcs(found);
+        const struct sealed *sealed = find_sealed(ledger, restored->htlcs_seq);
+        if (sealed) check_told(sealed, found, restored->htlcs);
+        else finding(FOUND_RESTORE, "HTLCs of a number that was never sealed");
+    } else if (status != LNKEEP_NOT_FOUND && status != LNKEEP_NOT_ENOUGH_SHARES) {
+        finding(FOUND_RESTORE, "the HTLCs of a recovery: %s", lnkeep_status_name(status));
+    }
+    if (restored->htlcs_seq < least_seq) {
+        finding(FOUND_RESTORE, "HTLCs of number %llu are restored (%s), peers hold %llu",
+                (unsigned long long)restored->htlcs_seq, lnkeep_status_name(status),
+                (unsigned long long)least_seq);
+    }
     lnkeep_recovered_htlcs_free(found);
+}
+
+/* What a keeper returns, NULL for nothing. */
+static const struct kept_blob *returned_by(const struct keeper *keeper, int takes_incoming) {
+    int is_newer = takes_incoming && keeper->incoming >= 0;
+    int slot = is_newer ? keeper->incoming : keeper->held;
+    return slot < 0 ? NULL : &keeper->slots[slot];
+}
+
+/* The newest state of HTLCs that peers hold: a journal, or what lies beside the restored payload. */
+static uint64_t newest_htlcs(const struct consumer_ledger *ledger, int takes_incoming,
+                             uint64_t generation) {
+    const struct sealed *sealed = generation ? find_sealed(ledger, generation) : NULL;
+    uint64_t newest = sealed && beside_payload(sealed) ? generation : 0;
+    for (unsigned peer = 0; peer <= LIAR; peer++) {
+        const struct kept_blob *blob = returned_by(&ledger->peers[peer], takes_incoming);
+        int is_usable = blob && blob->is_journal && (!blob->base || blob->base == generation);
+        if (is_usable && blob->seq > newest) newest = blob->seq;
+    }
+    return newest;
 }
 
 static unsigned payload_of(const struct consumer_ledger *ledger, const lnkeep_recovered *found) {
@@ -162,19 +256,17 @@ struct restored consumer_restore(const struct consumer_ledger *ledger, int takes
     memset(garbage, 0x5a, sizeof garbage);
     feed(session, LIAR, (lnkeep_bytes){garbage, sizeof garbage});
     for (unsigned peer = 0; peer <= LIAR; peer++) {
-        const struct keeper *keeper = &ledger->peers[peer];
-        int is_newer = takes_incoming && keeper->incoming >= 0;
-        int slot = is_newer ? keeper->incoming : keeper->held;
-        if (slot < 0) continue;
-        feed(session, peer, (lnkeep_bytes){keeper->slots[slot].bytes, BACKUP_BLOB_BYTES});
+        const struct kept_blob *blob = returned_by(&ledger->peers[peer], takes_incoming);
+        if (blob) feed(session, peer, (lnkeep_bytes){blob->bytes, BACKUP_BLOB_BYTES});
     }
     lnkeep_status status = lnkeep_recovery_payload(session, 1, &found, NULL);
     if (status == LNKEEP_DONE) restored.payload = payload_of(ledger, found);
     else if (status != LNKEEP_NOT_ENOUGH_SHARES) {
         finding(FOUND_RESTORE, "the payload of a recovery: %s", lnkeep_status_name(status));
     }
+    uint64_t generation = found ? found->generation : 0;
     lnkeep_recovered_free(found);
-    check_htlcs(session);
+    check_htlcs(ledger, session, newest_htlcs(ledger, takes_incoming, generation), &restored);
     if (greatest_seq) {
         uint8_t node_of_nobody[16] = {0xee};
         lnkeep_buf *foreign = consumer_foreign(node_of_nobody, FOREIGNER, greatest_seq);

@@ -112,6 +112,9 @@ enum {
     SEALED_MAX = 1024,
     PAYLOAD_MAX = 1300,
     HTLCS = 24,
+    SHARE_BYTES = 263,       /* of the longest share that a blob of ours takes */
+    OBJECT_TAIL_BYTES = 4,   /* after payload and HTLCs in what is cut */
+    JOURNAL_ROOM_BYTES = 596, /* for HTLCs in a journal of ours: a roster and its head go along */
     ALL_KEEPERS = (1 << KEEPERS) - 1,
     BACKUP_INTERVAL_MS = 30000,
     BATCH_MS = 5000,
@@ -132,8 +135,9 @@ enum consumer_call {
 
 /* A blob that left for a peer. */
 struct kept_blob {
-    uint64_t seq;
+    uint64_t seq, base; /* of a journal: the generation that it is relative to, 0 for none */
     uint16_t payload;
+    uint8_t is_journal;
     uint8_t bytes[BACKUP_BLOB_BYTES];
 };
 
@@ -155,6 +159,7 @@ enum protection { NOT_PROTECTED, IS_PROTECTED, PROTECTION_IN_DOUBT, PROTECTION_L
 struct sealed {
     uint64_t seq, digest; /* digest of the blob; 0 while none left */
     uint16_t payload;
+    uint32_t htlcs, htlcs_in_doubt; /* bits of those that had been told by then */
 };
 
 struct consumer_ledger {
@@ -167,6 +172,9 @@ struct consumer_ledger {
     volatile uint64_t adopted_seq, foreign_seq;
     volatile uint8_t is_blocked, is_block_in_doubt;
     volatile uint32_t htlcs; /* bits of those that are pending */
+    /* A journal that came back, since the payload goes whole: its keeper goes on to keep one. */
+    volatile uint64_t secure_journal;
+    uint8_t is_untold; /* a control: the library is told of no HTLC any more */
     volatile uint64_t now_ms;
 };
 
@@ -176,8 +184,10 @@ struct consumer {
     /* Conclusions that a later tick makes durable: the number, and when it was concluded. */
     struct {
         uint64_t seq, concluded_ms;
+        uint64_t journal; /* the journal that came back and is complete by itself, 0 for none */
         uint16_t whole; /* the payload that came back whole, 0 for none */
     } returned[BACKUP_PEERS];
+    uint32_t htlcs_in_doubt; /* bits of those whose call failed since the open */
 };
 
 extern const uint8_t consumer_secret[32];
@@ -186,7 +196,11 @@ void consumer_node(unsigned peer, uint8_t node_id[33]);
 unsigned consumer_peer_of(const uint8_t *node_id);
 /* The bytes live until the next call. */
 lnkeep_bytes consumer_payload(unsigned number);
+/* Whether it is longer than a blob. */
+int consumer_is_cut(unsigned number);
 lnkeep_backup_htlc consumer_htlc(unsigned number);
+/* Of these HTLCs those that so many bytes tell: the largest first. */
+uint32_t consumer_fitting(uint32_t htlcs, unsigned bytes_max);
 lnkeep_peer_facts consumer_facts(unsigned peer, uint8_t address[7]);
 /* What the foreigner holds: sealed by our secret under a number that this database never used. */
 lnkeep_buf *consumer_foreign(const uint8_t instance[16], unsigned peer, uint64_t seq);
@@ -202,6 +216,8 @@ void provider_begin(struct provider_ledger *ledger);
 struct restored {
     unsigned payload;   /* 0 when nothing can be restored */
     uint64_t seq_floor; /* what numbers may go on above */
+    uint64_t htlcs_seq; /* of the journal or the generation that the HTLCs are of, 0 for none */
+    uint32_t htlcs;
 };
 struct restored consumer_restore(const struct consumer_ledger *ledger, int takes_incoming,
                                  uint64_t greatest_seq);

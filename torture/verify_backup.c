@@ -57,7 +57,7 @@ static lnkeep_status tell_again(struct session *session) {
     }
     for (unsigned number = 0; number < HTLCS && status == LNKEEP_DONE; number++) {
         lnkeep_backup_htlc htlc = consumer_htlc(number);
-        if (!(ledger->htlcs >> number & 1)) continue;
+        if (!(ledger->htlcs >> number & 1) || ledger->is_untold) continue;
         status = lnkeep_backup_set_htlc(backup, ledger->now_ms, &htlc, NULL);
     }
     if (status != LNKEEP_DONE || !ledger->payload) return status;
@@ -97,14 +97,48 @@ lnkeep_status consumer_open(struct session *session) {
 static void check_world(struct session *session, int takes_incoming) {
     const struct consumer_ledger *ledger = ledger_of(session);
     struct restored restored = consumer_restore(ledger, takes_incoming, 0);
-    if (restored.payload >= ledger->secure) return;
-    finding(FOUND_RESTORE, "peers restore payload %u, known to be restorable was %u",
-            restored.payload, ledger->secure);
+    if (restored.payload < ledger->secure) {
+        finding(FOUND_RESTORE, "peers restore payload %u, known to be restorable was %u",
+                restored.payload, ledger->secure);
+    }
+    if (restored.htlcs_seq < ledger->secure_journal) {
+        finding(FOUND_RESTORE, "peers restore HTLCs of number %llu, %llu had come back",
+                (unsigned long long)restored.htlcs_seq, (unsigned long long)ledger->secure_journal);
+    }
 }
 
 void consumer_check(struct session *session) {
     check_world(session, 0);
     check_world(session, 1);
+}
+
+/*
+ * A payload that goes whole has keepers of journals beside it. When everybody has come back several
+ * times, further apart than journals are, they hold the HTLCs: more are told than there is room for.
+ */
+static void check_journals(struct session *session, unsigned at) {
+    enum { APART = 20, ROUNDS = 3, TOLD_FROM = 6, TOLD_TO = 16 };
+    static const struct step acknowledge = {STEP_CONSUME, 1, {{CONSUMER_ACKNOWLEDGE, 0, 0, 0}}};
+    static const struct step payload = {STEP_CONSUME, 1, {{CONSUMER_PAYLOAD, 2, 0, 0}}};
+    static const struct step meet = {STEP_CONSUME, 1, {{CONSUMER_MEET, 2, 0, ALL_KEEPERS}}};
+    const struct consumer_ledger *ledger = ledger_of(session);
+    while (consumer_is_cut(at + 1)) at++;
+    lnkeep_status status = LNKEEP_DONE;
+    if (ledger->is_blocked) status = session_consume(session, &acknowledge, at);
+    if (status == LNKEEP_DONE) status = session_consume(session, &payload, at);
+    for (unsigned i = TOLD_FROM; i < TOLD_TO && status == LNKEEP_DONE; i++) {
+        struct step told = {STEP_CONSUME, 1, {{CONSUMER_HTLC, (uint8_t)i, 0, 1}}};
+        status = session_consume(session, &told, at);
+    }
+    for (unsigned i = 1; i <= ROUNDS && status == LNKEEP_DONE; i++) {
+        status = session_consume(session, &meet, at + i * APART);
+    }
+    if (status != LNKEEP_DONE) return;
+    uint32_t restored = consumer_restore(ledger, 0, 0).htlcs;
+    uint32_t wanted = consumer_fitting(ledger->htlcs, JOURNAL_ROOM_BYTES);
+    if (restored == wanted) return;
+    finding(FOUND_RESTORE, "everybody came back, and HTLCs %x are restored, not %x of %x", restored,
+            wanted, ledger->htlcs);
 }
 
 /* After a restart every peer connects; what is ours and what we know of is no loss of state. */
@@ -115,5 +149,7 @@ void consumer_meet_all(struct session *session, unsigned at) {
     consumer_check(session);
     session_consume(session, &liar, at + 1);
     session_consume(session, &meet, at + 10);
+    consumer_check(session);
+    check_journals(session, at + 11);
     consumer_check(session);
 }
