@@ -9,13 +9,14 @@
 #include <string.h>
 
 static const struct peers_control controls[] = {
-    {"deferred", CONTROL_DEFERRED, FOUND_BLOB, 0, 0, 0},
-    {"unsealed", CONTROL_UNSEALED, FOUND_ALARM, 0, 0, 0},
-    {"older", CONTROL_OLDER, FOUND_BLOB, 0, 0, 0},
-    {"rollback", CONTROL_OLDER, FOUND_ALARM, 0, 0, 0},
-    {"lossy", CONTROL_NONE, FOUND_RESTORE, 1, 0, 0},
-    {"untold", CONTROL_NONE, FOUND_RESTORE, 0, 1, 0},
-    {"stripped", CONTROL_NONE, FOUND_RESTORE, 0, 0, 1},
+    {"deferred", CONTROL_DEFERRED, FOUND_BLOB, 0, 0, 0, 0},
+    {"unsealed", CONTROL_UNSEALED, FOUND_ALARM, 0, 0, 0, 0},
+    {"older", CONTROL_OLDER, FOUND_BLOB, 0, 0, 0, 0},
+    {"rollback", CONTROL_OLDER, FOUND_ALARM, 0, 0, 0, 0},
+    {"lossy", CONTROL_NONE, FOUND_RESTORE, 1, 0, 0, 0},
+    {"untold", CONTROL_NONE, FOUND_RESTORE, 0, 1, 0, 0},
+    {"stripped", CONTROL_NONE, FOUND_RESTORE, 0, 0, 1, 0},
+    {"unheard", CONTROL_NONE, FOUND_ALARM, 0, 0, 0, 1},
 };
 
 const struct peers_control *peers_control(const char *name) {
@@ -108,6 +109,7 @@ void peers_meddle(const struct peers_control *control, struct life *life) {
     if (control->control == CONTROL_OLDER) put_back(life);
     if (control->peers_lose) lose(life);
     if (control->is_untold) life->ledger->consumer.is_untold = 1;
+    if (control->is_unheard) life->ledger->consumer.is_unheard = 1;
     if (control->are_stripped && run_child(strip_all, life, HANG_MS).code != 0) {
         give_up("stripping journals");
     }

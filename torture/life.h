@@ -217,6 +217,8 @@ lnkeep_status consumer_standing(struct session *session, lnkeep_backup_standing 
 /* What was promised of a peer is known after every crash since. */
 void consumer_check_known(const struct session *session, unsigned peer,
                           const lnkeep_backup_peer *known);
+/* What an open knows of a peer is what has to be known from here on. */
+void consumer_take_known(struct session *session, unsigned peer, const lnkeep_backup_peer *known);
 /* What a peer hands back at a connection. */
 enum returns { RETURNS_HELD, RETURNS_BEFORE, RETURNS_GARBAGE, RETURNS_NOTHING, RETURNS_FOREIGN };
 struct meeting {
@@ -240,6 +242,7 @@ struct peers_control {
     unsigned wanted; /* enum finding */
     int peers_lose;
     int is_untold, are_stripped; /* HTLCs: to the library, and in the journals that peers hold */
+    int is_unheard;
 };
 const struct peers_control *peers_control(const char *name);
 /* The store as it is now, for a host that is put back to it. */

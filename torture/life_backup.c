@@ -125,6 +125,7 @@ static void note_left(struct session *session, unsigned peer, uint64_t seq, cons
     }
     if (blob->len != BACKUP_BLOB_BYTES) finding(FOUND_WRONG, "a blob of %zu bytes", blob->len);
     keeper->sent_seq = seq;
+    session->consumer.peers[peer].sent_seq = seq;
     ledger->seq_last = seq;
     sealed->digest = digest;
     hand_over(ledger, peer, blob->ptr, seq, is_delayed);
@@ -167,6 +168,8 @@ static lnkeep_status seal_for(struct session *session, unsigned peer, uint64_t n
         }
         note_left(session, peer, seq, blob, is_delayed && !is_unsealed);
         note_base(session);
+    } else if (lnkeep_status_class(status) >= LNKEEP_CLASS_RETRY) {
+        session->consumer.peers[peer].is_vague = 1;
     }
     lnkeep_buf_free(blob);
     return session_judge(session, status, wanted, "seal", peer);

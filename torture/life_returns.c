@@ -87,6 +87,45 @@ void consumer_check_known(const struct session *session, unsigned peer,
     }
 }
 
+void consumer_take_known(struct session *session, unsigned peer, const lnkeep_backup_peer *known) {
+    const struct consumer_ledger *ledger = ledger_of(session);
+    const struct keeper *keeper = &ledger->peers[peer];
+    const struct sealed *sealed = consumer_find_sealed(ledger, known->sent_seq);
+    /* A host that died in a seal was not given its blob: nobody has one of that number. */
+    if (known->sent_seq > keeper->sent_seq && (!sealed || sealed->digest != 0)) {
+        finding(FOUND_NUMBER, "peer %u was sent number %llu, known is %llu, which did not leave for it",
+                peer, (unsigned long long)keeper->sent_seq, (unsigned long long)known->sent_seq);
+    }
+    if (known->committed_seq > keeper->returned_seq) {
+        finding(FOUND_ALARM, "peer %u is known to have returned number %llu, it was %llu", peer,
+                (unsigned long long)known->committed_seq, (unsigned long long)keeper->returned_seq);
+    }
+    session->consumer.peers[peer].sent_seq = known->sent_seq;
+    session->consumer.peers[peer].committed_seq = known->committed_seq;
+    session->consumer.peers[peer].is_vague = 0;
+}
+
+/* Between two opens what is known changes by answers alone; it is those that a return is judged by. */
+static void expect_known(struct session *session, unsigned peer, lnkeep_backup_peer *known) {
+    const struct keeper *keeper = &ledger_of(session)->peers[peer];
+    if (session->consumer.peers[peer].is_vague) consumer_take_known(session, peer, known);
+    uint64_t sent_seq = session->consumer.peers[peer].sent_seq;
+    uint64_t committed_seq = session->consumer.peers[peer].committed_seq;
+    if (known->sent_seq != sent_seq) {
+        finding(FOUND_NUMBER, "peer %u was sent number %llu since the open, known is %llu", peer,
+                (unsigned long long)sent_seq, (unsigned long long)known->sent_seq);
+    }
+    if (known->committed_seq != committed_seq) {
+        finding(FOUND_ALARM, "peer %u returned number %llu since the open, known is %llu", peer,
+                (unsigned long long)committed_seq, (unsigned long long)known->committed_seq);
+    }
+    known->sent_seq = sent_seq;
+    known->committed_seq = committed_seq;
+    if (keeper->is_protected > IS_PROTECTED) return;
+    known->flags &= ~(uint32_t)LNKEEP_BACKUP_PEER_PROTECTED;
+    if (keeper->is_protected) known->flags |= LNKEEP_BACKUP_PEER_PROTECTED;
+}
+
 /* What the peer hands over: the bytes live in its memory, or in *foreign. */
 static lnkeep_bytes blob_of(struct session *session, unsigned peer, enum returns returns,
                             uint64_t foreign_seq, const uint8_t *instance, lnkeep_buf **foreign) {
@@ -115,12 +154,17 @@ static void note_alarm(struct session *session, unsigned peer, uint64_t seq,
     }
 }
 
-static void note_committed(struct session *session, unsigned peer, uint64_t seq, uint64_t now_ms) {
-    lnkeep_backup_peer known;
-    const struct keeper *keeper = &ledger_of(session)->peers[peer];
-    if (consumer_known(session, peer, &known) != LNKEEP_DONE) return;
+/* A number that is not below those that came back before counts, whether it is the last one sent or not. */
+static void note_returned(struct session *session, unsigned peer, uint64_t seq, uint64_t now_ms,
+                          uint32_t state) {
+    int is_committed = state == LNKEEP_BACKUP_STATE_COMMITTED;
+    if (!is_committed && state != LNKEEP_BACKUP_STATE_LAGGING) return;
+    session->consumer.peers[peer].committed_seq = seq;
     session->consumer.returned[peer].seq = seq;
     session->consumer.returned[peer].concluded_ms = now_ms;
+    lnkeep_backup_peer known;
+    const struct keeper *keeper = &ledger_of(session)->peers[peer];
+    if (!is_committed || consumer_known(session, peer, &known) != LNKEEP_DONE) return;
     session->consumer.returned[peer].whole = 0;
     const struct kept_blob *held = &keeper->slots[keeper->held];
     int stays = held->is_journal && !held->base && !consumer_is_cut(ledger_of(session)->payload);
@@ -186,11 +230,21 @@ lnkeep_status consumer_conclude(struct session *session, const struct meeting *m
     lnkeep_status status = consumer_known(session, met->peer, &known);
     if (status != LNKEEP_DONE) return status;
     consumer_check_known(session, met->peer, &known);
+    expect_known(session, met->peer, &known);
     int is_adopted = made.returns == RETURNS_FOREIGN && made.seq <= ledger->adopted_seq &&
                      memcmp(met->instance, session->consumer.instance, 16) != 0;
     struct conclusion wanted = conclusion_of(&known, made.returns, made.seq, is_adopted);
     expect_alarm(ledger, met->peer, wanted.action);
+    struct keeper *keeper = &ledger->peers[met->peer];
+    if (made.is_ours && keeper->returned_seq < made.seq) keeper->returned_seq = made.seq;
+    if (made.is_ours && ledger->is_unheard) {
+        note_returned(session, met->peer, made.seq, now_ms, wanted.state);
+        return LNKEEP_DONE;
+    }
     status = call_return(session, met, made, now_ms, &given, &opened);
+    if (lnkeep_status_class(status) >= LNKEEP_CLASS_RETRY) {
+        session->consumer.peers[met->peer].is_vague = 1;
+    }
     if (status == LNKEEP_DONE) {
         check_conclusion(met->peer, made.returns, made.seq, wanted, &given);
         consumer_check_failure(session, given.failure, "a conclusion");
@@ -198,8 +252,7 @@ lnkeep_status consumer_conclude(struct session *session, const struct meeting *m
             finding(FOUND_RESTORE, "a blob of ours for peer %u does not open", met->peer);
         }
         note_alarm(session, met->peer, made.seq, &given);
-        int is_committed = given.state == LNKEEP_BACKUP_STATE_COMMITTED && made.is_ours;
-        if (is_committed) note_committed(session, met->peer, made.seq, now_ms);
+        if (made.is_ours) note_returned(session, met->peer, made.seq, now_ms, given.state);
     }
     lnkeep_opened_free(opened);
     return session_judge(session, status, LNKEEP_DONE, "retrieval", met->peer);

@@ -136,7 +136,7 @@ static void feed(lnkeep_recovery_session session, unsigned peer, lnkeep_bytes bl
 
 /* --- HTLCs come out as they were told when the newest state of them was sealed that peers hold. */
 
-static const struct sealed *find_sealed(const struct consumer_ledger *ledger, uint64_t seq) {
+const struct sealed *consumer_find_sealed(const struct consumer_ledger *ledger, uint64_t seq) {
     for (unsigned i = 0; i < SEALED_MAX; i++) {
         if (ledger->sealed[i].seq == seq) return &ledger->sealed[i];
     }
@@ -192,7 +192,7 @@ static void check_htlcs(const struct consumer_ledger *ledger, lnkeep_recovery_se
         int has_journal = (found->flags & LNKEEP_RECOVERED_HTLCS_HAS_JOURNAL) != 0;
         restored->htlcs_seq = has_journal ? found->journal_seq : found->base_generation;
         restored->htlcs = read_htlcs(found);
-        const struct sealed *sealed = find_sealed(ledger, restored->htlcs_seq);
+        const struct sealed *sealed = consumer_find_sealed(ledger, restored->htlcs_seq);
         if (sealed) check_told(sealed, found, restored->htlcs);
         else finding(FOUND_RESTORE, "HTLCs of a number that was never sealed");
     } else if (status != LNKEEP_NOT_FOUND && status != LNKEEP_NOT_ENOUGH_SHARES) {
@@ -216,7 +216,7 @@ static const struct kept_blob *returned_by(const struct keeper *keeper, int take
 /* The newest state of HTLCs that peers hold: a journal, or what lies beside the restored payload. */
 static uint64_t newest_htlcs(const struct consumer_ledger *ledger, int takes_incoming,
                              uint64_t generation) {
-    const struct sealed *sealed = generation ? find_sealed(ledger, generation) : NULL;
+    const struct sealed *sealed = generation ? consumer_find_sealed(ledger, generation) : NULL;
     uint64_t newest = sealed && beside_payload(sealed) ? generation : 0;
     for (unsigned peer = 0; peer <= LIAR; peer++) {
         const struct kept_blob *blob = returned_by(&ledger->peers[peer], takes_incoming);

@@ -149,6 +149,7 @@ struct keeper {
     volatile int before;   /* slot of what it held before, which the liar returns */
     volatile uint64_t sent_seq;      /* the last number that left for it */
     volatile uint64_t committed_seq; /* the greatest that it returned, once that is durable */
+    volatile uint64_t returned_seq;  /* the greatest that it returned, whatever became of that */
     volatile uint8_t is_protected;   /* what it holds may not be overwritten: enum protection */
 };
 
@@ -174,7 +175,8 @@ struct consumer_ledger {
     volatile uint32_t htlcs; /* bits of those that are pending */
     /* A journal that came back, since the payload goes whole: its keeper goes on to keep one. */
     volatile uint64_t secure_journal;
-    uint8_t is_untold; /* a control: the library is told of no HTLC any more */
+    uint8_t is_untold;  /* a control: the library is told of no HTLC any more */
+    uint8_t is_unheard; /* a control: what peers return is not given to the library */
     volatile uint64_t now_ms;
 };
 
@@ -188,6 +190,11 @@ struct consumer {
         uint16_t whole; /* the payload that came back whole, 0 for none */
     } returned[BACKUP_PEERS];
     uint32_t htlcs_in_doubt; /* bits of those whose call failed since the open */
+    /* What has to be known of a peer: taken over at the open, and what was answered since. */
+    struct {
+        uint64_t sent_seq, committed_seq;
+        uint8_t is_vague; /* a call failed, and may have changed it */
+    } peers[BACKUP_PEERS];
 };
 
 extern const uint8_t consumer_secret[32];
@@ -206,6 +213,8 @@ lnkeep_peer_facts consumer_facts(unsigned peer, uint8_t address[7]);
 lnkeep_buf *consumer_foreign(const uint8_t instance[16], unsigned peer, uint64_t seq);
 
 struct sealed *consumer_sealed(struct consumer_ledger *ledger, uint64_t seq);
+/* NULL for a number that nothing was sealed under, or long ago. */
+const struct sealed *consumer_find_sealed(const struct consumer_ledger *ledger, uint64_t seq);
 /* Another slot than those in use; the blob is written there before anything points to it. */
 int keeper_free_slot(const struct keeper *keeper);
 /* Before the first life: nobody holds anything. */

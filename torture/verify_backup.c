@@ -87,6 +87,7 @@ lnkeep_status consumer_open(struct session *session) {
         status = consumer_known(session, peer, &known);
         if (status != LNKEEP_DONE) return status;
         consumer_check_known(session, peer, &known);
+        consumer_take_known(session, peer, &known);
         check_protection(session, peer, &known);
     }
     consumer_check(session);

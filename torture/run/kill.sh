@@ -30,7 +30,7 @@ run_kill() {
         --points "$((CONTROLS / 2))"
     run kill_after_control_late "$OUT/kill" --after --control late --points "$CONTROLS"
     # Blobs of peers, and our own at peers.
-    for control in deferred unsealed older rollback lossy untold stripped; do
+    for control in deferred unsealed older rollback lossy untold stripped unheard; do
         run "kill_before_control_$control" "$OUT/kill" --before --control "$control" --points "$CONTROLS"
     done
     run kill_random_control_early "$OUT/kill" --random --control early --points "$CONTROLS"
