@@ -66,7 +66,7 @@ static const struct {
 } controls[] = {
     {"early", SOAK_EARLY, FOUND_LOST},          {"older", SOAK_OLDER, FOUND_LOST},
     {"hoarder", SOAK_HOARDER, FOUND_GROWTH},    {"leaker", SOAK_LEAKER, FOUND_GROWTH},
-    {"twice", SOAK_TWICE, FOUND_GRANTED_TWICE},
+    {"twice", SOAK_TWICE, FOUND_GRANTED_TWICE}, {"skipper", SOAK_SKIPPER, FOUND_EVENT},
 };
 
 static volatile sig_atomic_t is_asked_to_end;

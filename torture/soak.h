@@ -101,6 +101,7 @@ struct kept {
 struct lane {
     uint64_t chance, next;
     uint64_t calls, since_us;
+    uint64_t event_last; /* the greatest number of an event that an answer named */
     atomic_uint is_busy;
     uint32_t place, len; /* of the thing in this state that the call under way changes */
     uint8_t before[THING_BYTES], after[THING_BYTES];
@@ -132,6 +133,7 @@ enum soak_control {
     SOAK_HOARDER, /* never deletes an attempt */
     SOAK_TWICE,   /* dispatches an attempt that is known already */
     SOAK_LEAKER,  /* frees nothing that it reads */
+    SOAK_SKIPPER, /* opens its cursor anew, after what it did not acknowledge */
 };
 
 /* In shared memory: the state, and what is about this run alone. */

@@ -15,6 +15,28 @@ enum {
     BYTES_PREIMAGE = 2000,
 };
 
+/* --- What answers say of events. */
+
+static _Thread_local lnkeep_outcome answered;
+
+/* Numbers rise, whosever change it is, and what an answer names is there after every crash. */
+static void note_event(struct host *host, unsigned lane) {
+    struct lane *noted = &host->soak->state.lanes[lane];
+    uint64_t sequence = answered.event_sequence;
+    if (sequence > noted->event_last) {
+        noted->event_last = sequence;
+        return;
+    }
+    finding(FOUND_EVENT, "thread %u: an answer names event %llu, the one before named %llu", lane,
+            (unsigned long long)sequence, (unsigned long long)noted->event_last);
+    atomic_store(&host->soak->has_stopped, 1);
+}
+
+/* As CALL, of a change that has an event: the call gives its outcome in `answered`. */
+#define CHANGE(host, lane, thing, after, which, call)                                             \
+    (answered = (lnkeep_outcome){0},                                                              \
+     CALL(host, lane, thing, after, which, LNKEEP_DONE, call) ? (note_event(host, lane), 1) : 0)
+
 /* --- Attempts. */
 
 static struct attempt *attempt_of(struct host *host, unsigned lane, unsigned slot) {
@@ -53,8 +75,8 @@ static void start_attempt(struct host *host, unsigned lane, struct attempt *atte
     lnkeep_attempt_request request = {.key = key_of(lane, id), .amount_msat = id};
     after.seed = (uint32_t)lane_chance(host, lane, 1u << 30);
     /* Whoever is killed here was told nothing, and dispatches nothing. */
-    int is_mine = CALL(host, lane, attempt, after, id, LNKEEP_DONE,
-                       lnkeep_attempts_init(host->attempts, &request, NULL, NULL));
+    int is_mine = CHANGE(host, lane, attempt, after, id,
+                         lnkeep_attempts_init(host->attempts, &request, &answered, NULL));
     if (is_mine) dispatch(host, attempt);
 }
 
@@ -71,8 +93,8 @@ static void mark(struct host *host, unsigned lane, struct attempt *attempt) {
     lnkeep_attempt_key key = key_of(lane, attempt->id);
     struct attempt after = *attempt;
     after.stage = ATTEMPT_OUT;
-    (void)CALL(host, lane, attempt, after, key.id, LNKEEP_DONE,
-               lnkeep_attempts_mark_handed_off(host->attempts, &key, NULL, NULL));
+    (void)CHANGE(host, lane, attempt, after, key.id,
+                 lnkeep_attempts_mark_handed_off(host->attempts, &key, &answered, NULL));
 }
 
 static void roll_back(struct host *host, unsigned lane, struct attempt *attempt) {
@@ -81,8 +103,9 @@ static void roll_back(struct host *host, unsigned lane, struct attempt *attempt)
     after.stage = ATTEMPT_ENDED;
     after.is_failed = 1;
     lnkeep_bytes message = result_of(lane, &after).message;
-    (void)CALL(host, lane, attempt, after, key.id, LNKEEP_DONE,
-               lnkeep_attempts_fail_pending(host->attempts, &key, 0x2002, message, 0, NULL, NULL));
+    (void)CHANGE(host, lane, attempt, after, key.id,
+                 lnkeep_attempts_fail_pending(host->attempts, &key, 0x2002, message, 0, &answered,
+                                              NULL));
 }
 
 static void end(struct host *host, unsigned lane, struct attempt *attempt) {
@@ -91,8 +114,8 @@ static void end(struct host *host, unsigned lane, struct attempt *attempt) {
     after.stage = ATTEMPT_ENDED;
     after.is_failed = lane_chance(host, lane, 3) == 0;
     lnkeep_attempt_result result = result_of(lane, &after);
-    (void)CALL(host, lane, attempt, after, key.id, LNKEEP_DONE,
-               lnkeep_attempts_store_result(host->attempts, &key, &result, NULL, NULL));
+    (void)CHANGE(host, lane, attempt, after, key.id,
+                 lnkeep_attempts_store_result(host->attempts, &key, &result, &answered, NULL));
 }
 
 static void acknowledge(struct host *host, unsigned lane, struct attempt *attempt) {
@@ -105,9 +128,8 @@ static void acknowledge(struct host *host, unsigned lane, struct attempt *attemp
 
 static lnkeep_status delete_record(struct host *host, const lnkeep_attempt_key *key,
                                    uint32_t flags) {
-    lnkeep_outcome outcome = {0};
-    lnkeep_status status = lnkeep_attempts_delete(host->attempts, key, 1, flags, &outcome, NULL);
-    return status == LNKEEP_BATCH ? outcome.status : status;
+    lnkeep_status status = lnkeep_attempts_delete(host->attempts, key, 1, flags, &answered, NULL);
+    return status == LNKEEP_BATCH ? answered.status : status;
 }
 
 /* Ids only rise here, so that most may be forgotten; some stay burned, up to their greatest number. */
@@ -120,8 +142,8 @@ static void delete_attempt(struct host *host, unsigned lane, struct attempt *att
         return;
     }
     after.stage = is_burned ? ATTEMPT_BURNED : ATTEMPT_NONE;
-    (void)CALL(host, lane, attempt, after, key.id, LNKEEP_DONE,
-               delete_record(host, &key, is_burned ? 0 : LNKEEP_DELETE_FORGET));
+    (void)CHANGE(host, lane, attempt, after, key.id,
+                 delete_record(host, &key, is_burned ? 0 : LNKEEP_DELETE_FORGET));
 }
 
 void attempts_step(struct host *host, unsigned lane) {
@@ -208,7 +230,7 @@ static lnkeep_status initiate(struct host *host, unsigned lane, uint64_t number)
     memcpy(init.payment_hash, words.hash, sizeof init.payment_hash);
     init.amount_msat = AMOUNT_MSAT + number;
     init.payment_request = (lnkeep_bytes){(const uint8_t *)text, (size_t)len};
-    return lnkeep_payments_init(host->payments, &init, NULL, NULL, NULL);
+    return lnkeep_payments_init(host->payments, &init, NULL, &answered, NULL);
 }
 
 static lnkeep_status enroll(struct host *host, unsigned lane, uint64_t number) {
@@ -220,18 +242,18 @@ static lnkeep_status enroll(struct host *host, unsigned lane, uint64_t number) {
     part.cltv_expiry = 800000;
     part.route = soak_bytes(BYTES_MESSAGE + lane, number, number % 16 == 0 ? 2500 : 120);
     return lnkeep_payments_register(host->payments, words.hash, &part, LNKEEP_REGISTER_WITH_RECORD,
-                                    NULL, NULL, NULL);
+                                    NULL, &answered, NULL);
 }
 
 static lnkeep_status settle(struct host *host, const struct payment_words *words) {
     return lnkeep_payments_settle(host->payments, words->hash, &words->key, words->preimage, 0, 0,
-                                  NULL, NULL, NULL);
+                                  NULL, &answered, NULL);
 }
 
 static lnkeep_status fail_part(struct host *host, const struct payment_words *words) {
     lnkeep_payment_failure failure = {.reason = LNKEEP_ATTEMPT_FAILURE_INTERNAL};
     return lnkeep_payments_fail_attempt(host->payments, words->hash, &words->key, &failure,
-                                        (lnkeep_bytes){0}, 0, NULL, NULL, NULL);
+                                        (lnkeep_bytes){0}, 0, NULL, &answered, NULL);
 }
 
 /* The next stage of a payment, and the call that leads there. */
@@ -243,17 +265,17 @@ static lnkeep_status go_on(struct host *host, unsigned lane, struct payment *aft
     case PAYMENT_INITIATED: return initiate(host, lane, after->number);
     case PAYMENT_REGISTERED: return enroll(host, lane, after->number);
     case PAYMENT_OUT:
-        return lnkeep_attempts_mark_handed_off(host->attempts, &words.key, NULL, NULL);
+        return lnkeep_attempts_mark_handed_off(host->attempts, &words.key, &answered, NULL);
     case PAYMENT_PAID: return settle(host, &words);
     case PAYMENT_FELL: return fail_part(host, &words);
     case PAYMENT_FAILED:
         return lnkeep_payments_fail(host->payments, words.hash, LNKEEP_PAYMENT_REASON_NO_ROUTE, NULL,
-                                    NULL, NULL);
+                                    &answered, NULL);
     case PAYMENT_BURNED:
-        return lnkeep_payments_delete(host->payments, words.hash, 0, NULL, NULL);
+        return lnkeep_payments_delete(host->payments, words.hash, 0, &answered, NULL);
     case PAYMENT_DELETED:
         forget = after->is_paid ? LNKEEP_DELETE_TOMBSTONE : LNKEEP_DELETE_FORGET;
-        return lnkeep_payments_delete(host->payments, words.hash, forget, NULL, NULL);
+        return lnkeep_payments_delete(host->payments, words.hash, forget, &answered, NULL);
     default:
         return delete_record(host, &words.key, LNKEEP_DELETE_FORGET);
     }
@@ -312,7 +334,13 @@ void payments_step(struct host *host, unsigned lane) {
                                  .stage = PAYMENT_INITIATED};
     }
     if (after.stage == PAYMENT_PAID) after.is_paid = 1;
-    (void)CALL(host, lane, payment, after, after.number, LNKEEP_DONE, go_on(host, lane, &after));
+    if (after.stage == PAYMENT_DELETED && after.is_paid) {
+        /* A tombstone went: its payment was deleted before. */
+        (void)CALL(host, lane, payment, after, after.number, LNKEEP_DONE,
+                   go_on(host, lane, &after));
+        return;
+    }
+    (void)CHANGE(host, lane, payment, after, after.number, go_on(host, lane, &after));
 }
 
 static int payment_status_holds(const struct payment *payment, const lnkeep_payment *found,
@@ -418,12 +446,38 @@ static int events_hold(struct host *host, unsigned lane, const void *thing, char
     return 0;
 }
 
+/* All that waits, as far as what answers named; what is taken here is acknowledged with what follows. */
+static void verify_events(struct host *host, unsigned lane) {
+    const struct soak_state *state = &host->soak->state;
+    uint64_t *acked = &host->soak->state.event_acked, named = 0, first;
+    take_events(host, lane, &first_event);
+    if (first_event) while (take_events(host, lane, &first)) continue;
+    thing_verify(host, lane, acked, sizeof *acked, events_hold);
+    if (host->event_taken < *acked) host->event_taken = *acked;
+    for (unsigned of = 0; of < LANES; of++) {
+        if (named < state->lanes[of].event_last) named = state->lanes[of].event_last;
+    }
+    if (host->event_taken >= named) return;
+    finding(FOUND_EVENT, "event %llu was named by an answer, the last that comes is %llu",
+            (unsigned long long)named, (unsigned long long)host->event_taken);
+    atomic_store(&host->soak->has_stopped, 1);
+}
+
 /* --- Opening. */
 
-int money_open(struct host *host) {
+static lnkeep_status open_events(struct host *host) {
     lnkeep_bytes name = {(const uint8_t *)"soak", 4};
+    lnkeep_status status = lnkeep_events_open(host->store, name, 0, &host->events, NULL);
+    if (status != LNKEEP_DONE || host->soak->control != SOAK_SKIPPER) return status;
+    status = lnkeep_events_unregister(host->events, NULL);
+    if (status == LNKEEP_DONE) status = lnkeep_events_close(&host->events, NULL);
+    if (status != LNKEEP_DONE) return status;
+    return lnkeep_events_open(host->store, name, LNKEEP_EVENTS_FROM_NEWEST, &host->events, NULL);
+}
+
+int money_open(struct host *host) {
     lnkeep_status status = lnkeep_payments_open(host->store, NULL, &host->payments, NULL);
-    if (status == LNKEEP_DONE) status = lnkeep_events_open(host->store, name, 0, &host->events, NULL);
+    if (status == LNKEEP_DONE) status = open_events(host);
     if (status != LNKEEP_DONE) finding(FOUND_REOPEN, "money: %s", lnkeep_status_name(status));
     return status == LNKEEP_DONE;
 }
@@ -439,8 +493,5 @@ void money_verify(struct host *host) {
             thing_verify(host, LANE_PAYMENTS + lane, payment, sizeof *payment, payment_holds);
         }
     }
-    take_events(host, LANE_EVENTS, &first_event);
-    uint64_t *acked = &host->soak->state.event_acked;
-    thing_verify(host, LANE_EVENTS, acked, sizeof *acked, events_hold);
-    if (host->event_taken < *acked) host->event_taken = *acked;
+    verify_events(host, LANE_EVENTS);
 }
