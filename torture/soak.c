@@ -38,6 +38,9 @@ enum {
     FILE_MIB_MAX = 192,
     MEMORY_MIB_MAX = 64,
     DESCRIPTORS_MAX = 64,
+    /* From a quarter of a life to its end: what a thread takes anew, and no more however long it lives. */
+    MEMORY_MORE_KIB_MAX = 2048,
+    DESCRIPTORS_MORE_MAX = 2,
 };
 
 #define STATE_MAGIC UINT64_C(0x6c6e6b736f616b31)
@@ -49,7 +52,7 @@ struct measure {
     unsigned seen;
 };
 
-enum { ROWS, USED, FILED, MEMORY, DESCRIPTORS, MEASURES };
+enum { ROWS, USED, FILED, MEMORY, DESCRIPTORS, MEMORY_MORE, DESCRIPTORS_MORE, MEASURES };
 
 static struct measure measures[MEASURES] = {
     [ROWS] = {"rows", ROWS_MAX, 0, 0, 0, 0},
@@ -57,6 +60,8 @@ static struct measure measures[MEASURES] = {
     [FILED] = {"KiB of file", FILE_MIB_MAX * 1024, 0, 0, 0, 0},
     [MEMORY] = {"KiB of memory", MEMORY_MIB_MAX * 1024, 0, 0, 0, 0},
     [DESCRIPTORS] = {"descriptors", DESCRIPTORS_MAX, 0, 0, 0, 0},
+    [MEMORY_MORE] = {"KiB of memory more within a life", MEMORY_MORE_KIB_MAX, 0, 0, 0, 0},
+    [DESCRIPTORS_MORE] = {"descriptors more within a life", DESCRIPTORS_MORE_MAX, 0, 0, 0, 0},
 };
 
 static const struct {
@@ -67,6 +72,7 @@ static const struct {
     {"early", SOAK_EARLY, FOUND_LOST},          {"older", SOAK_OLDER, FOUND_LOST},
     {"hoarder", SOAK_HOARDER, FOUND_GROWTH},    {"leaker", SOAK_LEAKER, FOUND_GROWTH},
     {"twice", SOAK_TWICE, FOUND_GRANTED_TWICE}, {"skipper", SOAK_SKIPPER, FOUND_EVENT},
+    {"dripper", SOAK_DRIPPER, FOUND_GROWTH},
 };
 
 static volatile sig_atomic_t is_asked_to_end;
@@ -111,10 +117,24 @@ static uint64_t descriptors(int process) {
     return len - 2;
 }
 
-static void measure_host(int process) {
-    uint64_t kib = memory_kib(process), open_files = descriptors(process);
-    if (kib) measure(MEMORY, kib);
-    if (open_files) measure(DESCRIPTORS, open_files);
+/* What a host has, early in its life and at its end; 0 where nobody could tell. */
+struct sample {
+    uint64_t kib, open_files;
+};
+
+static struct sample sample(int process) {
+    return (struct sample){memory_kib(process), descriptors(process)};
+}
+
+static void measure_more(unsigned which, uint64_t before, uint64_t after) {
+    if (before && after) measure(which, after > before ? after - before : 0);
+}
+
+static void measure_host(struct sample early, struct sample late) {
+    if (late.kib) measure(MEMORY, late.kib);
+    if (late.open_files) measure(DESCRIPTORS, late.open_files);
+    measure_more(MEMORY_MORE, early.kib, late.kib);
+    measure_more(DESCRIPTORS_MORE, early.open_files, late.open_files);
 }
 
 static void measure_store(struct soak *soak) {
@@ -255,8 +275,11 @@ static int live(struct soak *soak, enum ending ending, uint64_t life_ms) {
         wait_until(soak, process, now_us() + life_ms * 1000);
     } else {
         wait_for_verified(soak, process);
-        wait_until(soak, process, now_us() + life_ms * 1000);
-        if (life_ms != 0 && !has_ended(process)) measure_host(process);
+        uint64_t from_us = now_us();
+        wait_until(soak, process, from_us + life_ms * 1000 / 4);
+        struct sample early = sample(process);
+        wait_until(soak, process, from_us + life_ms * 1000);
+        if (life_ms != 0 && !has_ended(process)) measure_host(early, sample(process));
     }
     int is_killed = end_life(soak, process, ending);
     soak->state.lives++;

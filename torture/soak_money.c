@@ -5,6 +5,7 @@
 #include "common.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -317,11 +318,19 @@ static void list_payments(struct host *host, unsigned lane) {
     if (host->soak->control != SOAK_LEAKER) lnkeep_payment_page_free(page);
 }
 
+static void drip(void) {
+    enum { DRIP_BYTES = 2048 };
+    static _Thread_local void *volatile lost;
+    lost = malloc(DRIP_BYTES);
+    if (lost) memset(lost, 1, DRIP_BYTES);
+}
+
 void payments_step(struct host *host, unsigned lane) {
     struct payment *payment = payment_of(host, lane, (unsigned)lane_chance(host, lane, PAYMENTS));
     unsigned choice = (unsigned)lane_chance(host, lane, 8);
     int is_known = payment->stage != PAYMENT_NONE && payment->stage != PAYMENT_DELETED &&
                    payment->stage != PAYMENT_FAILED && payment->stage != PAYMENT_FELL;
+    if (host->soak->control == SOAK_DRIPPER) drip();
     if (choice == 0 && is_known) {
         pay_again(host, lane, payment);
         return;

@@ -10,7 +10,7 @@ SOAK_PARTS='torture/soak_host.c torture/soak_money.c torture/soak_blobs.c'
 run_soak() {
     build soak "$SOAK_PARTS" || return 0
     # First, since without them the hour would mean nothing.
-    for control in early older twice leaker hoarder skipper; do
+    for control in early older twice leaker dripper hoarder skipper; do
         run "soak_control_$control" "$OUT/soak" --control "$control" --kill-every-ms 1000 \
             --secs "$SOAK_CONTROL_SECS"
     done
