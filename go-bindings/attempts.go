@@ -197,7 +197,8 @@ func (a *Attempts) Quarantine(ctx context.Context, key Key) (Outcome, error) {
 // part), LDK's PaymentId or eclair's UUID. The same key always gets the same id (Already), and no two
 // keys of the store get one id. It registers nothing. A host that allocates chooses no ids of its own.
 //
-// Errors: ErrIDOutOfRange; ErrNotAcknowledged.
+// Errors: ErrIDOutOfRange; ErrNotAcknowledged; ErrCorruptRecord when the row of the key or of the namespace
+// is damaged.
 func (a *Attempts) Allocate(ctx context.Context, namespace Namespace, externalKey []byte) (Outcome, error) {
 	return a.do(ctx, a.OpAllocate(namespace, externalKey))
 }

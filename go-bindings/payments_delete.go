@@ -112,7 +112,8 @@ func (p *Payments) Sweep(ctx context.Context) (handled uint64, err error) {
 // was done before. When only the row of the hash is damaged, it is mended instead, and Outcome.ID is the
 // payment's sequence number.
 //
-// Errors: ErrPaymentNotInitiated; ErrConflict when the payment is readable.
+// Errors: ErrPaymentNotInitiated; ErrConflict when the payment is readable; ErrCorruptRecord when another row
+// that it takes is damaged too.
 func (p *Payments) Quarantine(ctx context.Context, hash PaymentHash) (Outcome, error) {
 	return p.outcome(ctx, "quarantine", func() (Outcome, error) {
 		return cPaymentsQuarantine(p.shared.handle, hash)

@@ -17,8 +17,9 @@ use crate::types::{Fingerprint, Namespace, PaymentHash, Preimage, RawMessage};
 /// Opens the attempts of a store. While they are open, opening again with equal options gives another handle
 /// on the same instance: the same subscriptions, and one list of ready ones for all its handles.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_EXTERNAL_MARKER when an external router owns the attempts and options do
-///   not say LNKEEP_ATTEMPTS_EXTERNAL; LNKEEP_ALREADY_OPEN when they are open with other options;
+/// Returns: LNKEEP_DONE; LNKEEP_EXTERNAL_MARKER when an external router owns the attempts, or the row that
+///   would say so is damaged (lnkeep_check names it), and options do not say LNKEEP_ATTEMPTS_EXTERNAL, with
+///   which everything can be read; LNKEEP_ALREADY_OPEN when they are open with other options;
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_INVALID_ARGUMENT, LNKEEP_UNSUPPORTED, LNKEEP_BUSY,
 ///   LNKEEP_NO_SPACE, LNKEEP_UNKNOWN, LNKEEP_POISONED.
 /// In: options, NULL for the safe defaults.
@@ -439,7 +440,8 @@ pub unsafe extern "C" fn lnkeep_attempts_quarantine(
 /// key always gets the same id, and no two keys of the store get one id. It registers nothing. A host that
 /// allocates chooses no ids of its own.
 ///
-/// Returns: LNKEEP_DONE for a new id, LNKEEP_ALREADY for one given before; LNKEEP_INVALID_ARGUMENT,
+/// Returns: LNKEEP_DONE for a new id, LNKEEP_ALREADY for one given before; LNKEEP_CORRUPT_RECORD when the
+///   row of the key or of the namespace is damaged: no id is given; LNKEEP_INVALID_ARGUMENT,
 ///   LNKEEP_ID_OUT_OF_RANGE, LNKEEP_NOT_ACKNOWLEDGED, LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_BAD_HANDLE,
 ///   LNKEEP_CLOSED, LNKEEP_POISONED; LNKEEP_UNKNOWN: reopen and repeat.
 /// In: namespace_bytes, 16 of them or NULL for the default; external_key, 1 to 64 bytes.
