@@ -61,12 +61,13 @@ struct fault {
 };
 
 struct shared {
-    atomic_uint_fast64_t reached, went_on, stopped, internals, cut_offs, by_class[8];
+    atomic_uint_fast64_t reached, went_on, stopped, internals, cut_offs, asked_poisoned, by_class[8];
 };
 
 static struct run {
     uint64_t seed;
-    int is_control;
+    enum control control;
+    enum finding sought; /* by the control */
     struct script script;
     struct shared *shared;
     struct fault *faults;
@@ -151,8 +152,19 @@ static void check_internals(const struct fault *fault, const struct ledger *ledg
     if (ledger->internals && !is_asserted) finding(FOUND_STATUS, "lnkeep met a bug of its own");
 }
 
-static enum control control_of_run(void) {
-    return run.is_control ? CONTROL_UNKNOWN : CONTROL_NONE;
+/* Unknown: the host takes UNKNOWN for "not applied". Heals: its store goes on after a failed commit. */
+static void choose_control(const char *control) {
+    run.sought = FOUND_LOST;
+    if (!control) return;
+    if (strcmp(control, "unknown") == 0) {
+        run.control = CONTROL_UNKNOWN;
+    } else if (strcmp(control, "heals") == 0) {
+        run.control = CONTROL_HEALS;
+        run.sought = FOUND_STATUS;
+    } else {
+        fprintf(stderr, "fault: unknown control %s\n", control);
+        exit(64);
+    }
 }
 
 static lnkeep_status run_fault(const struct fault *fault) {
@@ -160,7 +172,7 @@ static lnkeep_status run_fault(const struct fault *fault) {
     enum manner manner = injection.fault.manner;
     /* Once: the host goes on as the header says. From then on: it ends without a close. */
     int goes_on = manner == MANNER_ONCE || manner == MANNER_SHORT;
-    struct life life = life_new(&run.script, goes_on ? POLICY_GO_ON : POLICY_STOP, control_of_run());
+    struct life life = life_new(&run.script, goes_on ? POLICY_GO_ON : POLICY_STOP, run.control);
     say_where(fault);
     struct traced traced = trace_run(life_run, &life, inject, &injection);
     if (traced.ended.code != LIFE_STOPPED) expect_done(traced.ended, "the host");
@@ -172,6 +184,7 @@ static lnkeep_status run_fault(const struct fault *fault) {
     check_internals(fault, life.ledger);
     lnkeep_class class = lnkeep_status_class(life.ledger->status_seen);
     atomic_fetch_add(&run.shared->by_class[class], 1);
+    atomic_fetch_add(&run.shared->asked_poisoned, life.ledger->asked_poisoned);
     expect_done(run_child(life_verify, &life, 4 * HANG_MS), "the check");
     atomic_fetch_add(&run.shared->cut_offs, life.ledger->cut_offs);
     return life.ledger->status_seen;
@@ -209,7 +222,7 @@ static void add_fault(struct fault fault) {
 /* Every (system call, index, errno, manner) of a life that nothing disturbs. */
 static void enumerate(void) {
     static struct counting counting;
-    struct life life = life_new(&run.script, POLICY_NONE, control_of_run());
+    struct life life = life_new(&run.script, POLICY_NONE, run.control);
     expect_done(trace_run(life_run, &life, count, &counting).ended, "a host that nothing disturbs");
     expect_done(run_child(life_verify, &life, 4 * HANG_MS), "the check");
     for (size_t i = 0; i < NUMBERS; i++) {
@@ -258,10 +271,10 @@ static void describe(char *text, size_t len) {
     const struct shared *shared = run.shared;
     size_t at = (size_t)snprintf(
         text, len,
-        "%llu reached, of %llu that there are, %llu cut a resume off; INTERNAL %llu; hosts that "
-        "ended %llu, stopped %llu;",
+        "%llu of the points met their fault, of %llu that there are; %llu cut a resume off, %llu asked a "
+        "poisoned store for a grant; INTERNAL %llu; hosts that ended %llu, stopped %llu;",
         (unsigned long long)shared->reached, (unsigned long long)run.faults_len,
-        (unsigned long long)shared->cut_offs,
+        (unsigned long long)shared->cut_offs, (unsigned long long)shared->asked_poisoned,
         (unsigned long long)shared->internals,
         (unsigned long long)shared->went_on, (unsigned long long)shared->stopped);
     for (unsigned class = 0; class < 6 && at < len; class++) {
@@ -276,12 +289,12 @@ int main(int argc, char **argv) {
         {"--seed", 1}, {"--points", 1}, {"--control", 1}, {"--call", 1},
         {"--index", 1}, {"--errno", 1}, {"--manner", 1},
     };
-    char details[300];
+    char details[400];
     options_check(argc, argv, names, sizeof names / sizeof names[0]);
     run.seed = option_seed(argc, argv);
     const char *control = option_text(argc, argv, "--control", NULL);
-    run.is_control = control && strcmp(control, "unknown") == 0;
-    findings_silent(run.is_control);
+    choose_control(control);
+    findings_silent(run.control != CONTROL_NONE);
     findings_start();
     scratch_start();
     run.shared = shared_memory(sizeof *run.shared);
@@ -299,7 +312,7 @@ int main(int argc, char **argv) {
     uint64_t points = option_number(argc, argv, "--points", 0);
     run.stride = points && points < run.faults_len ? run.faults_len / points : 1;
     uint64_t ran = run_points(run.faults_len / run.stride, point, NULL);
-    if (control) return findings_report_control("fault", control, run.seed, ran, FOUND_LOST);
+    if (control) return findings_report_control("fault", control, run.seed, ran, run.sought);
     describe(details, sizeof details);
     return findings_report("fault", run.seed, ran, details);
 }

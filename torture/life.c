@@ -9,7 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TRIES_MAX = 4 };
+enum { TRIES_MAX = 4, POISONED_ID = 5001 /* of no slot, nor of a fresh id of a check */ };
+
+void session_note(const struct session *session, lnkeep_status status) {
+    session->life->ledger->internals += status == LNKEEP_INTERNAL;
+}
 
 static void note_allocation(struct session *session, const struct step *step, uint64_t value) {
     for (unsigned i = 0; i < step->ops_len && step->kind <= STEP_ATOMIC; i++) {
@@ -53,21 +57,10 @@ static lnkeep_status open_peers(struct session *session) {
     return status == LNKEEP_DONE ? consumer_open(session) : status;
 }
 
-lnkeep_status session_open(struct session *session, uint32_t flags) {
-    lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
+static lnkeep_status open_components(struct session *session) {
     lnkeep_bytes keep = {(const uint8_t *)"keep", 4}, work = {(const uint8_t *)"work", 4};
     lnkeep_events kept;
-    options.flags = flags | LNKEEP_STORE_EVENT_KINDS;
-    options.event_kinds = EVENT_KINDS_ALL;
-    session->report = (lnkeep_store_report)LNKEEP_STORE_REPORT_INIT;
-    session->event_taken = 0;
-    memset(&session->provider, 0, sizeof session->provider);
-    memset(&session->consumer, 0, sizeof session->consumer);
-    lnkeep_status status = lnkeep_store_open(session->life->directory, &options, &session->store,
-                                             &session->report, NULL);
-    session->life->ledger->internals += status == LNKEEP_INTERNAL;
-    if (status != LNKEEP_DONE) return status;
-    status = lnkeep_attempts_open(session->store, NULL, &session->attempts, NULL);
+    lnkeep_status status = lnkeep_attempts_open(session->store, NULL, &session->attempts, NULL);
     if (status == LNKEEP_DONE) {
         status = lnkeep_payments_open(session->store, NULL, &session->payments, NULL);
     }
@@ -80,6 +73,24 @@ lnkeep_status session_open(struct session *session, uint32_t flags) {
     if (status == LNKEEP_DONE) status = session_open_monitors(session);
     if (status == LNKEEP_DONE) status = session_open_resources(session);
     if (status == LNKEEP_DONE) status = open_peers(session);
+    return status;
+}
+
+lnkeep_status session_open(struct session *session, uint32_t flags) {
+    lnkeep_store_options options = LNKEEP_STORE_OPTIONS_INIT;
+    options.flags = flags | LNKEEP_STORE_EVENT_KINDS;
+    options.event_kinds = EVENT_KINDS_ALL;
+    session->report = (lnkeep_store_report)LNKEEP_STORE_REPORT_INIT;
+    session->event_taken = 0;
+    session->is_poisoned = 0;
+    memset(&session->provider, 0, sizeof session->provider);
+    memset(&session->consumer, 0, sizeof session->consumer);
+    lnkeep_status status = lnkeep_store_open(session->life->directory, &options, &session->store,
+                                             &session->report, NULL);
+    session_note(session, status);
+    if (status != LNKEEP_DONE) return status;
+    status = open_components(session);
+    session_note(session, status);
     if (status != LNKEEP_DONE) session_close(session);
     return status;
 }
@@ -97,6 +108,11 @@ void session_close(struct session *session) {
         finding(FOUND_STATUS, "closing events was refused");
     }
     lnkeep_status status = lnkeep_store_close(&session->store, NULL);
+    session_note(session, status);
+    if (session->is_poisoned && status != LNKEEP_POISONED) {
+        finding(FOUND_STATUS, "the close of a poisoned store answered %s",
+                lnkeep_status_name(status));
+    }
     /* What peers are to be kept and still waits may find no space any more. */
     int may_fail = status == LNKEEP_POISONED || lnkeep_status_class(status) == LNKEEP_CLASS_RETRY;
     if (status != LNKEEP_DONE && !(may_fail && session->life->policy != POLICY_NONE)) {
@@ -105,11 +121,13 @@ void session_close(struct session *session) {
     if (status == LNKEEP_DONE) provider_is_flushed(session);
     if (session->provider.storage.bits != 0) {
         status = lnkeep_peer_storage_close(&session->provider.storage, NULL);
+        session_note(session, status);
         if (status == LNKEEP_BAD_HANDLE) finding(FOUND_STATUS, "closing peer storage was refused");
     }
-    if (session->consumer.backup.bits != 0 &&
-        lnkeep_backup_close(&session->consumer.backup, NULL) == LNKEEP_BAD_HANDLE) {
-        finding(FOUND_STATUS, "closing the backup was refused");
+    if (session->consumer.backup.bits != 0) {
+        status = lnkeep_backup_close(&session->consumer.backup, NULL);
+        session_note(session, status);
+        if (status == LNKEEP_BAD_HANDLE) finding(FOUND_STATUS, "closing the backup was refused");
     }
 }
 
@@ -277,6 +295,38 @@ static int finish_partly(struct session *session, unsigned at, struct answers *a
     return finish_step(session, at, &after, answers) == LIFE_ENDED;
 }
 
+/*
+ * A commit has failed: on this handle nothing more may be granted, nor read, before it is closed. An UNKNOWN
+ * of a commit says so, whichever component made it; a POISONED may be of a component alone, after a bug.
+ */
+static void ask_poisoned(struct session *session, lnkeep_status worst) {
+    lnkeep_attempt_request request = {.key.id = POISONED_ID};
+    lnkeep_attempt *attempt = NULL;
+    struct ledger *ledger = session->life->ledger;
+    int is_poisoned = worst == LNKEEP_UNKNOWN || (worst == LNKEEP_POISONED && !ledger->internals);
+    if (!is_poisoned || session->store.bits == 0) return;
+    /* Control: as if the store went on after what failed. */
+    if (session->life->control == CONTROL_HEALS) {
+        session_close(session);
+        if (session_open(session, 0) != LNKEEP_DONE) return;
+    }
+    session->is_poisoned = session->life->control != CONTROL_HEALS;
+    ledger->asked_poisoned++;
+    lnkeep_status status = lnkeep_attempts_init(session->attempts, &request, NULL, NULL);
+    session_note(session, status);
+    if (status != LNKEEP_POISONED) {
+        finding(FOUND_STATUS, "after %s an init answered %s", lnkeep_status_name(worst),
+                lnkeep_status_name(status));
+    }
+    status = lnkeep_attempts_get(session->attempts, &request.key, &attempt, NULL);
+    lnkeep_attempt_free(attempt);
+    session_note(session, status);
+    if (status != LNKEEP_POISONED) {
+        finding(FOUND_STATUS, "after %s a read answered %s", lnkeep_status_name(worst),
+                lnkeep_status_name(status));
+    }
+}
+
 /* What the header tells a host to do. Answers 1 to repeat, 0 to stop. */
 static int go_on_after(struct session *session, const struct step *step, lnkeep_status worst) {
     if (session->life->policy == POLICY_STOP) return 0;
@@ -359,7 +409,10 @@ static int try_step(struct session *session, unsigned at, int doubt) {
             return LIFE_STOPPED;
         }
         life->ledger->status_seen = worst;
-        life->ledger->internals += worst == LNKEEP_INTERNAL;
+        for (unsigned i = 0; i < step_outcomes(step); i++) {
+            session_note(session, answers.outcomes[i].status);
+        }
+        ask_poisoned(session, worst);
         doubt |= has_commits(step) || class == LNKEEP_CLASS_UNKNOWN;
         doubt &= life->control != CONTROL_UNKNOWN;
         /* What was definitely not applied is not counted among the tries that may have been. */

@@ -46,6 +46,7 @@ struct ledger {
     volatile unsigned cut_offs; /* of steps of several commits, after some of them */
     volatile unsigned found_made; /* commits of monitors that nobody was answered for */
     volatile unsigned internals; /* answers that say that lnkeep met a bug of its own */
+    volatile unsigned asked_poisoned; /* stores whose commit had failed were asked for a grant */
     volatile int status_seen; /* of the last call that failed, for the figures */
     volatile unsigned sessions; /* openings of the store */
     volatile uint64_t peer_knows[CHANNELS]; /* the newest update that an output told a peer of */
@@ -66,6 +67,7 @@ enum control {
     CONTROL_NONE,
     CONTROL_EARLY,   /* takes an operation for acknowledged before it calls */
     CONTROL_UNKNOWN, /* takes UNKNOWN for "not applied" */
+    CONTROL_HEALS,   /* its store goes on after a commit that failed */
     CONTROL_APART,   /* changes payments and their attempts' records in transactions of their own */
     CONTROL_LATE,    /* knows no late settle, by which more than the amount may go out */
     CONTROL_LEAK,    /* sends what depends on a commit before the commit */
@@ -110,6 +112,7 @@ struct session {
     lnkeep_monitors monitors;
     lnkeep_monitors_report monitors_report;
     unsigned number; /* of this opening of the store */
+    int is_poisoned;    /* a commit has failed: the close says so too */
     int is_closed_clean; /* the last close left nothing in the queue */
     /* Durable outputs that this opening gave, and that no commit has removed. */
     unsigned outputs_len;
@@ -131,6 +134,8 @@ struct answers {
 unsigned session_replay(struct session *session, const struct life *life);
 lnkeep_status session_open(struct session *session, uint32_t flags);
 void session_close(struct session *session);
+/* Counts an answer that says that lnkeep met a bug of its own. */
+void session_note(const struct session *session, lnkeep_status status);
 /* Answers LIFE_ENDED when the step is finished, else LIFE_STOPPED. */
 int session_step(struct session *session, unsigned at);
 /* A step beyond the script, after which nothing is in doubt: it answers as the model says. */

@@ -255,7 +255,8 @@ int life_verify(void *context) {
     struct life life = *(const struct life *)context;
     static struct session session;
     life.policy = POLICY_NONE;
-    if (life.control == CONTROL_EARLY || life.control == CONTROL_UNKNOWN) {
+    if (life.control == CONTROL_EARLY || life.control == CONTROL_UNKNOWN ||
+        life.control == CONTROL_HEALS) {
         life.control = CONTROL_NONE;
     }
     unsigned at = session_replay(&session, &life);

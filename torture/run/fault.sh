@@ -8,4 +8,5 @@ run_fault() {
     run fault "$OUT/fault" --points "$FAULTS"
     # UNKNOWN is seldom in fact applied, so this control takes more points than the others.
     run fault_control_unknown "$OUT/fault" --control unknown --points "$((CONTROLS * 10))"
+    run fault_control_heals "$OUT/fault" --control heals --points "$CONTROLS"
 }
