@@ -11,8 +11,8 @@
 
 enum { TRIES_MAX = 4, POISONED_ID = 5001 /* of no slot, nor of a fresh id of a check */ };
 
-void session_note(const struct session *session, lnkeep_status status) {
-    session->life->ledger->internals += status == LNKEEP_INTERNAL;
+void ledger_note(struct ledger *ledger, lnkeep_status status) {
+    ledger->internals += status == LNKEEP_INTERNAL;
 }
 
 static void note_allocation(struct session *session, const struct step *step, uint64_t value) {
@@ -87,10 +87,10 @@ lnkeep_status session_open(struct session *session, uint32_t flags) {
     memset(&session->consumer, 0, sizeof session->consumer);
     lnkeep_status status = lnkeep_store_open(session->life->directory, &options, &session->store,
                                              &session->report, NULL);
-    session_note(session, status);
+    ledger_note(session->life->ledger, status);
     if (status != LNKEEP_DONE) return status;
     status = open_components(session);
-    session_note(session, status);
+    ledger_note(session->life->ledger, status);
     if (status != LNKEEP_DONE) session_close(session);
     return status;
 }
@@ -108,7 +108,7 @@ void session_close(struct session *session) {
         finding(FOUND_STATUS, "closing events was refused");
     }
     lnkeep_status status = lnkeep_store_close(&session->store, NULL);
-    session_note(session, status);
+    ledger_note(session->life->ledger, status);
     if (session->is_poisoned && status != LNKEEP_POISONED) {
         finding(FOUND_STATUS, "the close of a poisoned store answered %s",
                 lnkeep_status_name(status));
@@ -121,12 +121,12 @@ void session_close(struct session *session) {
     if (status == LNKEEP_DONE) provider_is_flushed(session);
     if (session->provider.storage.bits != 0) {
         status = lnkeep_peer_storage_close(&session->provider.storage, NULL);
-        session_note(session, status);
+        ledger_note(session->life->ledger, status);
         if (status == LNKEEP_BAD_HANDLE) finding(FOUND_STATUS, "closing peer storage was refused");
     }
     if (session->consumer.backup.bits != 0) {
         status = lnkeep_backup_close(&session->consumer.backup, NULL);
-        session_note(session, status);
+        ledger_note(session->life->ledger, status);
         if (status == LNKEEP_BAD_HANDLE) finding(FOUND_STATUS, "closing the backup was refused");
     }
 }
@@ -313,14 +313,14 @@ static void ask_poisoned(struct session *session, lnkeep_status worst) {
     session->is_poisoned = session->life->control != CONTROL_HEALS;
     ledger->asked_poisoned++;
     lnkeep_status status = lnkeep_attempts_init(session->attempts, &request, NULL, NULL);
-    session_note(session, status);
+    ledger_note(ledger, status);
     if (status != LNKEEP_POISONED) {
         finding(FOUND_STATUS, "after %s an init answered %s", lnkeep_status_name(worst),
                 lnkeep_status_name(status));
     }
     status = lnkeep_attempts_get(session->attempts, &request.key, &attempt, NULL);
     lnkeep_attempt_free(attempt);
-    session_note(session, status);
+    ledger_note(ledger, status);
     if (status != LNKEEP_POISONED) {
         finding(FOUND_STATUS, "after %s a read answered %s", lnkeep_status_name(worst),
                 lnkeep_status_name(status));
@@ -410,7 +410,7 @@ static int try_step(struct session *session, unsigned at, int doubt) {
         }
         life->ledger->status_seen = worst;
         for (unsigned i = 0; i < step_outcomes(step); i++) {
-            session_note(session, answers.outcomes[i].status);
+            ledger_note(life->ledger, answers.outcomes[i].status);
         }
         ask_poisoned(session, worst);
         doubt |= has_commits(step) || class == LNKEEP_CLASS_UNKNOWN;

@@ -84,6 +84,7 @@ struct life {
     struct ledger *ledger;
     enum policy policy;
     enum control control;
+    int may_be_internal; /* INTERNAL is the right answer to what is injected */
 };
 
 enum {
@@ -95,7 +96,9 @@ enum {
 struct life life_new(const struct script *script, enum policy policy, enum control control);
 /* For run_child and trace_run: the context is a struct life. */
 int life_run(void *context);
-/* The same; then everything that was acknowledged is checked and every id asked for again. */
+/* What the hosts of a life were answered that is a finding wherever it comes. */
+void life_judge(const struct life *life);
+/* As life_run; then life_judge, and everything that was acknowledged is checked and every id asked for again. */
 int life_verify(void *context);
 
 /* --- What the parts of life.c and verify.c share. */
@@ -135,7 +138,7 @@ unsigned session_replay(struct session *session, const struct life *life);
 lnkeep_status session_open(struct session *session, uint32_t flags);
 void session_close(struct session *session);
 /* Counts an answer that says that lnkeep met a bug of its own. */
-void session_note(const struct session *session, lnkeep_status status);
+void ledger_note(struct ledger *ledger, lnkeep_status status);
 /* Answers LIFE_ENDED when the step is finished, else LIFE_STOPPED. */
 int session_step(struct session *session, unsigned at);
 /* A step beyond the script, after which nothing is in doubt: it answers as the model says. */

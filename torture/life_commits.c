@@ -69,6 +69,7 @@ lnkeep_status session_race(struct session *session, const struct step *step, str
         if (is_alone) commit(&first);
         commit(&second);
         if (!is_alone) pthread_join(thread, NULL);
+        ledger_note(session->life->ledger, first.status);
         status = judge_race(&first, &second, entry, left_out);
     }
     free(first.manager);

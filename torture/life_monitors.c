@@ -70,6 +70,7 @@ void session_close_monitors(struct session *session) {
     if (session->monitors.bits == 0) return;
     lnkeep_status known = lnkeep_monitors_read_state(session->monitors, &state, NULL);
     lnkeep_status status = lnkeep_monitors_close(&session->monitors, 0, NULL);
+    ledger_note(session->life->ledger, status);
     int is_due = known == LNKEEP_DONE && state.pending_operations != 0;
     session->is_closed_clean = status == LNKEEP_DONE;
     if (is_due && status == LNKEEP_DONE) {

@@ -31,6 +31,7 @@ static uint64_t tell_time(struct session *session, unsigned at, unsigned offset_
 lnkeep_status session_judge(const struct session *session, lnkeep_status given,
                             lnkeep_status wanted, const char *call, unsigned peer) {
     if (given == wanted) return LNKEEP_DONE;
+    ledger_note(session->life->ledger, given);
     int is_excused = session->life->policy != POLICY_NONE &&
                      lnkeep_status_class(given) >= LNKEEP_CLASS_RETRY;
     if (is_excused) return given;

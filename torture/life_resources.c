@@ -33,6 +33,7 @@ static void end_call(struct session *session, struct resources_call *noted,
                      const struct resources_call *made) {
     struct htlc_set pending;
     lnkeep_class class = lnkeep_status_class(made->status);
+    ledger_note(session->life->ledger, made->status);
     noted->status = made->status;
     noted->answer = made->answer;
     if (made->kind != RESOURCES_RECONCILE) {
@@ -152,6 +153,7 @@ void session_close_resources(struct session *session) {
     noted->status = lnkeep_resources_close(&session->resources, NULL);
     in_order();
     noted->is_answered = 1;
+    ledger_note(session->life->ledger, noted->status);
     if (noted->status != LNKEEP_DONE && session->life->policy == POLICY_NONE) {
         finding(FOUND_STATUS, "closing resources: %s", lnkeep_status_name(noted->status));
     }

@@ -11,6 +11,7 @@ static struct consumer_ledger *ledger_of(const struct session *session) {
 }
 
 void consumer_check_failure(const struct session *session, int32_t failure, const char *call) {
+    ledger_note(session->life->ledger, failure);
     if (failure == 0 || session->life->policy != POLICY_NONE) return;
     finding(FOUND_STATUS, "%s could not write: %s", call, lnkeep_status_name(failure));
 }

@@ -38,6 +38,7 @@ static int back_up(struct host *host, struct session *session, unsigned number, 
     host->told->backups_begun = number + 1;
     lnkeep_status status = lnkeep_store_backup(session->store, path, NULL, NULL);
     host->life.ledger->status_seen = status;
+    ledger_note(session->life->ledger, status);
     if (status != LNKEEP_DONE) return 0;
     host->told->backups_done |= 1u << number;
     return 1;
@@ -60,6 +61,7 @@ static int run_restore(struct host *host) {
     path_in(host, backup, sizeof backup, "backup", 0);
     path_in(host, directory, sizeof directory, "restored", 0);
     lnkeep_status status = lnkeep_store_restore(backup, directory, 0, NULL, NULL);
+    ledger_note(host->life.ledger, status);
     if (status == LNKEEP_DONE) host->told->is_restored = 1;
     return LIFE_STOPPED;
 }
@@ -107,13 +109,15 @@ static int run_growth(struct host *host) {
     lnkeep_store store;
     lnkeep_attempts attempts;
     lnkeep_stats stats = LNKEEP_STATS_INIT;
-    if (open_growing(host, 0, &store, &attempts) != LNKEEP_DONE) return LIFE_STOPPED;
-    for (uint64_t id = 1; id <= GROWTH_ROUNDS * GROWTH_BATCH; id++) {
-        if (grow_by(attempts, id) != LNKEEP_DONE) return LIFE_STOPPED;
+    lnkeep_status status = open_growing(host, 0, &store, &attempts);
+    for (uint64_t id = 1; status == LNKEEP_DONE && id <= GROWTH_ROUNDS * GROWTH_BATCH; id++) {
+        status = grow_by(attempts, id);
+        if (status != LNKEEP_DONE) break;
         host->told->grown = id;
         if (lnkeep_store_stats(store, &stats, NULL) != LNKEEP_DONE) return LIFE_STOPPED;
         host->told->growths = stats.map_growths;
     }
+    ledger_note(host->life.ledger, status);
     return LIFE_STOPPED;
 }
 
@@ -277,6 +281,7 @@ int host_prepare(struct host *host) {
 int host_verify(void *context) {
     struct host *host = context;
     if (host->course == COURSE_GROWTH) {
+        life_judge(&host->life);
         verify_growth(host);
         return 0;
     }

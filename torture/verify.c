@@ -251,6 +251,13 @@ static void restart_payments(struct session *session, unsigned at) {
     session_perform(session, &resume);
 }
 
+void life_judge(const struct life *life) {
+    unsigned internals = life->ledger->internals;
+    if (internals && !life->may_be_internal) {
+        finding(FOUND_STATUS, "lnkeep met a bug of its own: INTERNAL %u times", internals);
+    }
+}
+
 int life_verify(void *context) {
     struct life life = *(const struct life *)context;
     static struct session session;
@@ -259,6 +266,7 @@ int life_verify(void *context) {
         life.control == CONTROL_HEALS) {
         life.control = CONTROL_NONE;
     }
+    life_judge(&life);
     unsigned at = session_replay(&session, &life);
     check_file(&life, at);
     if (!open_for_check(&session, LNKEEP_STORE_VERIFY)) return 0;

@@ -9,4 +9,5 @@ run_fault() {
     # UNKNOWN is seldom in fact applied, so this control takes more points than the others.
     run fault_control_unknown "$OUT/fault" --control unknown --points "$((CONTROLS * 10))"
     run fault_control_heals "$OUT/fault" --control heals --points "$CONTROLS"
+    run fault_control_internal "$OUT/fault" --control internal --points "$CONTROLS"
 }
