@@ -30,6 +30,7 @@ enum {
     DISK_POINTS = 200,  /* after which a process makes a new file system */
     CHAIN_DEPTH = 3,
     OPEN_CALLS = 400, /* about how many system calls an open and the first steps take */
+    CREATING_OF = 8,  /* one of so many hosts without a store is cut before its first answer */
     PAGE = 4096,
 };
 
@@ -37,11 +38,23 @@ static const char *const ext4_options[] = {"commit=1", "commit=5", "commit=1000"
                                            "commit=5,data=journal", NULL};
 static const char *const xfs_options[] = {"", NULL};
 
+/* Where in the life of a host its power goes. */
+enum moment {
+    MOMENT_CREATING, /* before its first answer, so that nothing was promised yet */
+    MOMENT_LIVING,   /* after that */
+    MOMENT_OPENING,  /* while it opens what is there, and soon after */
+};
+
+/* How long a host is at something. */
+struct span {
+    uint64_t calls, landmarks, us;
+};
+
 struct shared {
     atomic_uint_fast64_t courses[COURSES];
-    atomic_uint_fast64_t cuts, creating, chained, written_back, seen, growths, rewritten;
-    /* Of a host that nothing disturbs. */
-    uint64_t calls[COURSES], landmarks[COURSES], duration_us[COURSES];
+    atomic_uint_fast64_t cuts, creating, ended, chained, written_back, seen, growths, rewritten;
+    /* Of a host that nothing disturbs: to its first answer, and from there on. */
+    struct span creating_of[COURSES], living_of[COURSES];
 };
 
 static struct run {
@@ -58,13 +71,20 @@ static struct run {
 /* When the power goes, and how far the host had got. */
 struct cut {
     struct disk *disk;
+    const struct host *host;
     struct ledger *ledger;
+    enum moment moment;
     uint64_t calls, index;
     int is_landmark; /* only those calls are counted */
     int is_entry, is_done;
     unsigned at; /* the first step without an answer, at the latest after the cut */
     int was_started;
 };
+
+/* What was prepared for a host was answered before it began. */
+static int has_answer(const struct host *host) {
+    return host->life.ledger->answered != 0 || host->told->grown != 0;
+}
 
 static void cut_now(struct cut *cut) {
     disk_cut(cut->disk);
@@ -101,7 +121,8 @@ static int is_landmark(uint64_t number) {
 static enum trace_answer cut_at(void *context, const struct stop *stop) {
     struct cut *cut = context;
     if (cut->is_landmark && !is_landmark(stop->number)) return TRACE_GO_ON;
-    if (stop->is_entry) *stop->tag = cut->calls++ == cut->index;
+    int is_early = cut->moment == MOMENT_LIVING && !has_answer(cut->host);
+    if (stop->is_entry && !is_early) *stop->tag = cut->calls++ == cut->index;
     if (cut->is_done || stop->is_entry != cut->is_entry || !*stop->tag) return TRACE_GO_ON;
     if (run.tells) {
         printf("power cut %s %s, call %llu, after %u answers\n",
@@ -114,11 +135,15 @@ static enum trace_answer cut_at(void *context, const struct stop *stop) {
 
 /* The kernel may write any page of a file at any time: some do so now, and others do not. */
 static void write_back_some(const struct host *host, uint64_t *chance) {
-    static const char *const files[] = {"growing-0/data.mdb", "restored-0/data.mdb",
-                                        "store-0/data.mdb", "store-0/creating/data.mdb"};
+    static const char *const files[COURSES] = {
+        [COURSE_LIFE] = "store-0",       [COURSE_BACKUP] = "store-0",    [COURSE_RESTORE] = "restored-0",
+        [COURSE_COMPACT] = "store-0",    [COURSE_GROWTH] = "growing-0",
+    };
     char path[4400];
-    snprintf(path, sizeof path, "%s/%s", host->mount,
-             files[chance_below(chance, sizeof files / sizeof files[0])]);
+    snprintf(path, sizeof path, "%s/%s/data.mdb", host->mount, files[host->course]);
+    if (access(path, F_OK) != 0) {
+        snprintf(path, sizeof path, "%s/%s/creating/data.mdb", host->mount, files[host->course]);
+    }
     int file = open(path, O_RDWR | O_CLOEXEC);
     if (file < 0) return;
     off_t end = lseek(file, 0, SEEK_END);
@@ -178,37 +203,48 @@ static int is_still_running(int process) {
 static void cut_at_time(struct host *host, struct cut *cut, uint64_t wait_us, uint64_t *chance) {
     int writes_back = chance_below(chance, 2) == 0;
     int process = start_child(host_run, host);
+    uint64_t until_us = now_us() + HANG_MS * 1000;
+    while (cut->moment == MOMENT_LIVING && !has_answer(host) && is_still_running(process) &&
+           now_us() < until_us) {
+        sleep_us(100);
+    }
     sleep_us(wait_us);
     if (writes_back) write_back_some(host, chance);
     if (is_still_running(process)) cut_now(cut);
     check_end(await_child(process, HANG_MS), cut->is_done);
 }
 
-/* One host, one cut: at a call, or at a moment. */
-static void live_and_cut(struct host *host, struct disk *disk, uint64_t *chance, int is_opening) {
-    enum course course = host->course;
-    struct cut cut = {.disk = disk, .ledger = host->life.ledger};
+/* How long a host is where its power is to go. */
+static struct span span_of(enum course course, enum moment moment) {
+    struct span creating = run.shared->creating_of[course], living = run.shared->living_of[course];
+    if (moment == MOMENT_CREATING) return creating;
+    if (moment == MOMENT_LIVING) return living;
+    struct span all = {creating.calls + living.calls, creating.landmarks + living.landmarks,
+                       creating.us + living.us};
+    if (all.calls > OPEN_CALLS) all.calls = OPEN_CALLS;
+    if (course == COURSE_LIFE) all.us /= 10;
+    return all;
+}
+
+/* One host, one cut: at a call, or at a time. */
+static void live_and_cut(struct host *host, struct disk *disk, uint64_t *chance, enum moment moment) {
+    struct cut cut = {.disk = disk, .host = host, .ledger = host->life.ledger, .moment = moment};
+    struct span span = span_of(host->course, moment);
     if (chance_below(chance, 2) == 0) {
-        const struct shared *shared = run.shared;
         cut.is_landmark = chance_below(chance, 3) == 0;
-        uint64_t calls = cut.is_landmark ? shared->landmarks[course] : shared->calls[course];
-        if (is_opening && !cut.is_landmark && calls > OPEN_CALLS) calls = OPEN_CALLS;
-        cut.index = chance_below(chance, calls + 1);
+        cut.index = chance_below(chance, (cut.is_landmark ? span.landmarks : span.calls) + 1);
         cut.is_entry = (int)chance_below(chance, 2);
         struct traced traced = trace_run(host_run, host, cut_at, &cut);
         check_end(traced.ended, cut.is_done);
     } else {
-        uint64_t longest_us = run.shared->duration_us[course];
-        if (is_opening && course == COURSE_LIFE) longest_us /= 10;
-        cut_at_time(host, &cut, chance_below(chance, longest_us + 1), chance);
+        cut_at_time(host, &cut, chance_below(chance, span.us + 1), chance);
     }
     /* It was done before: then what it closed and answered last has to be there. */
     int status_seen = host->life.ledger->status_seen;
     if (!cut.is_done) disk_cut(disk);
     else check_silence(host, &cut);
-    if (host->life.ledger->answered == 0 && course == COURSE_LIFE) {
-        atomic_fetch_add(&run.shared->creating, 1);
-    }
+    atomic_fetch_add(&run.shared->creating, !has_answer(host));
+    atomic_fetch_add(&run.shared->ended, !cut.is_done);
     atomic_fetch_add(&run.shared->cuts, 1);
     atomic_fetch_add(&run.shared->seen, status_seen < 0);
 }
@@ -278,6 +314,12 @@ static struct disk *disk_of_worker(uint64_t index) {
     return &disk;
 }
 
+/* Before the first answer nothing was promised, so that few cuts fall there. */
+static enum moment moment_of(const struct host *host, uint64_t *chance) {
+    if (has_answer(host)) return chance_below(chance, 3) == 0 ? MOMENT_OPENING : MOMENT_LIVING;
+    return chance_below(chance, CREATING_OF) == 0 ? MOMENT_CREATING : MOMENT_LIVING;
+}
+
 static int point(uint64_t number, void *context) {
     (void)context;
     uint64_t index = run.first + number, chance = chance_seed(run.seed, index);
@@ -289,14 +331,14 @@ static int point(uint64_t number, void *context) {
         printf("%s, %s, mounted '%s'\n", run.type, course_names[host.course], disk->options);
     }
     if (!host_prepare(&host)) give_up("a host that nothing disturbs did not end well");
-    live_and_cut(&host, disk, &chance, chance_below(&chance, 3) == 0);
+    live_and_cut(&host, disk, &chance, moment_of(&host, &chance));
     disk_power_on(disk);
     atomic_fetch_add(&run.shared->courses[host.course], 1);
     /* Others open the store meanwhile, and have their power cut while they do. */
     uint64_t depth = host.course == COURSE_LIFE && chance_below(&chance, 4) == 0
                          ? 1 + chance_below(&chance, CHAIN_DEPTH) : 0;
     for (uint64_t i = 0; i < depth; i++) {
-        live_and_cut(&host, disk, &chance, 1);
+        live_and_cut(&host, disk, &chance, MOMENT_OPENING);
         disk_power_on(disk);
         atomic_fetch_add(&run.shared->chained, 1);
     }
@@ -304,11 +346,28 @@ static int point(uint64_t number, void *context) {
     return 1;
 }
 
+static struct span *span_now(const struct host *host) {
+    struct shared *shared = run.shared;
+    return &(has_answer(host) ? shared->living_of : shared->creating_of)[host->course];
+}
+
 static enum trace_answer count(void *context, const struct stop *stop) {
-    enum course course = *(const enum course *)context;
-    run.shared->calls[course] += (uint64_t)stop->is_entry;
-    run.shared->landmarks[course] += (uint64_t)(stop->is_entry && is_landmark(stop->number));
+    struct span *span = span_now(context);
+    span->calls += (uint64_t)stop->is_entry;
+    span->landmarks += (uint64_t)(stop->is_entry && is_landmark(stop->number));
     return TRACE_GO_ON;
+}
+
+static void take_time(struct host *host) {
+    uint64_t before_us = now_us(), until_us = before_us + HANG_MS * 1000;
+    int process = start_child(host_run, host);
+    while (is_still_running(process) && before_us < until_us) {
+        struct span *span = span_now(host);
+        sleep_us(100);
+        span->us += now_us() - before_us;
+        before_us = now_us();
+    }
+    check_end(await_child(process, 4 * HANG_MS), 0);
 }
 
 static void measure_one(struct disk *disk, enum course course, int is_traced) {
@@ -320,10 +379,8 @@ static void measure_one(struct disk *disk, enum course course, int is_traced) {
     struct host host = host_new(disk, 0, course, &chance);
     host.life.policy = POLICY_NONE;
     if (!host_prepare(&host)) give_up("a host that nothing disturbs did not end well");
-    uint64_t start_us = now_us();
-    if (is_traced) check_end(trace_run(host_run, &host, count, &course).ended, 0);
-    else check_end(run_child(host_run, &host, 4 * HANG_MS), 0);
-    if (!is_traced) run.shared->duration_us[course] = now_us() - start_us;
+    if (is_traced) check_end(trace_run(host_run, &host, count, &host).ended, 0);
+    else take_time(&host);
     disk_unmount(disk);
     disk_mount(disk, run.options[0]);
     expect_done(run_child(host_verify, &host, 4 * HANG_MS), "the check");
@@ -364,9 +421,11 @@ static void describe(char *text, size_t len) {
     const struct shared *shared = run.shared;
     size_t at = (size_t)snprintf(
         text, len,
-        "%llu cuts, %llu before the first answer, %llu while the next host opened, %llu after some "
-        "pages were written back; %llu hosts met an error; %llu maps grown, %llu files rewritten;",
-        (unsigned long long)shared->cuts, (unsigned long long)shared->creating,
+        "%llu cuts: %llu after the first answer, %llu before it; %llu when the host had ended, %llu while "
+        "the next host opened, %llu after some pages were written back; %llu hosts met an error; %llu "
+        "maps grown, %llu files rewritten;",
+        (unsigned long long)shared->cuts, (unsigned long long)(shared->cuts - shared->creating),
+        (unsigned long long)shared->creating, (unsigned long long)shared->ended,
         (unsigned long long)shared->chained, (unsigned long long)shared->written_back,
         (unsigned long long)shared->seen, (unsigned long long)shared->growths,
         (unsigned long long)shared->rewritten);
@@ -377,7 +436,7 @@ static void describe(char *text, size_t len) {
 }
 
 int main(int argc, char **argv) {
-    char name[32], details[500];
+    char name[32], details[600];
     read_options(argc, argv);
     findings_start();
     scratch_start();
