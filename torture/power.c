@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -61,6 +62,7 @@ static struct run {
     uint64_t seed, first;
     const char *type, *control_name;
     const char *const *options;
+    enum course course; /* the only one, or COURSES */
     enum control control;
     int empties; /* control: the store is thrown away after the cut */
     int tells;
@@ -279,6 +281,7 @@ static void verify(struct host *host) {
 
 /* The hosts that rely on what a control breaks; without one all of them. */
 static int is_used(enum course course) {
+    if (run.course != COURSES) return course == run.course;
     int is_of_names = course == COURSE_BACKUP || course == COURSE_RESTORE;
     if (flushes == FLUSH_NO_NAMES) return is_of_names;
     return course == COURSE_LIFE || !*run.control_name;
@@ -323,7 +326,9 @@ static enum moment moment_of(const struct host *host, uint64_t *chance) {
 static int point(uint64_t number, void *context) {
     (void)context;
     uint64_t index = run.first + number, chance = chance_seed(run.seed, index);
-    findings_at("build/torture/power --file-system %s --seed %llu --only %llu", run.type,
+    int is_one = run.course != COURSES;
+    findings_at("build/torture/power --file-system %s%s%s --seed %llu --only %llu", run.type,
+                is_one ? " --course " : "", is_one ? course_names[run.course] : "",
                 (unsigned long long)run.seed, (unsigned long long)index);
     struct disk *disk = disk_of_worker(index);
     struct host host = host_new(disk, index, course_of(&chance), &chance);
@@ -400,11 +405,22 @@ static void measure(void) {
 
 static void read_options(int argc, char **argv) {
     static const struct option_name names[] = {
-        {"--seed", 1}, {"--points", 1}, {"--only", 1}, {"--control", 1}, {"--file-system", 1}};
+        {"--seed", 1},    {"--points", 1},      {"--only", 1},
+        {"--control", 1}, {"--file-system", 1}, {"--course", 1},
+    };
     options_check(argc, argv, names, sizeof names / sizeof names[0]);
     const char *control = option_text(argc, argv, "--control", "");
     run.control_name = control;
     run.type = option_text(argc, argv, "--file-system", "ext4");
+    run.course = COURSES;
+    const char *course = option_text(argc, argv, "--course", NULL);
+    for (int at = 0; course && at < COURSES; at++) {
+        if (strcmp(course_names[at], course) == 0) run.course = (enum course)at;
+    }
+    if (course && run.course == COURSES) {
+        fprintf(stderr, "power: unknown host %s\n", course);
+        exit(64);
+    }
     run.options = strcmp(run.type, "xfs") == 0 ? xfs_options : ext4_options;
     run.seed = option_seed(argc, argv);
     run.first = option_number(argc, argv, "--only", 0);
@@ -436,7 +452,7 @@ static void describe(char *text, size_t len) {
 }
 
 int main(int argc, char **argv) {
-    char name[32], details[600];
+    char name[32], label[40], details[600];
     read_options(argc, argv);
     findings_start();
     scratch_start();
@@ -456,7 +472,12 @@ int main(int argc, char **argv) {
     uint64_t points = option_number(argc, argv, "--points", 1);
     uint64_t ran = run_points(run.tells ? 1 : points, point, NULL);
     enum finding wanted = run.empties ? FOUND_GRANTED_TWICE : FOUND_LOST;
-    if (control) return findings_report_control(name, control, run.seed, ran, wanted);
+    if (control) {
+        int is_one = run.course != COURSES;
+        snprintf(label, sizeof label, "%.20s%s%s", control, is_one ? "_" : "",
+                 is_one ? course_names[run.course] : "");
+        return findings_report_control(name, label, run.seed, ran, wanted);
+    }
     describe(details, sizeof details);
     return findings_report(name, run.seed, ran, details);
 }

@@ -3,6 +3,7 @@
 #include "power.h"
 
 #include "common.h"
+#include "flush.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 enum {
     STEPS_BETWEEN = 4, /* of the workload, from one backup to the next */
+    STEPS_AFTER = 16,  /* a compaction, in the file that it made */
     GROWTH_ROUNDS = 24,
     GROWTH_BATCH = 16,
     GROWTH_MESSAGE_BYTES = 12000,
@@ -71,7 +73,7 @@ static int run_compact(struct host *host) {
     unsigned at = session_replay(&session, &host->life);
     if (session_open(&session, LNKEEP_STORE_COMPACT) != LNKEEP_DONE) return LIFE_STOPPED;
     host->told->is_compacted = (session.report.flags & LNKEEP_REPORT_COMPACTED) != 0;
-    return go_on(&session, at, at + STEPS_BETWEEN);
+    return go_on(&session, at, at + STEPS_AFTER);
 }
 
 /* --- Growth: a store of its own, whose records are large and whose map begins small. */
@@ -269,13 +271,22 @@ static int make_backup(void *context) {
     return 0;
 }
 
-int host_prepare(struct host *host) {
+static int prepare(struct host *host) {
     if (host->course == COURSE_LIFE || host->course == COURSE_GROWTH) return 1;
     struct life first = host->life;
     first.script = &host->before;
     first.policy = POLICY_NONE;
     if (run_child(life_run, &first, 4 * HANG_MS).code != LIFE_ENDED) return 0;
     return host->course != COURSE_RESTORE || run_child(make_backup, host, 4 * HANG_MS).code == 0;
+}
+
+/* What is there before is on the disk, so that a control shows what its own host lost. */
+int host_prepare(struct host *host) {
+    enum flushes chosen = flushes;
+    flushes = FLUSH_ALL;
+    int is_prepared = prepare(host);
+    flushes = chosen;
+    return is_prepared;
 }
 
 int host_verify(void *context) {

@@ -14,6 +14,11 @@ run_power_on() {
         run "power_$1_control_$control" "$OUT/power" --file-system "$1" --control "$control" \
             --points "$POWER_CONTROLS"
     done
+    # Of hosts that the controls above leave out.
+    for course in compact growth; do
+        run "power_$1_control_flush_$course" "$OUT/power" --file-system "$1" --control flush \
+            --course "$course" --points "$POWER_CONTROLS"
+    done
 }
 
 run_power() {
