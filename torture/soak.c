@@ -38,9 +38,10 @@ enum {
     FILE_MIB_MAX = 192,
     MEMORY_MIB_MAX = 64,
     DESCRIPTORS_MAX = 64,
-    /* From a quarter of a life to its end: what a thread takes anew, and no more however long it lives. */
-    MEMORY_MORE_KIB_MAX = 2048,
+    /* From a quarter of a life on, when it has warmed up, to its end, however long that takes. */
+    MEMORY_MORE_KIB_MAX = 4096,
     DESCRIPTORS_MORE_MAX = 2,
+    WARM_CALLS = 1000,
 };
 
 #define STATE_MAGIC UINT64_C(0x6c6e6b736f616b31)
@@ -211,6 +212,12 @@ static void begin(struct soak *soak, uint64_t seed, int is_fresh) {
 
 /* --- One life. */
 
+static uint64_t calls_of(const struct soak *soak) {
+    uint64_t calls = 0;
+    for (unsigned lane = 0; lane < LANES; lane++) calls += soak->state.lanes[lane].calls;
+    return calls;
+}
+
 static int has_ended(int process) {
     siginfo_t info = {0};
     if (waitid(P_PID, (id_t)process, &info, WEXITED | WNOHANG | WNOWAIT) != 0) give_up("waitid");
@@ -248,6 +255,17 @@ static void wait_for_verified(struct soak *soak, int process) {
     }
 }
 
+/* What the host has when all threads have done some work; nothing where its life is too short for that. */
+static struct sample sample_warm(struct soak *soak, int process, uint64_t life_us) {
+    uint64_t from_us = now_us(), until_calls = calls_of(soak) + WARM_CALLS;
+    wait_until(soak, process, from_us + life_us / 4);
+    while (calls_of(soak) < until_calls && now_us() < from_us + life_us) {
+        if (has_ended(process) || is_asked_to_end || atomic_load(&soak->has_stopped)) break;
+        sleep_us(LOOK_US);
+    }
+    return calls_of(soak) < until_calls ? (struct sample){0} : sample(process);
+}
+
 enum ending { END_KILLED, END_KILLED_OPENING, END_CLOSED };
 
 /* Answers whether the host was killed. */
@@ -276,8 +294,7 @@ static int live(struct soak *soak, enum ending ending, uint64_t life_ms) {
     } else {
         wait_for_verified(soak, process);
         uint64_t from_us = now_us();
-        wait_until(soak, process, from_us + life_ms * 1000 / 4);
-        struct sample early = sample(process);
+        struct sample early = sample_warm(soak, process, life_ms * 1000);
         wait_until(soak, process, from_us + life_ms * 1000);
         if (life_ms != 0 && !has_ended(process)) measure_host(early, sample(process));
     }
@@ -336,12 +353,6 @@ static uint64_t run(struct soak *soak, uint64_t secs, uint64_t kill_every_ms, ui
     if (findings_total() == 0) live(soak, END_CLOSED, 0);
     soak->state.kills += kills;
     return kills;
-}
-
-static uint64_t calls_of(const struct soak *soak) {
-    uint64_t calls = 0;
-    for (unsigned lane = 0; lane < LANES; lane++) calls += soak->state.lanes[lane].calls;
-    return calls;
 }
 
 static void print_growth(const struct soak *soak) {

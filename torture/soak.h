@@ -133,7 +133,7 @@ enum soak_control {
     SOAK_HOARDER, /* never deletes an attempt */
     SOAK_TWICE,   /* dispatches an attempt that is known already */
     SOAK_LEAKER,  /* frees nothing that it reads */
-    SOAK_DRIPPER, /* loses a little memory with each step, far less in a life than it may have */
+    SOAK_DRIPPER, /* loses some memory with each step, far less in a life than it may have */
     SOAK_SKIPPER, /* opens its cursor anew, after what it did not acknowledge */
 };
 

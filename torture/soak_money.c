@@ -319,7 +319,7 @@ static void list_payments(struct host *host, unsigned lane) {
 }
 
 static void drip(void) {
-    enum { DRIP_BYTES = 2048 };
+    enum { DRIP_BYTES = 8192 };
     static _Thread_local void *volatile lost;
     lost = malloc(DRIP_BYTES);
     if (lost) memset(lost, 1, DRIP_BYTES);
