@@ -138,10 +138,14 @@ static void damage_records(struct turn *turn) {
     turn->is_damaged = 1;
     for (size_t group = 1; group <= 2; group++) {
         open_if_closed(turn, group);
-        for (size_t i = 0; i < 6 && !turn->is_over; i++) {
+        for (uint32_t i = 0; i < 6 && !turn->is_over; i++) {
+            /* Each id and hash that the calls like best: which one was hit, nobody knows. */
+            turn->is_steady = 1;
+            turn->steady = i;
             run_operation(turn, operation_at(operation_number(asked[group - 1])));
         }
     }
+    turn->is_steady = 0;
 }
 
 static lnkeep_status close_bits(enum handle_kind kind, uint64_t bits, lnkeep_error *err) {
