@@ -18,8 +18,16 @@ enum course {
 
 extern const char *const course_names[COURSES];
 
+/* What a backup has to hold beside what the model knows. */
+struct backed_up {
+    struct provider_ledger provider;
+    struct consumer_ledger consumer;
+    uint64_t resources; /* digest of them, 0 if it is not known */
+};
+
 /* What these hosts were told, in memory that outlives them. */
 struct told {
+    struct backed_up backed_up[BACKUPS];
     volatile unsigned backups_begun, backups_done;
     volatile unsigned backup_at[BACKUPS]; /* the first step that the backup does not hold */
     volatile int is_restored, is_compacted;

@@ -33,16 +33,31 @@ static int go_on(struct session *session, unsigned from, unsigned to) {
     return LIFE_ENDED;
 }
 
+/* A backup holds what was answered before it was begun, from memory or not. */
+static void note_backed_up(struct session *session, struct backed_up *noted) {
+    const struct ledger *ledger = session->life->ledger;
+    unsigned calls = ledger->resources.len;
+    noted->provider = ledger->provider;
+    noted->consumer = ledger->consumer;
+    noted->resources = calls ? ledger->resources.calls[calls - 1].digest : 0;
+    for (unsigned at = 0; at < PROVIDER_PEERS; at++) {
+        const struct provider_peer *peer = &session->provider.peers[at];
+        if (!peer->is_vague) promise_is(&noted->provider.peers[at], provider_newest(peer));
+    }
+}
+
 static int back_up(struct host *host, struct session *session, unsigned number, unsigned at) {
     char path[4400];
     path_in(host, path, sizeof path, "backup", number);
     host->told->backup_at[number] = at;
+    note_backed_up(session, &host->told->backed_up[number]);
     host->told->backups_begun = number + 1;
     lnkeep_status status = lnkeep_store_backup(session->store, path, NULL, NULL);
     host->life.ledger->status_seen = status;
     ledger_note(session->life->ledger, status);
     if (status != LNKEEP_DONE) return 0;
     host->told->backups_done |= 1u << number;
+    provider_is_flushed(session);
     return 1;
 }
 
@@ -181,15 +196,38 @@ static void verify_growth(const struct host *host) {
 
 /* --- Backups and what is made of them. */
 
-/* A restored store says so, and holds what the backup held: everything before this step. */
-static void check_restored(const struct host *host, const char *directory, unsigned at) {
+/* What the model does not know: decisions about forwards, and blobs, as they were at the backup. */
+static void check_components(struct session *session, uint64_t wanted) {
+    lnkeep_resources_options options = resources_options(session->life->script->is_compat);
+    struct htlc_set pending;
+    lnkeep_status status =
+        lnkeep_resources_open(session->store, &options, &session->resources, NULL, NULL);
+    if (status == LNKEEP_DONE && wanted != 0 &&
+        resources_digest(session->resources, &pending) != wanted) {
+        finding(FOUND_LOST, "a restored store: its resources are not those of the backup");
+    }
+    if (status == LNKEEP_DONE) status = provider_open(session);
+    if (status == LNKEEP_DONE) status = consumer_open(session);
+    if (status != LNKEEP_DONE) {
+        finding(FOUND_STATUS, "opening what a restored store has: %s", lnkeep_status_name(status));
+    }
+}
+
+/* A restored store says so, and holds what the backup held: everything before its step. */
+static void check_restored(const struct host *host, const char *directory, unsigned number) {
     static struct session session;
     static struct model seen;
+    static struct ledger ledger; /* as it was at the backup */
+    const struct backed_up *noted = &host->told->backed_up[number];
     struct script held = *host->life.script;
     struct life life = host->life;
     char why[300];
-    held.steps_len = at;
+    memcpy(&ledger, (const void *)life.ledger, sizeof ledger);
+    ledger.provider = noted->provider;
+    ledger.consumer = noted->consumer;
+    held.steps_len = host->told->backup_at[number];
     life.script = &held;
+    life.ledger = &ledger;
     life.policy = POLICY_NONE;
     snprintf(life.directory, sizeof life.directory, "%s", directory);
     session_replay(&session, &life);
@@ -206,6 +244,7 @@ static void check_restored(const struct host *host, const char *directory, unsig
     if (model_differs(&session.model, &seen, why, sizeof why)) {
         finding(FOUND_LOST, "a restored store: %s", why);
     }
+    check_components(&session, noted->resources);
     session_close(&session);
     remove_tree(directory);
 }
@@ -229,7 +268,7 @@ static void verify_backups(const struct host *host) {
         }
         check_path(path, "a backup");
         restore(path, directory);
-        check_restored(host, directory, host->told->backup_at[i]);
+        check_restored(host, directory, i);
     }
 }
 
@@ -243,7 +282,7 @@ static void verify_restored(const struct host *host) {
         finding(FOUND_LOST, "the restore was answered and its store is not there");
     }
     restore(backup, directory);
-    check_restored(host, directory, host->told->backup_at[0]);
+    check_restored(host, directory, 0);
 }
 
 /* --- All of them. */
