@@ -359,7 +359,7 @@ var (
 	ErrPoisoned error = statusSentinel(StatusPoisoned)
 	// ErrForked is returned in a forked child: it cannot use its parent's store.
 	ErrForked error = statusSentinel(StatusForked)
-	// ErrCorruptStore is returned when the store's own structure is damaged; nothing was written.
+	// ErrCorruptStore is returned when the store's own structure is damaged; no record was written.
 	ErrCorruptStore error = statusSentinel(StatusCorruptStore)
 	// ErrIO is returned when the operating system refused while nothing was being committed.
 	ErrIO error = statusSentinel(StatusIO)

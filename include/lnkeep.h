@@ -600,7 +600,7 @@
 /** Returned in a forked child: it cannot use its parent's store. */
 #define LNKEEP_FORKED (-301)
 
-/** Returned when the store's own structure is damaged; nothing was written. */
+/** Returned when the store's own structure is damaged; no record was written. */
 #define LNKEEP_CORRUPT_STORE (-302)
 
 /** Returned when the operating system refused while nothing was being committed. */

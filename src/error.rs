@@ -324,7 +324,7 @@ statuses! {
     Poisoned = -300, "POISONED", "the store is poisoned by an earlier failure; reopen it";
     /// The process forked; a child cannot use its parent's store.
     Forked = -301, "FORKED", "a forked child cannot use its parent's store";
-    /// The store's own structure is damaged; nothing was written.
+    /// The store's own structure is damaged; no record was written.
     CorruptStore = -302, "CORRUPT_STORE", "the store is damaged";
     /// The operating system refused while nothing was being committed.
     Io = -303, "IO", "the operating system refused";

@@ -248,7 +248,7 @@ pub const LNKEEP_NOT_DURABLE: i32 = -203;
 pub const LNKEEP_POISONED: i32 = -300;
 /// Returned in a forked child: it cannot use its parent's store.
 pub const LNKEEP_FORKED: i32 = -301;
-/// Returned when the store's own structure is damaged; nothing was written.
+/// Returned when the store's own structure is damaged; no record was written.
 pub const LNKEEP_CORRUPT_STORE: i32 = -302;
 /// Returned when the operating system refused while nothing was being committed.
 pub const LNKEEP_IO: i32 = -303;
