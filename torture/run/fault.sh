@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Every system call answering every error.
 
-size FAULTS 100 4000 0 # 0 is every one
+size FAULTS 100 3000 0 # 0 is every one
 
 run_fault() {
     build fault "$LIFE_PARTS" || return 0

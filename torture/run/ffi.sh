@@ -3,7 +3,7 @@
 
 size FFI_CALLS 100000 1000000 10000000 # with the library as it is released
 size FFI_ADDRESS 20000 9900000 # under AddressSanitizer, of a seed
-size FFI_GUIDED 15000 100000 500000 # under AddressSanitizer, guided
+size FFI_GUIDED 15000 60000 500000 # under AddressSanitizer, guided
 size FFI_CONTROLS 400 2000
 
 FFI_OUT=build/ffi

@@ -1,15 +1,16 @@
 # shellcheck shell=sh
 # SIGKILL: at every system call, at random moments, and again while the next host opens.
 
-size KILLS 90 0 # 0 is every call
-size RANDOM_KILLS 150 2500 10000
+size KILLS 90 0 # before a call; 0 is every call
+size KILLS_AFTER 90 2050 0
+size RANDOM_KILLS 150 1500 10000
 size CHAINS 6 200 1000
 size CONTROLS 40 60 200
 
 run_kill() {
     build kill "$LIFE_PARTS" || return 0
     run kill_before "$OUT/kill" --before --points "$KILLS"
-    run kill_after "$OUT/kill" --after --points "$KILLS"
+    run kill_after "$OUT/kill" --after --points "$KILLS_AFTER"
     run kill_random "$OUT/kill" --random --points "$RANDOM_KILLS"
     run kill_chain "$OUT/kill" --chain --points "$CHAINS"
     run_fresh kill_before_fresh "$OUT/kill" --before --points "$KILLS"

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # No memory: every allocation of the library fails, and hosts in a cgroup too small for them.
 
-size ALLOCATIONS 150 2000 0 # 0 is every one, alone and with all later ones
+size ALLOCATIONS 150 1500 0 # 0 is every one, alone and with all later ones
 size MEMORY_GROUPS 20 100 500
 
 run_memory() {

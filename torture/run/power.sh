@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # Power cuts on ext4 and XFS.
 
-size POWER 60 1500 10000
-size POWER_XFS 30 700 5000
+size POWER 60 900 10000
+size POWER_XFS 30 400 5000
 size POWER_CONTROLS 16 40 100
 
 POWER_PARTS='torture/disk.c torture/flush.c torture/power_hosts.c'

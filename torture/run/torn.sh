@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Writes that were not flushed, lost in every combination, and the last one torn.
 
-size TORN 150 3000 20000
+size TORN 150 2000 20000
 
 run_torn() {
     build torn "torture/torn_log.c torture/torn_state.c $LIFE_PARTS" || return 0
