@@ -26,6 +26,7 @@ struct judge {
     struct kept_call kept[RESOURCES_CALLS_MAX];
     /* A reconcile that a crash cut in two is finished by the next one, which says less. */
     int is_half;
+    int is_vague; /* an opening may have come after either of two calls */
 };
 
 static void open_reference(struct judge *judge) {
@@ -134,6 +135,9 @@ static int judge_opening(struct judge *judge, unsigned at, int was_closed) {
     unsigned len = judge->kept_len, least = was_closed ? judge->kept_len : judge->durable_len;
     while (len >= least && digest_after(judge, len) != opened->digest) len--;
     if (len >= least) {
+        for (unsigned shorter = len; shorter-- > least && !judge->is_vague;) {
+            judge->is_vague = digest_after(judge, shorter) == opened->digest;
+        }
         keep_only(judge, len);
     } else if (!was_closed && is_half_reconciled(judge, opened)) {
         judge->is_half = 1;
@@ -153,7 +157,10 @@ static int judge_answer(struct judge *judge, unsigned at, const struct resources
     int is_late = given->status == LNKEEP_NOT_DURABLE;
     uint64_t digest = digest_after(judge, judge->kept_len);
     if (is_finishing) judge->is_half = 0;
-    int is_same = is_late || is_finishing ||
+    /* Digests do not tell which resolves are remembered: one that failed leaves nothing else. */
+    int is_forgotten = judge->is_vague && given->kind == RESOURCES_RESOLVE &&
+                       given->status == LNKEEP_UNKNOWN_HTLC && made->status == LNKEEP_ALREADY;
+    int is_same = is_late || is_finishing || is_forgotten ||
                   (given->status == made->status && given->answer == made->answer);
     if (is_same && (given->digest == 0 || given->digest == digest)) return 1;
     finding(FOUND_WRONG, "call %u of resources (kind %u, seed %u, HTLC %u, channel %u, step %u): "
