@@ -77,7 +77,8 @@ static void open_store(const char *when) {
         status = lnkeep_payments_open(run.store, NULL, &run.payments, &err);
     }
     if (status == LNKEEP_DONE) {
-        run.parts = (struct parts){.store = run.store, .cycle = run.cycle, .sealed = &run.all->sealed};
+        run.parts = (struct parts){.store = run.store, .cycle = run.cycle, .ignores = run.ignores,
+                                   .sealed = &run.all->sealed};
         parts_open(&run.parts, when);
         return;
     }
@@ -353,7 +354,7 @@ int main(int argc, char **argv) {
     }
     if (run.ignores) {
         const char *control = option_text(argc, argv, "--control", "");
-        int silent = findings_count(FOUND_LOST) == 0;
+        int silent = findings_count(FOUND_LOST) == 0 || findings_count(FOUND_BLOB) == 0;
         return findings_report_control("full_disk", control, run.seed, run.cycle,
                                        FOUND_GRANTED_TWICE) || silent;
     }

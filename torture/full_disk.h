@@ -36,6 +36,7 @@ struct parts {
     lnkeep_peer_storage peer_storage;
     lnkeep_backup backup;
     uint64_t cycle;
+    int ignores;      /* control: takes a blob that waits for written */
     uint64_t *sealed; /* the number of the blob that was sealed, in memory that outlives the host */
 };
 

@@ -205,7 +205,7 @@ static void check_blob(const struct parts *p, unsigned which) {
 void parts_check(const struct parts *p, int is_reopened) {
     lnkeep_backup_standing standing = LNKEEP_BACKUP_STANDING_INIT;
     check_monitor(p);
-    check_blob(p, is_reopened ? BEFORE_FULL : WHILE_FULL);
+    check_blob(p, is_reopened && !p->ignores ? BEFORE_FULL : WHILE_FULL);
     if (add_htlc(p, BEFORE_FULL, 0) != LNKEEP_ALREADY) finding(FOUND_LOST, "an HTLC is decided anew");
     lnkeep_status status = lnkeep_backup_read_standing(p->backup, &standing, NULL);
     if (status != LNKEEP_DONE || standing.next_seq <= *p->sealed) {
