@@ -110,10 +110,9 @@ func (p *Payments) Sweep(ctx context.Context) (handled uint64, err error) {
 
 // Quarantine removes an unreadable payment and refuses its hash for good, with an event; Already when that
 // was done before. When only the row of the hash is damaged, it is mended instead, and Outcome.ID is the
-// payment's sequence number.
+// payment's sequence number. However many of its other rows are damaged: that hinders it in nothing.
 //
-// Errors: ErrPaymentNotInitiated; ErrConflict when the payment is readable; ErrCorruptRecord when another row
-// that it takes is damaged too.
+// Errors: ErrPaymentNotInitiated; ErrConflict when the payment is readable.
 func (p *Payments) Quarantine(ctx context.Context, hash PaymentHash) (Outcome, error) {
 	return p.outcome(ctx, "quarantine", func() (Outcome, error) {
 		return cPaymentsQuarantine(p.shared.handle, hash)

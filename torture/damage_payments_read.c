@@ -189,7 +189,7 @@ static void judge_quarantine(const struct reading *reading, const struct making 
     base_payment_hash(number, hash);
     lnkeep_status status = heard(lnkeep_payments_quarantine(m->payments, hash, &outcome, NULL));
     report_damage(reading);
-    if (!is_done_or_told(reading, status, "a quarantine")) return;
+    if (!is_done(reading, status, "a quarantine")) return;
     if (outcome.value != 0) {
         reading->verdict->mended++;
         judge_fetch(reading, m, number);

@@ -305,11 +305,11 @@ pub unsafe extern "C" fn lnkeep_payments_sweep(
 }
 
 /// Removes an unreadable payment and refuses its hash for good, with an event. When only the row of the hash
-/// is damaged, it is mended, and lnkeep_outcome.value is the payment's sequence number.
+/// is damaged, it is mended, and lnkeep_outcome.value is the payment's sequence number. However many of its
+/// other rows are damaged: that hinders it in nothing.
 ///
 /// Returns: LNKEEP_DONE; LNKEEP_ALREADY; LNKEEP_PAYMENT_NOT_INITIATED; LNKEEP_CONFLICT when the payment is
-///   readable; LNKEEP_CORRUPT_RECORD when another row that it takes is damaged too: nothing was changed;
-///   LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT,
+///   readable; LNKEEP_UNKNOWN: reopen and repeat; LNKEEP_NO_SPACE, LNKEEP_BUSY, LNKEEP_INVALID_ARGUMENT,
 ///   LNKEEP_BAD_HANDLE, LNKEEP_CLOSED, LNKEEP_POISONED.
 /// In: payment_hash, 32 bytes.
 /// Out: outcome, NULL if not wanted.
