@@ -115,6 +115,9 @@ typedef int (*point_function)(uint64_t point, void *context);
 
 /* Runs points on as many processes as there are processors; answers how many points were run. */
 uint64_t run_points(uint64_t points_max, point_function run, void *context);
+/* Zeros that all processes share, for the run of points that comes next; one that resumes finds what
+ * the earlier start left there. */
+void *points_kept_memory(uint64_t points_max, size_t len);
 /* Number of the process that runs points: 0 or above. */
 extern unsigned worker_index;
 

@@ -359,8 +359,8 @@ int main(int argc, char **argv) {
     read_options(argc, argv);
     findings_start();
     scratch_start();
-    run.tally = shared_memory(sizeof *run.tally);
     uint64_t count = run.tells ? 1 : option_number(argc, argv, "--count", 5000);
+    run.tally = points_kept_memory(count, sizeof *run.tally);
     uint64_t ran = run_points(count, run_point, NULL);
     if (run.control == CONTROL_STILL) return findings_report("damage_still", run.seed, ran, "");
     if (run.control != CONTROL_NONE) return report_control(ran);

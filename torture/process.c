@@ -213,23 +213,35 @@ struct points {
     atomic_uint_fast64_t counts[FINDINGS]; /* what was found before this start */
 };
 
-/* Nothing of an earlier start, or all of it when that was to run as many points of the same seed. */
-static struct points *points_open(uint64_t max) {
+/* Of the run that is to come, when the harness keeps its own counts with the points. */
+static struct points *opened;
+
+/*
+ * Nothing of an earlier start, or all of it when that was to run as many points of the same seed.
+ * What the harness itself keeps follows the points.
+ */
+static struct points *points_open(uint64_t max, size_t kept_len) {
     const char *path = getenv("LNKEEP_TORTURE_PROGRESS");
+    size_t len = sizeof(struct points) + kept_len;
     if (!path) {
-        struct points *unkept = shared_memory(sizeof *unkept);
+        struct points *unkept = shared_memory(len);
         unkept->max = max;
         return unkept;
     }
     int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0 || ftruncate(file, sizeof(struct points)) != 0) give_up(path);
-    struct points *points = mmap(NULL, sizeof *points, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (file < 0 || ftruncate(file, (off_t)len) != 0) give_up(path);
+    struct points *points = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     if (points == MAP_FAILED) give_up(path);
     close(file);
-    if (points->max != max || points->seed != seed_of_run) memset(points, 0, sizeof *points);
+    if (points->max != max || points->seed != seed_of_run) memset(points, 0, len);
     points->max = max;
     points->seed = seed_of_run;
     return points;
+}
+
+void *points_kept_memory(uint64_t points_max, size_t len) {
+    opened = points_open(points_max, len);
+    return opened + 1;
 }
 
 static void run_one(struct points *points, uint64_t point, point_function run, void *context) {
@@ -259,7 +271,8 @@ static void keep_counts(struct points *points) {
 }
 
 uint64_t run_points(uint64_t points_max, point_function run, void *context) {
-    struct points *points = points_open(points_max);
+    struct points *points = opened ? opened : points_open(points_max, 0);
+    opened = NULL;
     keep_counts(points);
     int processes[WORKERS_MAX];
     long processors = sysconf(_SC_NPROCESSORS_ONLN);

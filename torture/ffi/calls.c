@@ -225,7 +225,9 @@ int main(int argc, char **argv) {
                               option_text(argc, argv, "--control", NULL), NULL};
     uint64_t calls = option_number(argc, argv, "--calls", 100000);
     findings_start();
-    shared = shared_memory(sizeof *shared);
+    context.sequences = (calls + CALLS_PER_SEQUENCE - 1) / CALLS_PER_SEQUENCE;
+    uint64_t points = (context.sequences + SEQUENCES_PER_CHILD - 1) / SEQUENCES_PER_CHILD;
+    shared = points_kept_memory(points, sizeof *shared);
     all_tallies = shared->tallies;
     scratch_start();
     enum finding wanted = context.control ? plant(context.control) : FOUND_WRONG;
@@ -235,11 +237,10 @@ int main(int argc, char **argv) {
         return replay(&context, option_number(argc, argv, "--sequence", 0), file,
                       option_text(argc, argv, "--write", NULL));
     }
-    context.sequences = (calls + CALLS_PER_SEQUENCE - 1) / CALLS_PER_SEQUENCE;
-    uint64_t began_us = now_us();
-    run_points((context.sequences + SEQUENCES_PER_CHILD - 1) / SEQUENCES_PER_CHILD, run_sequences,
-               &context);
+    uint64_t began_us = now_us(), began_calls = count_calls();
+    run_points(points, run_sequences, &context);
     double took_secs = (double)(now_us() - began_us) / 1e6;
+    double per_second = (double)(count_calls() - began_calls) / took_secs;
     if (context.control) {
         return findings_report_control(NAME, context.control, context.seed, count_calls(), wanted);
     }
@@ -247,6 +248,6 @@ int main(int argc, char **argv) {
     char details[160];
     snprintf(details, sizeof details,
              "%llu sequences, %.0f calls per second, %u functions never succeeded",
-             (unsigned long long)context.sequences, (double)count_calls() / took_secs, never);
+             (unsigned long long)context.sequences, per_second, never);
     return findings_report(NAME, context.seed, count_calls(), details);
 }
