@@ -32,6 +32,16 @@ pub(crate) fn with_room<Item>(items: usize) -> Result<Vec<Item>> {
     Ok(empty)
 }
 
+/// What an iterator gives, in a vector.
+///
+/// # Errors
+/// `Busy`.
+pub(crate) fn collected<Item>(items: impl ExactSizeIterator<Item = Item>) -> Result<Vec<Item>> {
+    let mut all = with_room(items.len())?;
+    all.extend(items);
+    Ok(all)
+}
+
 /// A slice of so many items, each made from its index.
 ///
 /// # Errors

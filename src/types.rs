@@ -4,9 +4,13 @@
 //!    and never shown by `Debug`. T2 a raw message is never shown by `Debug`: it may hold a preimage.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
+
+use crate::error::Result;
+use crate::memory;
 
 /// Owner of an attempt id space: 16 bytes chosen by the host, all zero by default.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -150,39 +154,59 @@ impl Drop for Preimage {
     }
 }
 
-/// Bytes of the host's own message, stored as they are: an encrypted failure, an encoded settle.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct RawMessage(Vec<u8>);
+/// Bytes of the host's own message, stored as they are: an encrypted failure, an encoded settle. Clones share
+/// them; they are zeroed with the last.
+#[derive(Clone, Default)]
+pub struct RawMessage(Option<Arc<MessageBytes>>);
+
+struct MessageBytes(Vec<u8>);
 
 impl RawMessage {
     /// A message from its bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> RawMessage {
-        RawMessage(bytes.into())
+        let bytes = bytes.into();
+        RawMessage((!bytes.is_empty()).then(|| Arc::new(MessageBytes(bytes))))
+    }
+
+    /// A message from a copy of bytes from outside.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub(crate) fn copied(bytes: &[u8]) -> Result<RawMessage> {
+        memory::copied(bytes).map(RawMessage::new)
     }
 
     /// The bytes; the caller keeps them out of logs.
     pub fn expose(&self) -> &[u8] {
-        &self.0
+        self.0.as_ref().map_or(&[], |bytes| &bytes.0)
     }
 
     /// Number of bytes.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.expose().len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 }
+
+impl PartialEq for RawMessage {
+    fn eq(&self, other: &RawMessage) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for RawMessage {}
 
 impl fmt::Debug for RawMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RawMessage({} bytes)", self.0.len())
+        write!(f, "RawMessage({} bytes)", self.len())
     }
 }
 
-impl Drop for RawMessage {
+impl Drop for MessageBytes {
     fn drop(&mut self) {
         self.0.zeroize();
     }

@@ -6,6 +6,7 @@ use super::record::{Attempt, NamespaceRow, State};
 use super::table::{self, ALL_NAMESPACES, Loaded};
 use crate::error::{Error, Result, Status};
 use crate::limits::{PAGE_ROWS_MAX, SCAN_ROWS_MAX};
+use crate::memory::push;
 use crate::store::batch::Rows;
 use crate::store::tables::Table;
 use crate::types::{AttemptKey, Namespace};
@@ -106,16 +107,18 @@ pub(super) fn list(rows: &impl Rows, query: &Query) -> Result<Page> {
         visited += 1;
         last = Some(key);
         let loaded = match (table, body) {
-            (Table::Attempts, Ok(body)) => Ok(table::decode(key, body)),
+            (Table::Attempts, Ok(body)) => table::decode(key, body),
             (Table::Attempts, Err(_)) => Ok(Loaded::Unreadable),
             _ => table::load(rows, key),
         };
-        match loaded {
-            Ok(Loaded::Found(attempt)) if matches(query, &attempt) => page.attempts.push(*attempt),
-            Ok(Loaded::Unreadable) => page.unreadable.push(key),
-            Ok(_) => {}
-            Err(error) => failure = Some(error),
-        }
+        let listed = loaded.and_then(|loaded| match loaded {
+            Loaded::Found(attempt) if matches(query, &attempt) => {
+                push(&mut page.attempts, *attempt)
+            }
+            Loaded::Unreadable => push(&mut page.unreadable, key),
+            Loaded::Found(_) | Loaded::Absent => Ok(()),
+        });
+        failure = listed.err();
         failure.is_none()
     })?;
     failure.map_or(Ok(page), Err)

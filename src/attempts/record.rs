@@ -3,7 +3,9 @@
 //! K1 `decode(encode(x)) == x`. K2 a tombstone keeps no request, no result and no message.
 //! K3 decoding damaged bytes answers `None`; it never panics and never guesses.
 
+use crate::error::Result;
 use crate::limits::MESSAGE_BYTES_MAX;
+use crate::memory::with_room;
 use crate::store::bytes::Reader;
 use crate::types::{AttemptKey, Fingerprint, PaymentHash, Preimage, RawMessage};
 
@@ -178,11 +180,14 @@ const HAS_PAYMENT_HASH: u8 = 2;
 const RESULT_SETTLE: u8 = 1;
 const RESULT_UNENCRYPTED: u8 = 2;
 const RESULT_RESOLUTION: u8 = 4;
+const BYTES_WITHOUT_MESSAGE_MAX: usize = 160;
 
 impl Attempt {
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// # Errors
+    /// `Busy`.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         let message = self.result.as_ref().map_or(0, |result| result.message.len());
-        let mut body = Vec::with_capacity(160 + message);
+        let mut body = with_room(BYTES_WITHOUT_MESSAGE_MAX + message)?;
         let mut present = 0;
         if self.fingerprint.is_some() {
             present |= HAS_FINGERPRINT;
@@ -202,11 +207,28 @@ impl Attempt {
         if let Some(result) = &self.result {
             encode_result(result, &mut body);
         }
-        debug_assert_eq!(Attempt::decode(self.key, &body).as_ref(), Some(self), "K1");
-        body
+        debug_assert!(
+            Attempt::decode(self.key, &body).map_or(true, |read| read.as_ref() == Some(self)),
+            "K1"
+        );
+        Ok(body)
     }
 
-    pub(crate) fn decode(key: AttemptKey, body: &[u8]) -> Option<Attempt> {
+    /// `None` for damaged bytes.
+    ///
+    /// # Errors
+    /// `Busy`.
+    pub(crate) fn decode(key: AttemptKey, body: &[u8]) -> Result<Option<Attempt>> {
+        let Some((mut attempt, message)) = Attempt::parse(key, body) else { return Ok(None) };
+        if let Some(result) = &mut attempt.result {
+            result.message = RawMessage::copied(message)?;
+        }
+        Ok(Some(attempt))
+    }
+
+    /// An attempt whose result has no message yet, and the message.
+    pub(crate) fn parse(key: AttemptKey, body: &[u8]) -> Option<(Attempt, &[u8])> {
+        let mut message = &[][..];
         let mut reader = Reader::new(body);
         let state = State::from_number(reader.u8()?)?;
         let flags = Flags(reader.u8()?);
@@ -233,13 +255,14 @@ impl Attempt {
             attempt.payment_hash = Some(PaymentHash(reader.array()?));
         }
         if state.is_final() {
-            let result = decode_result(&mut reader)?;
+            let result;
+            (result, message) = parse_result(&mut reader)?;
             if result.state() != state {
                 return None;
             }
             attempt.result = Some(result);
         }
-        reader.is_at_end().then_some(attempt)
+        reader.is_at_end().then_some((attempt, message))
     }
 
     /// What is left of an attempt once it is deleted (K2).
@@ -279,7 +302,7 @@ fn encode_result(result: &AttemptResult, body: &mut Vec<u8>) {
     body.extend_from_slice(result.message.expose());
 }
 
-fn decode_result(reader: &mut Reader<'_>) -> Option<AttemptResult> {
+fn parse_result<'body>(reader: &mut Reader<'body>) -> Option<(AttemptResult, &'body [u8])> {
     let flags = reader.u8()?;
     reader.take(1)?;
     let failure_code = reader.u16()?;
@@ -292,12 +315,13 @@ fn decode_result(reader: &mut Reader<'_>) -> Option<AttemptResult> {
     if length > MESSAGE_BYTES_MAX {
         return None;
     }
-    Some(AttemptResult {
+    let result = AttemptResult {
         ending,
         unencrypted: flags & RESULT_UNENCRYPTED != 0,
         resolution: flags & RESULT_RESOLUTION != 0,
-        message: RawMessage::new(reader.take(length)?),
-    })
+        message: RawMessage::default(),
+    };
+    Some((result, reader.take(length)?))
 }
 
 /// What is kept about one namespace, and under [`crate::types::Namespace`] of all ones about all of them.
@@ -394,24 +418,24 @@ mod tests {
         pending.result = None;
         pending.fingerprint = None;
         for attempt in [full(), failed, pending, full().tombstone(12)] {
-            let body = attempt.encode();
-            assert_eq!(Attempt::decode(attempt.key, &body).as_ref(), Some(&attempt));
+            let body = attempt.encode().unwrap();
+            assert_eq!(Attempt::decode(attempt.key, &body).unwrap().as_ref(), Some(&attempt));
             for length in 0..body.len() {
-                assert_eq!(Attempt::decode(attempt.key, &body[..length]), None);
+                assert_eq!(Attempt::decode(attempt.key, &body[..length]).unwrap(), None);
             }
         }
     }
 
     #[test]
     fn a_result_of_another_state_is_damage() {
-        let mut body = full().encode();
+        let mut body = full().encode().unwrap();
         body[0] = State::Failed as u8;
-        assert_eq!(Attempt::decode(full().key, &body), None);
+        assert_eq!(Attempt::decode(full().key, &body).unwrap(), None);
     }
 
     #[test]
     fn a_tombstone_is_small_and_keeps_no_secret() {
-        let body = full().tombstone(1).encode();
+        let body = full().tombstone(1).encode().unwrap();
         assert!(body.len() <= 48, "{}", body.len());
         assert!(!body.windows(8).any(|window| window == [11; 8]));
     }
@@ -433,9 +457,9 @@ mod tests {
         ) {
             let mut body = vec![state, flags, present, 0];
             body.extend_from_slice(&tail);
-            if let Some(attempt) = Attempt::decode(full().key, &body) {
-                let again = attempt.encode();
-                proptest::prop_assert_eq!(Attempt::decode(full().key, &again), Some(attempt));
+            if let Some(attempt) = Attempt::decode(full().key, &body).unwrap() {
+                let again = attempt.encode().unwrap();
+                proptest::prop_assert_eq!(Attempt::decode(full().key, &again).unwrap(), Some(attempt));
             }
             NamespaceRow::decode(&body).map(|row| row.encode());
         }

@@ -88,7 +88,7 @@ impl AttemptReferences {
     fn record(&mut self, key: &[u8], body: &[u8]) -> Option<String> {
         let bytes: Key = key.try_into().ok()?;
         let key = AttemptKey::from_bytes(bytes);
-        let Some(attempt) = Attempt::decode(key, body) else {
+        let Some((attempt, _)) = Attempt::parse(key, body) else {
             self.unread(bytes);
             return Some("the record does not decode".to_owned());
         };

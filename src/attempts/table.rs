@@ -46,17 +46,17 @@ impl Loaded {
 pub(super) fn load(rows: &impl Rows, key: AttemptKey) -> Result<Loaded> {
     match rows.row(Table::Attempts, &key.to_bytes()) {
         Ok(None) => Ok(Loaded::Absent),
-        Ok(Some(body)) => Ok(decode(key, &body)),
+        Ok(Some(body)) => decode(key, &body),
         Err(error) if error.status() == Status::CorruptRecord => Ok(Loaded::Unreadable),
         Err(error) => Err(error),
     }
 }
 
-pub(super) fn decode(key: AttemptKey, body: &[u8]) -> Loaded {
-    match Attempt::decode(key, body) {
+pub(super) fn decode(key: AttemptKey, body: &[u8]) -> Result<Loaded> {
+    Ok(match Attempt::decode(key, body)? {
         Some(attempt) => Loaded::Found(Box::new(attempt)),
         None => Loaded::Unreadable,
-    }
+    })
 }
 
 /// Reads what is kept about a namespace.
@@ -102,7 +102,7 @@ pub(super) fn apply(
     };
     let bytes = key.to_bytes();
     match &after {
-        Some(attempt) => batch.put(Table::Attempts, &bytes, &attempt.encode())?,
+        Some(attempt) => batch.put(Table::Attempts, &bytes, &attempt.encode()?)?,
         None => drop(batch.delete(Table::Attempts, &bytes)?),
     }
     let indexed = index_pending(batch, key, before, after.as_ref())?;
@@ -187,7 +187,7 @@ fn recount(batch: &mut Batch<'_>, namespace: Namespace, row: NamespaceRow) -> Re
     batch.scan(Table::Attempts, &AttemptKey::new(namespace, 0).to_bytes(), |bytes, body| {
         let key = bytes.try_into().ok().map(AttemptKey::from_bytes);
         let Some(key) = key.filter(|key| key.namespace == namespace) else { return false };
-        if let Some(Loaded::Found(attempt)) = body.ok().map(|body| decode(key, body)) {
+        if let Some((attempt, _)) = body.ok().and_then(|body| Attempt::parse(key, body)) {
             row.count(None, Some(attempt.state));
         }
         true

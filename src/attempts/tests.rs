@@ -2,6 +2,7 @@
 
 mod dispatches;
 mod records;
+mod scarcity;
 mod steps;
 
 use std::collections::HashMap;
@@ -665,7 +666,7 @@ fn a_check_finds_an_acknowledged_record_that_no_queue_leads_to() {
     let mut record = record(State::Settled);
     record.key = key(9);
     record.flags = Flags(Flags::ACKED);
-    let put = (Table::Attempts, record.key.to_bytes().to_vec(), record.encode());
+    let put = (Table::Attempts, record.key.to_bytes().to_vec(), record.encode().unwrap());
     let faults = faults_after(&[put], &[]);
     assert!(faults.iter().any(|fault| fault.contains("not queued")), "{faults:?}");
 }

@@ -185,7 +185,7 @@ pub(super) unsafe fn result_of(given: &lnkeep_attempt_result) -> Result<AttemptR
         unencrypted: given.flags & LNKEEP_RESULT_UNENCRYPTED != 0,
         resolution: given.flags & LNKEEP_RESULT_RESOLUTION != 0,
         // SAFETY: promised by the caller.
-        message: RawMessage::new(unsafe { args::bytes(given.message, "result.message") }?),
+        message: RawMessage::copied(unsafe { args::bytes(given.message, "result.message") }?)?,
     })
 }
 
@@ -196,7 +196,7 @@ unsafe fn rollback_of(failure_code: u32, message: lnkeep_bytes, flags: u32) -> R
     Ok(Rollback {
         failure_code: failure_code_of(failure_code)?,
         // SAFETY: promised by the caller.
-        message: RawMessage::new(unsafe { args::bytes(message, "message") }?),
+        message: RawMessage::copied(unsafe { args::bytes(message, "message") }?)?,
         forced: flags & LNKEEP_FAIL_FORCED != 0,
     })
 }

@@ -11,6 +11,7 @@ use crate::attempts::classify::{self, Decryptor};
 use crate::attempts::rules::Circuit;
 use crate::attempts::{Attempt, AttemptResult, Ending, Page, Query, Recovered, States};
 use crate::error::{Error, Result, Status};
+use crate::memory::collected;
 use crate::types::{Namespace, RawMessage};
 use zeroize::Zeroize;
 
@@ -257,7 +258,7 @@ pub unsafe extern "C" fn lnkeep_attempts_list(
             let output = Output::required(page, "page")?;
             let query = query_of(&args::sized_required(query, "query")?)?;
             let found = handle::with_attempts(attempts.bits, |attempts| attempts.list(&query))?;
-            output.set(owned_page(found));
+            output.set(owned_page(found)?);
             Ok(())
         })
     }
@@ -278,9 +279,9 @@ fn query_of(given: &lnkeep_attempt_query) -> Result<Query> {
     })
 }
 
-fn owned_page(page: Page) -> *mut lnkeep_attempt_page {
-    let attempts: Vec<_> = page.attempts.iter().map(c_attempt).collect();
-    let unreadable: Vec<_> = page.unreadable.iter().map(|key| args::c_key(*key)).collect();
+fn owned_page(page: Page) -> Result<*mut lnkeep_attempt_page> {
+    let attempts = collected(page.attempts.iter().map(c_attempt))?;
+    let unreadable = collected(page.unreadable.iter().map(|key| args::c_key(*key)))?;
     let nothing = lnkeep_attempt_key { namespace_bytes: [0; 16], id: 0 };
     let face = lnkeep_attempt_page {
         size: std::mem::size_of::<lnkeep_attempt_page>(),
@@ -296,7 +297,7 @@ fn owned_page(page: Page) -> *mut lnkeep_attempt_page {
     let owned = OwnedPage { face, attempts, unreadable, source: page.attempts };
     debug_assert_eq!(owned.attempts.len(), owned.source.len());
     debug_assert_eq!(owned.unreadable.len(), owned.face.unreadable_len);
-    Box::into_raw(Box::new(owned)).cast()
+    Ok(Box::into_raw(Box::new(owned)).cast())
 }
 
 /// Frees what lnkeep_attempts_list gave. NULL is allowed. Secrets in it are zeroed.

@@ -215,7 +215,7 @@ unsafe fn intent_of(given: &lnkeep_payment_init) -> Result<Option<Intent>> {
 /// The view points to readable memory.
 unsafe fn message(view: lnkeep_bytes, name: &str) -> Result<RawMessage> {
     // SAFETY: promised by the caller.
-    Ok(RawMessage::new(unsafe { args::bytes(view, name) }?))
+    RawMessage::copied(unsafe { args::bytes(view, name) }?)
 }
 
 /// # Safety

@@ -11,6 +11,7 @@ use super::payments::hash_of;
 use super::status::lnkeep_status;
 use super::types::*;
 use crate::error::Result;
+use crate::memory::collected;
 use crate::payments::rules::{Terminal, terminal};
 use crate::payments::{
     AttemptOutcome, AttemptRequest, Failure, Page, Payment, PaymentAttempt, PaymentInit, Query,
@@ -286,7 +287,7 @@ pub unsafe extern "C" fn lnkeep_payments_list(
             let output = Output::required(page, "page")?;
             let query = query_of(&args::sized_required(query, "query")?)?;
             let found = handle::with_payments(payments.bits, |payments| payments.query(&query))?;
-            output.set(owned_page(found, query.without_attempts));
+            output.set(owned_page(found, query.without_attempts)?);
             Ok(())
         })
     }
@@ -331,19 +332,19 @@ fn without_sums(face: lnkeep_payment) -> lnkeep_payment {
     }
 }
 
-fn owned_page(page: Page, without_attempts: bool) -> *mut lnkeep_payment_page {
-    let attempts: Vec<_> = page.payments.iter().map(c_attempts).collect();
+fn owned_page(page: Page, without_attempts: bool) -> Result<*mut lnkeep_payment_page> {
+    let attempts = collected(page.payments.iter().map(c_attempts))?;
     let faces = page.payments.iter().zip(&attempts);
     let faces = faces.map(|(payment, attempts)| c_payment(payment, attempts));
-    let payments: Vec<_> =
-        faces.map(|face| if without_attempts { without_sums(face) } else { face }).collect();
+    let payments =
+        collected(faces.map(|face| if without_attempts { without_sums(face) } else { face }))?;
     let unreadable = |(sequence, hash): &(u64, Option<PaymentHash>)| lnkeep_payment_unreadable {
         sequence: *sequence,
         has_hash: u32::from(hash.is_some()),
         reserved: 0,
         payment_hash: hash.map_or([0; 32], |hash| hash.0),
     };
-    let unreadable: Vec<_> = page.unreadable.iter().map(unreadable).collect();
+    let unreadable = collected(page.unreadable.iter().map(unreadable))?;
     let face = lnkeep_payment_page {
         size: std::mem::size_of::<lnkeep_payment_page>(),
         stride: std::mem::size_of::<lnkeep_payment>(),
@@ -359,7 +360,7 @@ fn owned_page(page: Page, without_attempts: bool) -> *mut lnkeep_payment_page {
     debug_assert_eq!(owned.payments.len(), owned.source.len());
     debug_assert_eq!(owned.attempts.len(), owned.source.len());
     debug_assert_eq!(owned.unreadable.len(), owned.face.unreadable_len);
-    Box::into_raw(Box::new(owned)).cast()
+    Ok(Box::into_raw(Box::new(owned)).cast())
 }
 
 /// Frees what lnkeep_payments_list gave. NULL is allowed. Secrets in it are zeroed.

@@ -339,7 +339,7 @@ impl Change {
         payment: &Payment,
         request: &AttemptRequest,
     ) -> Result<()> {
-        let request = record_request(payment, request);
+        let request = record_request(payment, request)?;
         match linked::init(batch, self.profile, &request) {
             Ok(reply) if reply.changed() => return Ok(()),
             Err(error) if error.status() != Status::FingerprintMismatch => return Err(error),
@@ -413,22 +413,25 @@ impl Change {
 }
 
 /// The attempt store's request of a payment's attempt.
-pub(super) fn record_request(payment: &Payment, request: &AttemptRequest) -> InitRequest {
+///
+/// # Errors
+/// `Busy`.
+fn record_request(payment: &Payment, request: &AttemptRequest) -> Result<InitRequest> {
     let content = PaymentAttempt {
         request: request.clone(),
         marks: Marks::default(),
         outcome: super::AttemptOutcome::InFlight,
         note: Default::default(),
     };
-    let fingerprint = Sha256::digest(record::encode_attempt(&content)).into();
-    InitRequest {
+    let fingerprint = Sha256::digest(record::encode_attempt(&content)?).into();
+    Ok(InitRequest {
         key: request.key,
         fingerprint: Some(Fingerprint(fingerprint)),
         payment_hash: Some(request.attempt_hash.unwrap_or(payment.hash())),
         amount_msat: request.amount_msat.saturating_add(request.fee_msat),
         first_hop_scid: request.first_hop_scid,
         cltv_expiry: request.cltv_expiry,
-    }
+    })
 }
 
 fn refuse_unacknowledged(batch: &Batch<'_>) -> Result<()> {

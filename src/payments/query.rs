@@ -8,6 +8,7 @@ use super::record::Head;
 use super::{Payments, table};
 use crate::error::Result;
 use crate::limits::{PAGE_BYTES_MAX, PAGE_ROWS_MAX, SCAN_ROWS_MAX};
+use crate::memory::push;
 use crate::store::batch::Rows;
 use crate::store::tables::Table;
 use crate::types::PaymentHash;
@@ -127,8 +128,7 @@ impl<R: Rows> Reading<'_, R> {
 
     fn take(&mut self, sequence: u64, head: Option<Head>) -> Result<()> {
         let Some(head) = head else {
-            self.page.unreadable.push((sequence, None));
-            return Ok(());
+            return push(&mut self.page.unreadable, (sequence, None));
         };
         if !matches(self.query, &head) {
             return Ok(());
@@ -140,11 +140,10 @@ impl<R: Rows> Reading<'_, R> {
         match loaded {
             Some(payment) => {
                 self.bytes += bytes_of(&payment);
-                self.page.payments.push(*payment);
+                push(&mut self.page.payments, *payment)
             }
-            None => self.page.unreadable.push((sequence, Some(head.hash))),
+            None => push(&mut self.page.unreadable, (sequence, Some(head.hash))),
         }
-        Ok(())
     }
 }
 

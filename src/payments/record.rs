@@ -8,9 +8,11 @@ use super::payment::{
     Amp, AttemptFailure, AttemptOutcome, AttemptRequest, AttemptState, Failure, FailureReason,
     Intent, Marks, Mpp, Payment, PaymentAttempt, PaymentInit, PaymentStatus, Secret, Settle,
 };
+use crate::error::Result;
 use crate::limits::{
     IDEMPOTENCY_KEY_BYTES_MAX, MESSAGE_BYTES_MAX, NOTE_BYTES_MAX, SESSION_KEY_BYTES_MAX,
 };
+use crate::memory::with_room;
 use crate::store::bytes::Reader;
 use crate::types::{AttemptKey, Namespace, PaymentHash, Preimage, RawMessage};
 
@@ -126,6 +128,11 @@ pub(super) fn assemble(
     (Head::of(&payment) == *head).then_some(payment)
 }
 
+/// Bytes of each row beside its messages: rows are written without another allocation.
+const DETAILS_BYTES_MAX: usize = 128 + IDEMPOTENCY_KEY_BYTES_MAX;
+const ATTEMPT_BYTES_MAX: usize = 256 + SESSION_KEY_BYTES_MAX;
+const OUTCOME_BYTES_MAX: usize = 64;
+
 /// Writes what a decoder must bound: lengths before bytes.
 struct Writer(Vec<u8>);
 
@@ -160,10 +167,6 @@ fn sized<'body>(reader: &mut Reader<'body>, max: usize) -> Option<&'body [u8]> {
     if length > max { None } else { reader.take(length) }
 }
 
-fn message(reader: &mut Reader<'_>, max: usize) -> Option<RawMessage> {
-    sized(reader, max).map(RawMessage::new)
-}
-
 fn optional<const N: usize>(reader: &mut Reader<'_>) -> Option<Option<[u8; N]>> {
     match reader.u8()? {
         0 => Some(None),
@@ -177,8 +180,13 @@ fn optional_u64(reader: &mut Reader<'_>) -> Option<Option<u64>> {
 }
 
 /// The details of a payment: all of its request that its head does not hold.
-pub(super) fn encode_details(init: &PaymentInit) -> Vec<u8> {
-    let mut writer = Writer(Vec::with_capacity(64 + init.payment_request.len()));
+///
+/// # Errors
+/// `Busy`.
+pub(super) fn encode_details(init: &PaymentInit) -> Result<Vec<u8>> {
+    let intent_data = init.intent.as_ref().map_or(0, |intent| intent.data.len());
+    let texts = init.payment_request.len() + init.first_hop_records.len() + intent_data;
+    let mut writer = Writer(with_room(DETAILS_BYTES_MAX + texts)?);
     writer.sized(&init.idempotency_key);
     writer.sized(init.payment_request.expose());
     writer.sized(init.first_hop_records.expose());
@@ -190,53 +198,73 @@ pub(super) fn encode_details(init: &PaymentInit) -> Vec<u8> {
         writer.optional(intent.amp_root_share.as_ref().map(|share| &share.expose()[..]));
         writer.sized(intent.data.expose());
     }
-    writer.0
+    Ok(writer.0)
 }
 
-pub(super) fn decode_details(head: &Head, body: &[u8]) -> Option<PaymentInit> {
+/// Details whose messages are still where they were read.
+struct Details<'body> {
+    idempotency_key: &'body [u8],
+    payment_request: &'body [u8],
+    first_hop_records: &'body [u8],
+    intent: Option<(Intent, &'body [u8])>,
+}
+
+fn parse_details(body: &[u8]) -> Option<Details<'_>> {
     let mut reader = Reader::new(body);
-    let mut init = PaymentInit {
-        created_unix_ns: head.created_unix_ns,
-        idempotency_key: sized(&mut reader, IDEMPOTENCY_KEY_BYTES_MAX)?.to_vec(),
-        payment_request: message(&mut reader, MESSAGE_BYTES_MAX)?,
-        first_hop_records: message(&mut reader, MESSAGE_BYTES_MAX)?,
-        ..PaymentInit::new(head.hash, head.amount_msat)
+    let mut details = Details {
+        idempotency_key: sized(&mut reader, IDEMPOTENCY_KEY_BYTES_MAX)?,
+        payment_request: sized(&mut reader, MESSAGE_BYTES_MAX)?,
+        first_hop_records: sized(&mut reader, MESSAGE_BYTES_MAX)?,
+        intent: None,
     };
-    init.intent = match reader.u8()? {
+    details.intent = match reader.u8()? {
         0 => None,
-        1 => Some(Intent {
-            deadline_unix_ns: reader.u64()?,
-            fee_limit_msat: reader.u64()?,
-            destination: optional(&mut reader)?,
-            amp_root_share: optional(&mut reader)?.map(Secret::new),
-            data: message(&mut reader, MESSAGE_BYTES_MAX)?,
-        }),
+        1 => {
+            let intent = Intent {
+                deadline_unix_ns: reader.u64()?,
+                fee_limit_msat: reader.u64()?,
+                destination: optional(&mut reader)?,
+                amp_root_share: optional(&mut reader)?.map(Secret::new),
+                data: RawMessage::default(),
+            };
+            Some((intent, sized(&mut reader, MESSAGE_BYTES_MAX)?))
+        }
         _ => return None,
     };
-    reader.is_at_end().then_some(init)
+    reader.is_at_end().then_some(details)
+}
+
+/// # Errors
+/// `Busy`.
+pub(super) fn decode_details(head: &Head, body: &[u8]) -> Result<Option<PaymentInit>> {
+    let Some(details) = parse_details(body) else { return Ok(None) };
+    let intent = match details.intent {
+        Some((intent, data)) => Some(Intent { data: RawMessage::copied(data)?, ..intent }),
+        None => None,
+    };
+    Ok(Some(PaymentInit {
+        created_unix_ns: head.created_unix_ns,
+        idempotency_key: details.idempotency_key.to_vec(),
+        payment_request: RawMessage::copied(details.payment_request)?,
+        first_hop_records: RawMessage::copied(details.first_hop_records)?,
+        intent,
+        ..PaymentInit::new(head.hash, head.amount_msat)
+    }))
 }
 
 /// Whether bytes are details, whatever head they belong to.
 pub(super) fn are_details(body: &[u8]) -> bool {
-    let head = Head {
-        status: PaymentStatus::Initiated,
-        marks: Marks::default(),
-        failure_reason: None,
-        first_failure_reason: None,
-        attempts: [0; 3],
-        hash: PaymentHash([0; 32]),
-        amount_msat: 0,
-        created_unix_ns: 0,
-        updated_unix_ms: 0,
-        revision: 0,
-    };
-    decode_details(&head, body).is_some()
+    parse_details(body).is_some()
 }
 
 /// An attempt as it was registered.
-pub(super) fn encode_attempt(attempt: &PaymentAttempt) -> Vec<u8> {
+///
+/// # Errors
+/// `Busy`.
+pub(super) fn encode_attempt(attempt: &PaymentAttempt) -> Result<Vec<u8>> {
     let request = &attempt.request;
-    let mut writer = Writer(Vec::with_capacity(160 + request.route.len()));
+    let texts = request.route.len() + request.first_hop_records.len();
+    let mut writer = Writer(with_room(ATTEMPT_BYTES_MAX + texts)?);
     writer.0.push(attempt.marks.0 & Marks::TRACKED);
     writer.u64(request.amount_msat);
     writer.u64(request.fee_msat);
@@ -259,11 +287,30 @@ pub(super) fn encode_attempt(attempt: &PaymentAttempt) -> Vec<u8> {
     writer.sized(request.route.expose());
     writer.sized(request.session_key.expose());
     writer.sized(request.first_hop_records.expose());
-    writer.0
+    Ok(writer.0)
 }
 
 /// An attempt in flight; [`decode_outcome`] adds how it ended.
-pub(super) fn decode_attempt(key: AttemptKey, body: &[u8]) -> Option<PaymentAttempt> {
+///
+/// # Errors
+/// `Busy`.
+pub(super) fn decode_attempt(key: AttemptKey, body: &[u8]) -> Result<Option<PaymentAttempt>> {
+    let Some((mut attempt, [route, session_key, records])) = parse_attempt(key, body) else {
+        return Ok(None);
+    };
+    attempt.request.route = RawMessage::copied(route)?;
+    attempt.request.session_key = RawMessage::copied(session_key)?;
+    attempt.request.first_hop_records = RawMessage::copied(records)?;
+    Ok(Some(attempt))
+}
+
+/// Whether bytes are an attempt of this key.
+pub(super) fn is_attempt(key: AttemptKey, body: &[u8]) -> bool {
+    parse_attempt(key, body).is_some()
+}
+
+/// An attempt without its messages, and these: route, session key, records of the first hop.
+fn parse_attempt(key: AttemptKey, body: &[u8]) -> Option<(PaymentAttempt, [&[u8]; 3])> {
     let mut reader = Reader::new(body);
     let marks = Marks(reader.u8()?);
     let mut request = AttemptRequest::new(key, reader.u64()?, reader.u64()?);
@@ -281,23 +328,32 @@ pub(super) fn decode_attempt(key: AttemptKey, body: &[u8]) -> Option<PaymentAtte
     }
     request.blinded_total_msat = optional_u64(&mut reader)?;
     request.first_hop_amount_msat = optional_u64(&mut reader)?;
-    request.route = message(&mut reader, MESSAGE_BYTES_MAX)?;
-    request.session_key = message(&mut reader, SESSION_KEY_BYTES_MAX)?;
-    request.first_hop_records = message(&mut reader, MESSAGE_BYTES_MAX)?;
+    let messages = [
+        sized(&mut reader, MESSAGE_BYTES_MAX)?,
+        sized(&mut reader, SESSION_KEY_BYTES_MAX)?,
+        sized(&mut reader, MESSAGE_BYTES_MAX)?,
+    ];
     let outcome = AttemptOutcome::InFlight;
     let attempt = PaymentAttempt { request, marks, outcome, note: RawMessage::default() };
-    (reader.is_at_end() && marks.0 & !Marks::TRACKED == 0).then_some(attempt)
+    (reader.is_at_end() && marks.0 & !Marks::TRACKED == 0).then_some((attempt, messages))
 }
 
 const OUTCOME_SETTLED: u8 = 2;
 const OUTCOME_FAILED: u8 = 3;
 
 /// How an attempt ended; `None` while it is in flight, when there is no row.
-pub(super) fn encode_outcome(attempt: &PaymentAttempt) -> Option<Vec<u8>> {
-    let mut writer = Writer(Vec::with_capacity(64));
+///
+/// # Errors
+/// `Busy`.
+pub(super) fn encode_outcome(attempt: &PaymentAttempt) -> Result<Option<Vec<u8>>> {
+    let message = match &attempt.outcome {
+        AttemptOutcome::Failed(failure) => failure.message.len(),
+        AttemptOutcome::InFlight | AttemptOutcome::Settled(_) => 0,
+    };
+    let mut writer = Writer(with_room(OUTCOME_BYTES_MAX + message + attempt.note.len())?);
     let marks = attempt.marks.0 & !Marks::TRACKED;
     match &attempt.outcome {
-        AttemptOutcome::InFlight => return None,
+        AttemptOutcome::InFlight => return Ok(None),
         AttemptOutcome::Settled(settle) => {
             writer.0.extend_from_slice(&[OUTCOME_SETTLED, marks]);
             writer.u64(settle.settled_unix_ns);
@@ -312,40 +368,68 @@ pub(super) fn encode_outcome(attempt: &PaymentAttempt) -> Option<Vec<u8>> {
         }
     }
     writer.sized(attempt.note.expose());
-    Some(writer.0)
+    Ok(Some(writer.0))
 }
 
-/// Adds to an attempt how it ended.
-pub(super) fn decode_outcome(attempt: &mut PaymentAttempt, body: &[u8]) -> Option<()> {
+/// How an attempt ended, with its messages still where they were read.
+struct Ended<'body> {
+    outcome: AttemptOutcome,
+    marks: u8,
+    message: &'body [u8],
+    note: &'body [u8],
+}
+
+fn parse_outcome(body: &[u8]) -> Option<Ended<'_>> {
     let mut reader = Reader::new(body);
     let kind = reader.u8()?;
     let marks = reader.u8()?;
     let unix_ns = reader.u64()?;
-    attempt.outcome = match kind {
-        OUTCOME_SETTLED => AttemptOutcome::Settled(Settle {
-            preimage: Preimage::new(reader.array()?),
-            settled_unix_ns: unix_ns,
-        }),
-        OUTCOME_FAILED => AttemptOutcome::Failed(Failure {
-            reason: AttemptFailure::from_number(reader.u8()?)?,
-            source_index: reader.u32()?,
-            message: message(&mut reader, MESSAGE_BYTES_MAX)?,
-            failed_unix_ns: unix_ns,
-        }),
+    let (outcome, message) = match kind {
+        OUTCOME_SETTLED => {
+            let preimage = Preimage::new(reader.array()?);
+            (AttemptOutcome::Settled(Settle { preimage, settled_unix_ns: unix_ns }), &[][..])
+        }
+        OUTCOME_FAILED => {
+            let failure = Failure {
+                reason: AttemptFailure::from_number(reader.u8()?)?,
+                source_index: reader.u32()?,
+                message: RawMessage::default(),
+                failed_unix_ns: unix_ns,
+            };
+            (AttemptOutcome::Failed(failure), sized(&mut reader, MESSAGE_BYTES_MAX)?)
+        }
         _ => return None,
     };
-    attempt.note = message(&mut reader, NOTE_BYTES_MAX)?;
-    attempt.marks = attempt.marks.with(marks);
-    (reader.is_at_end() && marks & Marks::TRACKED == 0).then_some(())
+    let note = sized(&mut reader, NOTE_BYTES_MAX)?;
+    let ended = Ended { outcome, marks, message, note };
+    (reader.is_at_end() && marks & Marks::TRACKED == 0).then_some(ended)
+}
+
+/// Adds to an attempt how it ended; answers whether the bytes are an outcome.
+///
+/// # Errors
+/// `Busy`.
+pub(super) fn decode_outcome(attempt: &mut PaymentAttempt, body: &[u8]) -> Result<bool> {
+    let Some(ended) = parse_outcome(body) else { return Ok(false) };
+    attempt.outcome = match ended.outcome {
+        AttemptOutcome::Failed(failure) => {
+            let message = RawMessage::copied(ended.message)?;
+            AttemptOutcome::Failed(Failure { message, ..failure })
+        }
+        settled => settled,
+    };
+    attempt.note = RawMessage::copied(ended.note)?;
+    attempt.marks = attempt.marks.with(ended.marks);
+    Ok(true)
 }
 
 /// The state that an outcome leads to, if it decodes.
-pub(super) fn decode_state(key: AttemptKey, body: &[u8]) -> Option<AttemptState> {
-    let request = AttemptRequest::new(key, 0, 0);
-    let (outcome, note) = (AttemptOutcome::InFlight, RawMessage::default());
-    let mut attempt = PaymentAttempt { request, marks: Marks::default(), outcome, note };
-    decode_outcome(&mut attempt, body)?;
-    Some(attempt.state())
+pub(super) fn decode_state(body: &[u8]) -> Option<AttemptState> {
+    match parse_outcome(body)?.outcome {
+        AttemptOutcome::InFlight => None,
+        AttemptOutcome::Settled(_) => Some(AttemptState::Settled),
+        AttemptOutcome::Failed(_) => Some(AttemptState::Failed),
+    }
 }
 
 /// What a row of `payment_hashes` says.

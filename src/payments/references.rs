@@ -129,7 +129,7 @@ impl PaymentReferences {
         let attempt = record::decode_attempt_row_key(key)?;
         self.pair(Some(attempt));
         self.of(key).attempts += 1;
-        if record::decode_attempt(attempt.1, body).is_none() {
+        if !record::is_attempt(attempt.1, body) {
             self.excused.insert(attempt.0);
             return None;
         }
@@ -137,8 +137,8 @@ impl PaymentReferences {
     }
 
     fn outcome(&mut self, key: &[u8], body: &[u8]) -> Option<()> {
-        let (sequence, attempt) = record::decode_attempt_row_key(key)?;
-        match record::decode_state(attempt, body) {
+        let (sequence, _) = record::decode_attempt_row_key(key)?;
+        match record::decode_state(body) {
             Some(AttemptState::Settled) => self.of(key).settled += 1,
             Some(_) => self.of(key).failed += 1,
             None => {

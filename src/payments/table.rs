@@ -12,6 +12,7 @@ use super::record::{self, HashRow, Head, KeyRow};
 use super::rules::{self, KeyOwner, Stored};
 use crate::error::{Error, Result, Status};
 use crate::events::{self, Event, EventKind};
+use crate::memory::push;
 use crate::store::batch::{Batch, Rows};
 use crate::store::tables::Table;
 use crate::types::{AttemptKey, Clock, Namespace, PaymentHash};
@@ -117,9 +118,8 @@ pub(super) fn load_headed(
     head: &Head,
 ) -> Result<Option<Box<Payment>>> {
     let details = readable(rows.row(Table::PaymentDetails, &sequence.to_be_bytes()))?.flatten();
-    let Some(init) = details.and_then(|body| record::decode_details(head, &body)) else {
-        return Ok(None);
-    };
+    let Some(details) = details else { return Ok(None) };
+    let Some(init) = record::decode_details(head, &details)? else { return Ok(None) };
     let Some(attempts) = attempts_of(rows, sequence, head)? else { return Ok(None) };
     let payment = record::assemble(sequence, head, init, attempts);
     let agrees = |payment: &Payment| rules::status_of(payment) == payment.status;
@@ -133,7 +133,8 @@ pub(super) fn load_outline(
     head: &Head,
 ) -> Result<Option<Box<Payment>>> {
     let details = readable(rows.row(Table::PaymentDetails, &sequence.to_be_bytes()))?.flatten();
-    let init = details.and_then(|body| record::decode_details(head, &body));
+    let Some(details) = details else { return Ok(None) };
+    let init = record::decode_details(head, &details)?;
     let outline = Head { attempts: [0; 3], ..*head };
     let payment = init.and_then(|init| record::assemble(sequence, &outline, init, Vec::new()));
     Ok(payment.map(Box::new))
@@ -150,31 +151,41 @@ fn attempts_of(
     if expected == 0 {
         return Ok(Some(attempts));
     }
-    let mut whole = true;
-    rows.scan(Table::PaymentAttempts, &sequence.to_be_bytes(), |key, body| {
-        let Some((_, key)) = row_of(key, sequence) else { return false };
-        match body.ok().and_then(|body| record::decode_attempt(key, body)) {
-            Some(attempt) => attempts.push(attempt),
-            None => whole = false,
-        }
-        whole = whole && attempts.len() as u64 <= expected;
-        whole
-    })?;
-    if head.attempts[1] + head.attempts[2] != 0 {
-        rows.scan(Table::PaymentOutcomes, &sequence.to_be_bytes(), |key, body| {
-            let Some((_, key)) = row_of(key, sequence) else { return false };
-            let order = |key: AttemptKey| (key.id, key.namespace);
-            let place = attempts
-                .binary_search_by_key(&order(key), |attempt| order(attempt.request.key))
-                .ok();
-            let read = place
-                .zip(body.ok())
-                .and_then(|(place, body)| record::decode_outcome(&mut attempts[place], body));
-            whole &= read.is_some();
-            whole
-        })?;
+    let registered = |key, body: &[u8]| {
+        let Some(attempt) = record::decode_attempt(key, body)? else { return Ok(false) };
+        push(&mut attempts, attempt)?;
+        Ok(attempts.len() as u64 <= expected)
+    };
+    if !every_row_of(rows, Table::PaymentAttempts, sequence, registered)? {
+        return Ok(None);
     }
+    if head.attempts[1] + head.attempts[2] == 0 {
+        return Ok(Some(attempts));
+    }
+    let order = |key: AttemptKey| (key.id, key.namespace);
+    let ended = |key, body: &[u8]| {
+        let place =
+            attempts.binary_search_by_key(&order(key), |attempt| order(attempt.request.key));
+        place.map_or(Ok(false), |place| record::decode_outcome(&mut attempts[place], body))
+    };
+    let whole = every_row_of(rows, Table::PaymentOutcomes, sequence, ended)?;
     Ok(whole.then_some(attempts))
+}
+
+/// Whether every row of a sequence can be read, and is taken.
+fn every_row_of(
+    rows: &impl Rows,
+    table: Table,
+    sequence: u64,
+    mut take: impl FnMut(AttemptKey, &[u8]) -> Result<bool>,
+) -> Result<bool> {
+    let mut whole = Ok(true);
+    rows.scan(table, &sequence.to_be_bytes(), |key, body| {
+        let Some((_, key)) = row_of(key, sequence) else { return false };
+        whole = body.map_or(Ok(false), |body| take(key, body));
+        matches!(whole, Ok(true))
+    })?;
+    whole
 }
 
 /// The attempt of a row, `None` when it belongs to another sequence.
@@ -241,7 +252,7 @@ pub(super) fn create(
     let payment = rules::new_payment(init, sequence, unix_ms);
     let key = sequence.to_be_bytes();
     batch.put(Table::Payments, &key, &Head::of(&payment).encode())?;
-    batch.put(Table::PaymentDetails, &key, &record::encode_details(init))?;
+    batch.put(Table::PaymentDetails, &key, &record::encode_details(init)?)?;
     batch.put(Table::PaymentHashes, &init.hash.0, &HashRow::Live(sequence).encode())?;
     batch.put(Table::PaymentsUnfinished, &key, &[])?;
     if !init.idempotency_key.is_empty() {
@@ -286,10 +297,10 @@ pub(super) fn write(
     if let Some(attempt) = changed.and_then(|key| after.attempt(key)) {
         let key = record::attempt_row_key(after.sequence, attempt.request.key);
         if kind == Some(EventKind::PaymentAttemptRegistered) {
-            batch.put(Table::PaymentAttempts, &key, &record::encode_attempt(attempt))?;
+            batch.put(Table::PaymentAttempts, &key, &record::encode_attempt(attempt)?)?;
             let id = record::id_row_key(after.sequence, attempt.request.key);
             batch.put(Table::PaymentAttemptIds, &id, &[])?;
-        } else if let Some(outcome) = record::encode_outcome(attempt) {
+        } else if let Some(outcome) = record::encode_outcome(attempt)? {
             batch.put(Table::PaymentOutcomes, &key, &outcome)?;
         }
     }

@@ -8,6 +8,7 @@ mod pages;
 mod records;
 mod relations;
 mod resumes;
+mod scarcity;
 mod streams;
 mod upkeep;
 

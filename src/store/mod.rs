@@ -25,6 +25,8 @@ mod pages;
 mod place;
 mod queue;
 pub(crate) mod record;
+#[cfg(test)]
+pub(crate) mod shortage;
 mod space;
 mod stats;
 pub mod tables;

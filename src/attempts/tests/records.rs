@@ -30,13 +30,13 @@ fn a_message_longer_than_any_peer_may_send_is_damage() {
     let mut attempt = record(State::Failed);
     let message = RawMessage::new(vec![1; MESSAGE_BYTES_MAX]);
     attempt.result = Some(AttemptResult { message, ..AttemptResult::local_failure(1) });
-    let mut body = attempt.encode();
-    assert_eq!(Attempt::decode(attempt.key, &body), Some(attempt.clone()));
+    let mut body = attempt.encode().unwrap();
+    assert_eq!(Attempt::decode(attempt.key, &body).unwrap(), Some(attempt.clone()));
     let length = body.len() - MESSAGE_BYTES_MAX - 4;
     let longer = MESSAGE_BYTES_MAX as u32 + 1;
     body[length..length + 4].copy_from_slice(&longer.to_le_bytes());
     body.push(1);
-    assert_eq!(Attempt::decode(attempt.key, &body), None);
+    assert_eq!(Attempt::decode(attempt.key, &body).unwrap(), None);
 }
 
 #[test]

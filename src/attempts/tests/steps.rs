@@ -86,7 +86,7 @@ fn a_sweep_of_tombstones_keeps_a_record_that_is_none() {
         attempts.delete(key(id), Retain::Tombstone).unwrap();
     }
     let live = record(State::HandedOff);
-    let puts = vec![(Table::Attempts, live.key.to_bytes().to_vec(), live.encode())];
+    let puts = vec![(Table::Attempts, live.key.to_bytes().to_vec(), live.encode().unwrap())];
     attempts.store().submit_one(Tamper { puts, deletes: Vec::new() }).unwrap();
     tick(&attempts, 100_000);
     while attempts.sweep().unwrap() != 0 {}

@@ -71,7 +71,7 @@ const DAMAGES: [Damage; 16] = [
         let failed = node.payments.fetch(hash(1)).unwrap().attempts[1].clone();
         let rows = vec![
             (Table::PaymentOutcomes, row(2).to_vec(), None),
-            (Table::PaymentOutcomes, row(3).to_vec(), encode_outcome(&failed)),
+            (Table::PaymentOutcomes, row(3).to_vec(), encode_outcome(&failed).unwrap()),
         ];
         node.store().submit_one(Rewrite(rows)).unwrap();
     }),

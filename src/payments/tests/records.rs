@@ -6,6 +6,32 @@ use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use super::super::record::*;
 use super::*;
 
+// No memory is short here.
+
+fn encode_details(init: &PaymentInit) -> Vec<u8> {
+    record::encode_details(init).unwrap()
+}
+
+fn decode_details(head: &Head, body: &[u8]) -> Option<PaymentInit> {
+    record::decode_details(head, body).unwrap()
+}
+
+fn encode_attempt(attempt: &PaymentAttempt) -> Vec<u8> {
+    record::encode_attempt(attempt).unwrap()
+}
+
+fn decode_attempt(key: AttemptKey, body: &[u8]) -> Option<PaymentAttempt> {
+    record::decode_attempt(key, body).unwrap()
+}
+
+fn encode_outcome(attempt: &PaymentAttempt) -> Option<Vec<u8>> {
+    record::encode_outcome(attempt).unwrap()
+}
+
+fn decode_outcome(attempt: &mut PaymentAttempt, body: &[u8]) -> bool {
+    record::decode_outcome(attempt, body).unwrap()
+}
+
 /// Bytes of a drawing: pairs of hex digits, and `n*xx` for a byte that stands n times.
 fn bytes(drawing: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -195,9 +221,9 @@ fn every_row_reads_back_whole_or_not_at_all() {
         let Some(outcome) = encode_outcome(&attempt) else { continue };
         assert_exact(&outcome, attempt.clone(), |body| {
             let mut read = registered.clone();
-            decode_outcome(&mut read, body).map(|()| read)
+            decode_outcome(&mut read, body).then_some(read)
         });
-        assert_exact(&outcome, attempt.state(), |body| decode_state(key, body));
+        assert_exact(&outcome, attempt.state(), decode_state);
     }
     let assembled =
         assemble(payment.sequence, &head, payment.init.clone(), payment.attempts.clone());
@@ -232,9 +258,7 @@ fn numbers_that_mean_nothing_are_damage() {
         body[place] = number;
         body
     };
-    let decode = |attempt: &PaymentAttempt, body: &[u8]| {
-        decode_outcome(&mut attempt.clone(), body).is_some()
-    };
+    let decode = |attempt: &PaymentAttempt, body: &[u8]| decode_outcome(&mut attempt.clone(), body);
     let failure = encode_outcome(&forced()).unwrap();
     assert!(decode(&full_attempt(), &failure));
     for (place, number) in [(0, 0), (0, 1), (0, 4), (1, Marks::TRACKED), (10, 0), (10, 5)] {
@@ -271,7 +295,7 @@ fn lengths_above_the_limits_are_damage_before_they_are_read() {
     assert!(attempt(SESSION_KEY_BYTES_MAX) && !attempt(SESSION_KEY_BYTES_MAX + 1));
     let note = |bytes| {
         let attempt = PaymentAttempt { note: long(bytes), ..forced() };
-        decode_outcome(&mut attempt.clone(), &encode_outcome(&attempt).unwrap()).is_some()
+        decode_outcome(&mut attempt.clone(), &encode_outcome(&attempt).unwrap())
     };
     assert!(note(NOTE_BYTES_MAX) && !note(NOTE_BYTES_MAX + 1));
 }
@@ -355,7 +379,7 @@ proptest! {
     ) {
         for body in [body, settled] {
             let mut attempt = full_attempt();
-            if decode_outcome(&mut attempt, &body).is_some() {
+            if decode_outcome(&mut attempt, &body) {
                 prop_assert!(attempt.state() != AttemptState::InFlight);
                 prop_assert_eq!(encode_outcome(&attempt), Some(body));
             }

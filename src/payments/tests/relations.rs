@@ -109,7 +109,7 @@ const HEADS: [Break; 9] = [
     }),
     ("payment_attempts: rows of no payment", |_| vec![(Table::PaymentsDoomed, seq(3), None)]),
     ("payment_attempts: rows of no payment", |_| {
-        vec![(Table::PaymentDetails, seq(77), Some(encode_details(&PaymentInit::new(hash(1), 1))))]
+        vec![(Table::PaymentDetails, seq(77), encode_details(&PaymentInit::new(hash(1), 1)).ok())]
     }),
 ];
 

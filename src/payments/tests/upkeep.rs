@@ -343,7 +343,7 @@ fn an_old_head_without_a_time_bars_no_retention_of_those_after_it() {
     let node = world.open();
     // As an import would leave them: finished, and no time known. More than one read visits.
     let init = PaymentInit::new(hash(1), 1);
-    let details = record::encode_details(&init);
+    let details = record::encode_details(&init).unwrap();
     let many = crate::limits::SCAN_ROWS_MAX as u64 + 1;
     for sequences in (1..=many).collect::<Vec<_>>().chunks(1_000) {
         let rows = sequences.iter().flat_map(|sequence| {

@@ -8,44 +8,7 @@ use super::super::walk::{NoReferences, References};
 use super::*;
 use crate::limits::BATCH_OPS_MAX;
 use crate::os::scarcity;
-
-/// The writer runs out of memory, or has enough again.
-struct Memory {
-    is_short: bool,
-}
-
-impl Command for Memory {
-    fn apply(&self, _batch: &mut Batch<'_>) -> Outcome {
-        if self.is_short {
-            scarcity::begin()
-        } else {
-            scarcity::end()
-        }
-        Ok(Reply::already(Status::Already))
-    }
-    fn cost(&self) -> Cost {
-        Cost { rows: 0, bytes: 0 }
-    }
-    fn space(&self) -> Space {
-        Space::Settles
-    }
-}
-
-/// The writer is short of memory until this is dropped.
-struct Shortage<'store>(&'store Store);
-
-impl<'store> Shortage<'store> {
-    fn new(store: &'store Store) -> Shortage<'store> {
-        store.submit_one(Memory { is_short: true }).unwrap();
-        Shortage(store)
-    }
-}
-
-impl Drop for Shortage<'_> {
-    fn drop(&mut self) {
-        self.0.submit_one(Memory { is_short: false }).unwrap();
-    }
-}
+use crate::store::shortage::Shortage;
 
 fn shared(sequences: impl Iterator<Item = u64>) -> Vec<Arc<dyn Command>> {
     sequences.map(|sequence| Put::shared(sequence, false)).collect()

@@ -13,6 +13,8 @@
 pub mod error;
 #[path = "../../../src/limits.rs"]
 pub mod limits;
+#[path = "../../../src/memory.rs"]
+pub mod memory;
 #[path = "../../../src/types.rs"]
 pub mod types;
 #[path = "../../../src/wire.rs"]

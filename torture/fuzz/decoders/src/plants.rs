@@ -23,8 +23,8 @@ pub const PLANTS: [Plant; 33] = [
     Plant {
         target: "attempts",
         file: "attempts/record.rs",
-        from: "reader.is_at_end().then_some(attempt)",
-        to: "Some(attempt)",
+        from: "reader.is_at_end().then_some((attempt, message))",
+        to: "Some((attempt, message))",
     },
     Plant {
         target: "attempt_index",
@@ -53,8 +53,8 @@ pub const PLANTS: [Plant; 33] = [
     Plant {
         target: "payment_details",
         file: "payments/record.rs",
-        from: "reader.is_at_end().then_some(init)",
-        to: "Some(init)",
+        from: "reader.is_at_end().then_some(details)",
+        to: "Some(details)",
     },
     Plant {
         target: "payment_attempts",

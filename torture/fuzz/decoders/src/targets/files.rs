@@ -173,7 +173,7 @@ fn decodes(table: Table, key: &[u8], body: &[u8]) -> Option<bool> {
         Table::Namespaces => NamespaceRow::decode(body).is_some(),
         Table::Attempts => {
             let key = AttemptKey::from_bytes(key.try_into().ok()?);
-            Attempt::decode(key, body).is_some()
+            Attempt::parse(key, body).is_some()
         }
         Table::AttemptsRetained => decode_retained(body).is_some(),
         Table::Payments => Head::decode(body).is_some(),
