@@ -5109,7 +5109,8 @@ lnkeep_status lnkeep_attempts_is_external(lnkeep_attempts attempts,
 /**
  * How a stored result is to be presented. Pure: looks at no store.
  *
- * Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also for an unknown kind of result.
+ * Returns: LNKEEP_DONE; LNKEEP_BUSY without memory; LNKEEP_INVALID_ARGUMENT, also for an unknown kind of
+ *   result.
  * In: result; decryptor, LNKEEP_DECRYPTOR_*.
  * Out: classified, LNKEEP_CLASSIFIED_*.
  * Threads: any.
@@ -5804,7 +5805,7 @@ lnkeep_status lnkeep_payment_compute_state(uint64_t amount_msat,
  * Returns: LNKEEP_DONE; LNKEEP_BLINDED_MISSING_TOTAL, LNKEEP_MPP_RECORD_IN_BLINDED, LNKEEP_MIXED_BLINDED,
  *   LNKEEP_BLINDED_TOTAL_MISMATCH, LNKEEP_MPP_PAYMENT, LNKEEP_NON_MPP_PAYMENT, LNKEEP_MPP_ADDR_MISMATCH,
  *   LNKEEP_MPP_TOTAL_MISMATCH, LNKEEP_VALUE_MISMATCH, LNKEEP_VALUE_EXCEEDS: looked for in this order;
- *   LNKEEP_INVALID_ARGUMENT.
+ *   LNKEEP_BUSY without memory; LNKEEP_INVALID_ARGUMENT.
  * In: amount_msat, of the payment; alive, alive_len requests of its attempts that did not fail, of which
  *   the first in_flight_len are in flight and the others settled; attempt, the new one; flags,
  *   LNKEEP_PAYMENTS_CHECK_TOTALS or 0.

@@ -34,6 +34,7 @@ use self::subscriptions::Subscriptions;
 use self::table::{ALL_NAMESPACES, Loaded};
 use crate::error::{Error, Result, Status};
 use crate::limits::SUBSCRIPTIONS_MAX;
+use crate::memory::copied;
 use crate::store::batch::Command;
 use crate::store::{Grouping, Outcome, Reply, Store};
 use crate::types::{AttemptKey, Namespace};
@@ -237,7 +238,7 @@ impl Attempts {
     /// # Errors
     /// `InvalidArgument`, `IdOutOfRange`, `NotAcknowledged`; the store's errors.
     pub fn allocate(&self, namespace: Namespace, external_key: &[u8]) -> Result<u64> {
-        let operation = Operation::Allocate(namespace, external_key.to_vec());
+        let operation = Operation::Allocate(namespace, copied(external_key)?);
         Ok(self.change(operation)?.value)
     }
 

@@ -10,7 +10,7 @@ use super::rules::{Decision, Now, Stored};
 use crate::error::{Error, Result, Status};
 use crate::events::{self, Event, EventKind};
 use crate::store::Reply;
-use crate::store::batch::{Batch, Rows};
+use crate::store::batch::{Batch, Rows, readable};
 use crate::store::tables::Table;
 use crate::types::{AttemptKey, Clock, Namespace};
 
@@ -127,7 +127,7 @@ fn index_pending(
 ) -> Result<Option<State>> {
     let bytes = key.to_bytes();
     let known = match before {
-        Loaded::Unreadable => batch.row(Table::AttemptsPending, &bytes).ok().flatten(),
+        Loaded::Unreadable => readable(batch.row(Table::AttemptsPending, &bytes))?.flatten(),
         _ => None,
     };
     let known = known.and_then(|body| State::from_number(*body.first()?));

@@ -4,7 +4,7 @@ use super::record::{EVENT_ROW_BYTES, Event, EventKind};
 use super::{EVENT_KINDS_DEFAULT, Start};
 use crate::error::{Error, Result, Status};
 use crate::limits::{CURSORS_MAX, EVENTS_UNPINNED_ROWS_MAX};
-use crate::store::batch::{Batch, Command, Cost, Outcome, Reply, Rows, Space};
+use crate::store::batch::{Batch, Command, Cost, Outcome, Reply, Rows, Space, readable};
 use crate::store::bytes::Reader;
 use crate::store::tables::Table;
 
@@ -141,10 +141,10 @@ pub(super) struct Register {
 
 impl Command for Register {
     fn apply(&self, batch: &mut Batch<'_>) -> Outcome {
-        let known = batch.row(Table::EventCursors, &self.name);
+        let known = readable(batch.row(Table::EventCursors, &self.name))?;
         // What a damaged cursor had read is not known: it starts over with the oldest event.
-        let start = if known.is_err() { Start::Oldest } else { self.start };
-        if let Some(acknowledged) = known.ok().flatten().and_then(|body| decode_cursor(&body)) {
+        let start = if known.is_none() { Start::Oldest } else { self.start };
+        if let Some(acknowledged) = known.flatten().and_then(|body| decode_cursor(&body)) {
             return Ok(Reply { value: acknowledged, ..Reply::already(Status::Already) });
         }
         if batch.heads.of(Table::EventCursors).rows >= CURSORS_MAX as u64 {

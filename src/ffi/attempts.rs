@@ -12,6 +12,7 @@ use crate::attempts::rules::{InitRequest, Retain, Rollback};
 use crate::attempts::{AttemptResult, Attempts, AttemptsOptions, Ending, Operation};
 use crate::error::{Error, Result, Status};
 use crate::limits::BATCH_OPS_MAX;
+use crate::memory::copied;
 use crate::types::{Fingerprint, Namespace, PaymentHash, Preimage, RawMessage};
 
 /// Opens the attempts of a store. While they are open, opening again with equal options gives another handle
@@ -139,7 +140,7 @@ pub(super) unsafe fn operation_of(op: &lnkeep_op) -> Result<Operation> {
                 args::reserved(op.flags, "op.flags")?;
                 let given = &body.attempt_allocate;
                 let external = args::bytes(given.external_key, "external_key")?;
-                Ok(Operation::Allocate(Namespace(given.namespace_bytes), external.to_vec()))
+                Ok(Operation::Allocate(Namespace(given.namespace_bytes), copied(external)?))
             }
             kind => Err(invalid(format!("op.kind {kind:#x} is unknown"))),
         }
@@ -463,7 +464,7 @@ pub unsafe extern "C" fn lnkeep_attempts_allocate(
             let output = Output::required(id, "id")?;
             let external_key = args::bytes(external_key, "external_key")?;
             let operation =
-                Operation::Allocate(args::namespace(namespace_bytes), external_key.to_vec());
+                Operation::Allocate(args::namespace(namespace_bytes), copied(external_key)?);
             let reply =
                 handle::with_attempts(attempts.bits, |attempts| attempts.change(operation))?;
             output.set(reply.value);

@@ -503,7 +503,8 @@ pub const LNKEEP_CLASSIFIED_ONCHAIN_TIMEOUT: u32 = 7;
 
 /// How a stored result is to be presented. Pure: looks at no store.
 ///
-/// Returns: LNKEEP_DONE; LNKEEP_INVALID_ARGUMENT, also for an unknown kind of result.
+/// Returns: LNKEEP_DONE; LNKEEP_BUSY without memory; LNKEEP_INVALID_ARGUMENT, also for an unknown kind of
+///   result.
 /// In: result; decryptor, LNKEEP_DECRYPTOR_*.
 /// Out: classified, LNKEEP_CLASSIFIED_*.
 /// Threads: any.

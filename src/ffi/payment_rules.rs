@@ -134,7 +134,7 @@ fn sum_of(given: &lnkeep_attempt_sum) -> Result<AttemptSum> {
 /// Returns: LNKEEP_DONE; LNKEEP_BLINDED_MISSING_TOTAL, LNKEEP_MPP_RECORD_IN_BLINDED, LNKEEP_MIXED_BLINDED,
 ///   LNKEEP_BLINDED_TOTAL_MISMATCH, LNKEEP_MPP_PAYMENT, LNKEEP_NON_MPP_PAYMENT, LNKEEP_MPP_ADDR_MISMATCH,
 ///   LNKEEP_MPP_TOTAL_MISMATCH, LNKEEP_VALUE_MISMATCH, LNKEEP_VALUE_EXCEEDS: looked for in this order;
-///   LNKEEP_INVALID_ARGUMENT.
+///   LNKEEP_BUSY without memory; LNKEEP_INVALID_ARGUMENT.
 /// In: amount_msat, of the payment; alive, alive_len requests of its attempts that did not fail, of which
 ///   the first in_flight_len are in flight and the others settled; attempt, the new one; flags,
 ///   LNKEEP_PAYMENTS_CHECK_TOTALS or 0.

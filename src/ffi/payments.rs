@@ -10,6 +10,7 @@ use super::status::lnkeep_status;
 use super::types::*;
 use crate::attempts::rules::Retain;
 use crate::error::{Result, Status};
+use crate::memory::copied;
 use crate::payments::rules::Strictness;
 use crate::payments::{
     Amp, AttemptFailure, AttemptRequest, Failure, FailureReason, Intent, Mpp, Operation,
@@ -162,7 +163,7 @@ unsafe fn init_of(init: *const lnkeep_payment_init) -> Result<PaymentInit> {
             hash: PaymentHash(given.payment_hash),
             amount_msat: given.amount_msat,
             created_unix_ns: given.created_unix_ns,
-            idempotency_key: args::bytes(given.idempotency_key, "init.idempotency_key")?.to_vec(),
+            idempotency_key: copied(args::bytes(given.idempotency_key, "init.idempotency_key")?)?,
             payment_request: message(given.payment_request, "init.payment_request")?,
             first_hop_records: message(given.first_hop_records, "init.first_hop_records")?,
             intent: intent_of(&given)?,
@@ -327,7 +328,7 @@ unsafe fn fail_attempt_of(
     let (failure, note) = unsafe { (failure_of(failure)?, args::bytes(note, "note")?) };
     if flags & LNKEEP_FAIL_FORCED != 0 {
         let strictness = strictness_of(flags & !LNKEEP_FAIL_FORCED, 0)?;
-        return Ok(Operation::ForceFail(hash, key, failure, note.to_vec(), strictness));
+        return Ok(Operation::ForceFail(hash, key, failure, copied(note)?, strictness));
     }
     if !note.is_empty() {
         return Err(invalid("note is kept only with LNKEEP_FAIL_FORCED"));

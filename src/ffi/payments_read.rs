@@ -11,7 +11,7 @@ use super::payments::hash_of;
 use super::status::lnkeep_status;
 use super::types::*;
 use crate::error::Result;
-use crate::memory::collected;
+use crate::memory::{collected, with_room};
 use crate::payments::rules::{Terminal, terminal};
 use crate::payments::{
     AttemptOutcome, AttemptRequest, Failure, Page, Payment, PaymentAttempt, PaymentInit, Query,
@@ -333,7 +333,10 @@ fn without_sums(face: lnkeep_payment) -> lnkeep_payment {
 }
 
 fn owned_page(page: Page, without_attempts: bool) -> Result<*mut lnkeep_payment_page> {
-    let attempts = collected(page.payments.iter().map(c_attempts))?;
+    let mut attempts = with_room(page.payments.len())?;
+    for payment in &page.payments {
+        attempts.push(Attempts(collected(payment.attempts.iter().map(c_attempt))?));
+    }
     let faces = page.payments.iter().zip(&attempts);
     let faces = faces.map(|(payment, attempts)| c_payment(payment, attempts));
     let payments =

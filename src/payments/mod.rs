@@ -41,6 +41,7 @@ use crate::attempts::linked::Subscriptions as AttemptSubscriptions;
 use crate::attempts::rules::{Profile, Retain};
 use crate::error::{Error, Result, Status};
 use crate::limits::{PAYMENT_SUBSCRIPTIONS_MAX, SCAN_ROWS_MAX};
+use crate::memory::copied;
 use crate::store::batch::{Command, Rows};
 use crate::store::tables::Table;
 use crate::store::{CommitListener, Grouping, Reply, Store};
@@ -238,13 +239,8 @@ impl Payments {
         failure: Failure,
         note: &[u8],
     ) -> Result<Changed> {
-        self.change(Operation::ForceFail(
-            hash,
-            attempt,
-            failure,
-            note.to_vec(),
-            Strictness::default(),
-        ))
+        let note = copied(note)?;
+        self.change(Operation::ForceFail(hash, attempt, failure, note, Strictness::default()))
     }
 
     /// The payment of a hash.

@@ -13,7 +13,7 @@ use super::rules::{self, KeyOwner, Stored};
 use crate::error::{Error, Result, Status};
 use crate::events::{self, Event, EventKind};
 use crate::memory::push;
-use crate::store::batch::{Batch, Rows};
+use crate::store::batch::{Batch, Rows, readable};
 use crate::store::tables::Table;
 use crate::types::{AttemptKey, Clock, Namespace, PaymentHash};
 
@@ -63,15 +63,6 @@ pub(super) struct Hex<'a>(pub(super) &'a [u8]);
 impl std::fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// `None` for a row that is damaged.
-fn readable<T>(row: Result<T>) -> Result<Option<T>> {
-    match row {
-        Ok(row) => Ok(Some(row)),
-        Err(error) if error.status() == Status::CorruptRecord => Ok(None),
-        Err(error) => Err(error),
     }
 }
 

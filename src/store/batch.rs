@@ -162,6 +162,15 @@ pub(crate) trait Rows {
     }
 }
 
+/// `None` for a row that is damaged. Want of memory, or what else keeps a row from being read, is no damage.
+pub(crate) fn readable<T>(row: Result<T>) -> Result<Option<T>> {
+    match row {
+        Ok(row) => Ok(Some(row)),
+        Err(error) if error.status() == Status::CorruptRecord => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn corrupt(table: Table, key: &[u8], damage: &record::Damage) -> Error {
     let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     Error::new(Status::CorruptRecord, format!("{} row {key}: {damage}", table.spec().name))

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::batch::{Batch, Command, Cost, Lane, Outcome, Reply, Rows, Space};
+use super::batch::{Batch, Command, Cost, Lane, Outcome, Reply, Rows, Space, readable};
 use super::bytes::Reader;
 use super::heads::Heads;
 use super::queue::{Grouping, Submission};
@@ -104,6 +104,11 @@ fn pointer(rows: &impl Rows, key: &[u8]) -> Result<Option<Pointer>> {
     }
 }
 
+/// A pointer that is there and not damaged.
+fn readable_pointer(rows: &impl Rows, key: &[u8]) -> Result<Option<Pointer>> {
+    Ok(readable(pointer(rows, key))?.flatten())
+}
+
 /// The value of a key, read in one transaction.
 pub(crate) fn read(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
     let Some(pointer) = pointer(rows, key)? else { return Ok(None) };
@@ -134,7 +139,7 @@ pub(crate) fn read(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
 /// The bytes of a value as far as they are there, whatever their checksums say: for people who try to save
 /// what a damage left. `None` without a readable pointer.
 pub(crate) fn read_damaged(rows: &impl Rows, key: &[u8]) -> Result<Option<Vec<u8>>> {
-    let Ok(Some(pointer)) = pointer(rows, key) else { return Ok(None) };
+    let Some(pointer) = readable_pointer(rows, key)? else { return Ok(None) };
     let mut value = Vec::new();
     let mut room = Ok(());
     rows.snapshot().scan(Table::BlobChunks, &chunk_key(pointer.generation, 0), |key, row| {
@@ -213,7 +218,7 @@ pub(crate) fn remove_key(
     key: &[u8],
     budget: &mut RemovalBudget,
 ) -> Result<Option<Leftover>> {
-    let before = pointer(batch, key).ok().flatten();
+    let before = readable_pointer(batch, key)?;
     batch.delete(Table::Blobs, key)?;
     remove_chunks(batch, before, budget)
 }
@@ -254,7 +259,7 @@ impl Staged {
         key: &[u8],
         budget: &mut RemovalBudget,
     ) -> Result<Option<Leftover>> {
-        let before = pointer(batch, key).ok().flatten();
+        let before = readable_pointer(batch, key)?;
         for (key, chunk) in &self.rows {
             batch.put(Table::BlobChunks, key, chunk)?;
         }
@@ -272,7 +277,7 @@ impl Staged {
     /// Makes it the value of a key, inside the command of its owner; answers the generation that is no
     /// longer needed, to be given to [`remove`] after the commit.
     pub(crate) fn switch(&self, batch: &mut Batch<'_>, key: &[u8]) -> Result<Option<u64>> {
-        let before = pointer(batch, key).ok().flatten();
+        let before = readable_pointer(batch, key)?;
         batch.put(Table::Blobs, key, &self.pointer.encode())?;
         Ok(before.map(|pointer| pointer.generation))
     }
@@ -391,7 +396,7 @@ impl Command for SetPointer {
         let before = match &self.staged {
             Some(staged) => staged.switch(batch, &self.key)?,
             None => {
-                let before = pointer(batch, &self.key).ok().flatten();
+                let before = readable_pointer(batch, &self.key)?;
                 if !batch.delete(Table::Blobs, &self.key)? {
                     return Err(Error::new(Status::NotFound, "there is no blob of this name"));
                 }

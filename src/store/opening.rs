@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use super::batch::{Batch, Cost, Rows, View};
+use super::batch::{Batch, Cost, Rows, View, readable};
 use super::env::{EngineError, Env};
 #[cfg(feature = "failpoints")]
 use super::failpoints::Failpoints;
@@ -204,9 +204,8 @@ pub(super) fn read_meta(env: &Env) -> Result<(Heads, Meta)> {
     let view = View(env.read()?);
     let damaged =
         |what: &str| Error::new(Status::CorruptStore, format!("the {what} row is damaged"));
-    let body = |key: &[u8], what: &str| match view.row(Table::Meta, key) {
-        Ok(Some(body)) => Ok(body),
-        Ok(None) | Err(_) => Err(damaged(what)),
+    let body = |key: &[u8], what: &str| {
+        readable(view.row(Table::Meta, key))?.flatten().ok_or_else(|| damaged(what))
     };
     let meta = Meta::decode(&body(META_KEY, "meta")?)?;
     let heads = Heads::decode(&body(HEADS_KEY, "heads")?).ok_or_else(|| damaged("heads"))?;

@@ -10,8 +10,8 @@ fn long() -> RawMessage {
     RawMessage::new(vec![7; MESSAGE_BYTES_MAX])
 }
 
-/// What has three long messages in its row, and what has one: each change is refused while memory is short,
-/// and made when it is there again.
+/// Each of three payments has its one long message in the row of one change: the change is refused while
+/// memory is short, leaves everything as it was, and is made when there is memory again.
 #[test]
 fn long_messages_without_memory_are_refused_and_taken_later() {
     let world = World::new();
@@ -23,23 +23,36 @@ fn long_messages_without_memory_are_refused_and_taken_later() {
         intent: Some(intent),
         ..PaymentInit::new(hash(1), 1_000)
     };
-    let request = AttemptRequest { route: long(), first_hop_records: long(), ..whole(1, 1_000) };
+    let request = AttemptRequest { route: long(), first_hop_records: long(), ..whole(2, 1_000) };
     let failed = Failure { message: long(), ..failure() };
-    let changes: [&dyn Fn() -> Result<Changed>; 3] = [
-        &|| node.payments.init(init.clone()),
-        &|| node.payments.register_and_init(hash(1), request.clone()),
-        &|| node.payments.fail_attempt(hash(1), key(1), failed.clone(), Strictness::default()),
+    node.payments.init(PaymentInit::new(hash(2), 1_000)).unwrap();
+    node.payments.init(PaymentInit::new(hash(3), 1_000)).unwrap();
+    node.payments.register_and_init(hash(3), whole(3, 1_000)).unwrap();
+    let changes: [(u8, &dyn Fn() -> Result<Changed>); 3] = [
+        (1, &|| node.payments.init(init.clone())),
+        (2, &|| node.payments.register_and_init(hash(2), request.clone())),
+        (3, &|| {
+            let strictness = Strictness::default();
+            node.payments.fail_attempt(hash(3), key(3), failed.clone(), strictness)
+        }),
     ];
-    for change in changes {
+    for (byte, change) in changes {
+        let before = node.payments.fetch(hash(byte)).ok();
         let shortage = Shortage::new(node.store());
         assert_eq!(refusal(change()), Status::Busy);
         drop(shortage);
-        change().unwrap();
+        assert_eq!(node.payments.fetch(hash(byte)).ok(), before);
+        assert!(node.attempts.get(key(2)).is_err() || byte == 3, "no record of its own");
+        assert!(change().unwrap().reply.changed());
     }
-    let fetched = node.payments.fetch(hash(1)).unwrap();
-    assert_eq!(fetched.init, init);
-    assert_eq!(fetched.attempts[0].request, request);
-    assert_eq!(fetched.attempts[0].outcome, AttemptOutcome::Failed(failed));
+    assert_eq!(node.payments.fetch(hash(1)).unwrap().init, init);
+    assert_eq!(node.payments.fetch(hash(2)).unwrap().attempts[0].request, request);
+    let ended = || node.payments.fetch(hash(3));
+    assert_eq!(ended().unwrap().attempts[0].outcome, AttemptOutcome::Failed(failed));
+    assert_eq!(refusal(scarcity::during(ended)), Status::Busy, "its failure is long");
+    let shortage = Shortage::new(node.store());
+    assert_eq!(refusal(node.payments.quarantine(hash(3))), Status::Busy, "not unreadable");
+    drop(shortage);
     world.check_sound();
 }
 

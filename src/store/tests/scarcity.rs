@@ -3,6 +3,7 @@
 
 use super::super::blob::{self, Owner};
 use super::super::env::EngineError;
+use super::super::opening::read_meta;
 use super::super::record;
 use super::super::walk::{NoReferences, References};
 use super::*;
@@ -203,4 +204,15 @@ fn findings_without_room_end_a_walk_with_busy() {
     let check = || check::check(&path, &references).map(|report| report.findings.len());
     assert_eq!(scarcity::during(check).unwrap_err().status(), Status::Busy);
     assert_eq!(check().unwrap(), 600);
+}
+
+/// The story: an open that could not have the two kilobytes of its heads said that the store was damaged, and
+/// its operator would have gone back to an older copy.
+#[test]
+fn rows_of_a_sound_store_that_there_is_no_memory_for_are_not_damaged() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory.path().join("store"));
+    let refused = scarcity::during_from(512, || read_meta(&store.core.env).map(drop));
+    assert_eq!(refused.unwrap_err().status(), Status::Busy);
+    assert!(read_meta(&store.core.env).is_ok());
 }
