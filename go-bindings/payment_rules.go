@@ -91,7 +91,7 @@ type Verification struct {
 //
 // Errors, looked for in this order: ErrBlindedMissingTotal, ErrMPPRecordInBlinded, ErrMixedBlinded,
 // ErrBlindedTotalMismatch, ErrMPPPayment, ErrNonMPPPayment, ErrMPPAddrMismatch, ErrMPPTotalMismatch,
-// ErrValueMismatch, ErrValueExceeds; ErrInvalidArgument.
+// ErrValueMismatch, ErrValueExceeds; ErrBusy without memory; ErrInvalidArgument.
 func VerifyAttempt(payment Verification, attempt PaymentAttemptRequest) error {
 	alive := append(append([]PaymentAttemptRequest(nil), payment.InFlight...), payment.Settled...)
 	for i := range alive {

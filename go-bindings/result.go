@@ -86,7 +86,7 @@ func (c Classified) String() string {
 }
 
 // Classify tells how the result is to be presented; it looks at no store. ErrInvalidArgument for a kind
-// or decryptor that is unknown. Safe for concurrent use.
+// or decryptor that is unknown, ErrBusy without memory. Safe for concurrent use.
 func (r Result) Classify(decryptor Decryptor) (Classified, error) {
 	return cClassify(r, decryptor)
 }
